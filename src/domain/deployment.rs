@@ -1,0 +1,323 @@
+//! Deployments, their runs and their rows: statuses, options, counters.
+
+use super::{text_enum::text_enum, validation::Validator};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+text_enum! {
+    /// Where a deployment stands.
+    DeploymentStatus {
+        /// Waits for a worker.
+        Pending = "pending",
+        /// Being carried out.
+        Running = "running",
+        /// Every host did all it had to.
+        Completed = "completed",
+        /// Something failed; the reason says what.
+        Failed = "failed",
+        /// Ended on request.
+        Cancelled = "cancelled",
+    }
+}
+
+impl DeploymentStatus {
+    /// Nothing will change any more.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+}
+
+text_enum! {
+    /// Why a deployment ended as it did.
+    Reason {
+        /// At least one host failed.
+        HostsFailed = "hosts_failed",
+        /// At least one host was unreachable, and none failed.
+        HostsUnreachable = "hosts_unreachable",
+        /// The run took longer than its timeout.
+        TimedOut = "timed_out",
+        /// The worker that carried it out disappeared.
+        WorkerLost = "worker_lost",
+        /// `ansible-playbook` itself ended with an error.
+        PlaybookError = "playbook_error",
+        /// The inventory could not be made.
+        InventoryError = "inventory_error",
+        /// The run could not be started.
+        LaunchError = "launch_error",
+        /// Somebody cancelled it.
+        CancelledByUser = "cancelled_by_user",
+    }
+}
+
+text_enum! {
+    /// Where one host of a deployment stands.
+    HostStatus {
+        /// Not started.
+        Pending = "pending",
+        /// At work.
+        Running = "running",
+        /// Did all it had to.
+        Success = "success",
+        /// A task failed and nothing rescued it.
+        Failed = "failed",
+        /// Could not be reached.
+        Unreachable = "unreachable",
+        /// Ran no task at all.
+        Skipped = "skipped",
+        /// The deployment was cancelled before the host finished.
+        Cancelled = "cancelled",
+    }
+}
+
+impl HostStatus {
+    /// Nothing will change any more.
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Pending | Self::Running)
+    }
+}
+
+text_enum! {
+    /// Where a run stands.
+    RunStatus {
+        /// Waits for a worker.
+        Pending = "pending",
+        /// A worker owns it.
+        Running = "running",
+        /// Ended and stored.
+        Finished = "finished",
+    }
+}
+
+/// How many results of each kind a host had, as Ansible's own recap counts them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Counters {
+    /// Tasks that succeeded, changed and ignored ones included.
+    pub ok: i32,
+    /// Tasks that changed something.
+    pub changed: i32,
+    /// Tasks that failed.
+    pub failed: i32,
+    /// Tasks that were skipped.
+    pub skipped: i32,
+    /// Failures that a `rescue` took care of.
+    pub rescued: i32,
+    /// Failures that were ignored.
+    pub ignored: i32,
+    /// Times the host was unreachable.
+    pub unreachable: i32,
+}
+
+/// How many hosts of a deployment stand where.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HostCounts {
+    /// All hosts.
+    pub total: i32,
+    /// Not started.
+    pub pending: i32,
+    /// At work.
+    pub running: i32,
+    /// Did all they had to.
+    pub success: i32,
+    /// Failed.
+    pub failed: i32,
+    /// Could not be reached.
+    pub unreachable: i32,
+    /// Ran no task.
+    pub skipped: i32,
+    /// Cancelled before they finished.
+    pub cancelled: i32,
+    /// Had at least one change.
+    pub changed: i32,
+}
+
+/// Options of `ansible-playbook`, frozen at launch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeploymentOptions {
+    /// Hosts at a time, 1 to 500.
+    pub forks: i32,
+    /// Predict changes without making them.
+    pub check: bool,
+    /// Show differences in changed files.
+    pub diff: bool,
+    /// A host pattern that narrows the targets further.
+    pub limit: Option<String>,
+    /// Run only tasks with these tags.
+    pub tags: Vec<String>,
+    /// Leave out tasks with these tags.
+    pub skip_tags: Vec<String>,
+    /// Begin at the task of this name.
+    pub start_at_task: Option<String>,
+    /// 0 to 4: as many `-v`.
+    pub verbosity: i32,
+    /// Become another user (root unless said otherwise).
+    #[serde(rename = "become")]
+    pub become_: bool,
+    /// The run is ended after this many seconds, 1 to 604800.
+    pub timeout_seconds: i32,
+}
+
+impl Default for DeploymentOptions {
+    fn default() -> Self {
+        Self {
+            forks: 50,
+            check: false,
+            diff: false,
+            limit: None,
+            tags: Vec::new(),
+            skip_tags: Vec::new(),
+            start_at_task: None,
+            verbosity: 0,
+            become_: false,
+            timeout_seconds: 3600,
+        }
+    }
+}
+
+impl DeploymentOptions {
+    /// Notes what is out of bounds, under `options.…`.
+    pub fn validate(&self, validator: &mut Validator) {
+        validator.check((1..=500).contains(&self.forks), "options.forks", "must be between 1 and 500");
+        validator.check((0..=4).contains(&self.verbosity), "options.verbosity", "must be between 0 and 4");
+        validator.check(
+            (1..=604_800).contains(&self.timeout_seconds),
+            "options.timeout_seconds",
+            "must be between 1 and 604800",
+        );
+        for (field, text) in [("options.limit", &self.limit), ("options.start_at_task", &self.start_at_task)] {
+            if let Some(text) = text {
+                let fits = !text.trim().is_empty() && text.len() <= 4096 && !text.contains(['\0', '\n']);
+                validator.check(fits, field, "must be one line of 1 to 4096 bytes");
+            }
+        }
+        for (field, tags) in [("options.tags", &self.tags), ("options.skip_tags", &self.skip_tags)] {
+            let fits = tags.len() <= 100 && tags.iter().all(|tag| is_task_tag(tag));
+            validator.check(fits, field, "must be at most 100 names without spaces or commas, of 1 to 200 bytes");
+        }
+    }
+}
+
+fn is_task_tag(tag: &str) -> bool {
+    (1..=200).contains(&tag.len()) && !tag.starts_with('-') && !tag.contains([',', '\0']) && !tag.contains(char::is_whitespace)
+}
+
+/// Which servers a deployment was aimed at; the servers themselves are frozen as rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Target {
+    /// These servers.
+    ServerIds {
+        /// At least one.
+        server_ids: Vec<Uuid>,
+    },
+    /// Active servers that have all of these tags.
+    Tags {
+        /// At least one.
+        tags: Vec<String>,
+    },
+    /// All active servers.
+    All,
+}
+
+/// What an operator asked for, and how it stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Deployment {
+    /// Identifies the deployment.
+    pub id: Uuid,
+    /// A short number for people.
+    pub number: i64,
+    /// Given at launch, or the playbook's name.
+    pub name: String,
+    /// Given at launch.
+    pub description: Option<String>,
+    /// The playbook's id in the library.
+    pub playbook: String,
+    /// Where it stands.
+    pub status: DeploymentStatus,
+    /// Why it ended so; null unless it failed or was cancelled.
+    pub reason: Option<Reason>,
+    /// The reason in words.
+    pub message: Option<String>,
+    /// Trouble that did not stop the run.
+    pub warnings: Vec<String>,
+    /// What it was aimed at.
+    pub target: Target,
+    /// Extra variables.
+    #[schema(value_type = Object)]
+    pub variables: Map<String, Value>,
+    /// Names of the secret variables; their values are never shown.
+    pub secret_variables: Vec<String>,
+    /// Options of `ansible-playbook`.
+    pub options: DeploymentOptions,
+    /// How many hosts stand where.
+    pub counts: HostCounts,
+    /// Position of the latest event.
+    pub event_position: i64,
+    /// Bytes of output stored.
+    pub output_bytes: i64,
+    /// When cancelling was first asked for.
+    pub cancel_requested_at: Option<DateTime<Utc>>,
+    /// The deployment this one retries.
+    pub retry_of: Option<Uuid>,
+    /// Who launched it.
+    pub created_by: Launcher,
+    /// When it was launched.
+    pub created_at: DateTime<Utc>,
+    /// When its run began.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// How its run was kept apart from the rest of the machine: `bwrap`, `user`, `none`; null before it began.
+    pub isolation: Option<String>,
+}
+
+/// Who launched a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Launcher {
+    /// Null for the local command line, or when the account is gone.
+    pub id: Option<Uuid>,
+    /// The name at the time.
+    pub username: String,
+}
+
+/// The live row for one host of a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeploymentServer {
+    /// The name in the inventory.
+    pub host: String,
+    /// Null for a host that the playbook added itself, or whose server was deleted.
+    pub server_id: Option<Uuid>,
+    /// `ADDRESS:PORT` at launch.
+    pub address: Option<String>,
+    /// Where it stands.
+    pub status: HostStatus,
+    /// Whether anything changed.
+    pub changed: bool,
+    /// Tasks that succeeded.
+    pub ok: i32,
+    /// Tasks that changed something.
+    pub changed_count: i32,
+    /// Tasks that failed.
+    pub failed: i32,
+    /// Tasks that were skipped.
+    pub skipped: i32,
+    /// Failures that were rescued.
+    pub rescued: i32,
+    /// Failures that were ignored.
+    pub ignored: i32,
+    /// Times it was unreachable.
+    pub unreachable: i32,
+    /// The task it is at.
+    pub current_task: Option<String>,
+    /// The first error.
+    pub error_message: Option<String>,
+    /// When its first task began.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// The event position of its latest change.
+    pub position: i64,
+}

@@ -1,0 +1,36 @@
+//! Events as stored: what the callback plugin wrote, and Admiral's own notes beside it.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+/// One stored event.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DeploymentEvent {
+    /// 1, 2, 3 … within the deployment, without gaps.
+    pub position: i64,
+    /// When it happened, by the controller's clock.
+    pub recorded_at: DateTime<Utc>,
+    /// The callback's name (`runner_on_ok`), or one of Admiral's own: see [`own`].
+    pub kind: String,
+    /// The host it is about.
+    pub host: Option<String>,
+    /// Ansible's uuid of the task.
+    pub task_id: Option<String>,
+    /// The line as it was written.
+    #[schema(value_type = Object)]
+    pub payload: Box<RawValue>,
+}
+
+/// Kinds that Admiral adds itself, so that every status can be folded again from the events.
+pub mod own {
+    /// A worker began the run.
+    pub const DEPLOYMENT_STARTED: &str = "deployment_started";
+    /// Somebody asked to cancel: `{"by", "force"}`.
+    pub const CANCEL_REQUESTED: &str = "cancel_requested";
+    /// Trouble that did not stop the run: `{"message"}`.
+    pub const WARNING: &str = "warning";
+    /// The end: `{"status", "reason", "message"}`.
+    pub const DEPLOYMENT_FINISHED: &str = "deployment_finished";
+}

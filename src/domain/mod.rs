@@ -1,0 +1,28 @@
+//! The words of the product as types. Pure: imports nothing of ours, does no I/O, reads no clock but its own trait.
+
+pub mod clock;
+pub mod deployment;
+pub mod event;
+pub mod key;
+pub mod page;
+pub mod playbook;
+pub mod principal;
+pub mod server;
+pub mod text_enum;
+pub mod user;
+pub mod validation;
+
+use uuid::Uuid;
+
+/// Identifies a server.
+pub type ServerId = Uuid;
+/// Identifies a private key.
+pub type PrivateKeyId = Uuid;
+/// Identifies a deployment.
+pub type DeploymentId = Uuid;
+/// Identifies a run.
+pub type RunId = Uuid;
+/// Identifies a user.
+pub type UserId = Uuid;
+/// Identifies a worker process.
+pub type WorkerId = Uuid;

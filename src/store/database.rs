@@ -1,0 +1,140 @@
+//! The connection pool, transactions and migrations.
+
+use sqlx::{
+    ConnectOptions as _, PgPool, Postgres, Transaction,
+    pool::PoolConnection,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use std::time::Duration;
+
+/// One connection; store functions take it so that the caller decides what is one transaction.
+pub type Connection = sqlx::PgConnection;
+
+/// What can go wrong in the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The connection URL cannot be read.
+    #[error("failed to read the database URL")]
+    Url(#[source] sqlx::Error),
+    /// The server is older than PostgreSQL 14.
+    #[error("PostgreSQL {found} is too old: 14 or later is needed")]
+    TooOld {
+        /// `server_version_num`, such as 130011.
+        found: i64,
+    },
+    /// A migration failed.
+    #[error("failed to migrate the database")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// No such row.
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    /// A unique value is taken; the constraint's name says which.
+    #[error("{constraint} is already taken")]
+    Taken {
+        /// The constraint, such as `servers_hostname_key`.
+        constraint: String,
+    },
+    /// A row is still referred to.
+    #[error("still in use ({constraint})")]
+    InUse {
+        /// The constraint.
+        constraint: String,
+    },
+    /// The row is not in the state that the change needs.
+    #[error("{0}")]
+    WrongState(&'static str),
+    /// A stored value cannot be read back.
+    #[error("a stored value of {0} is invalid")]
+    Corrupt(&'static str),
+    /// The database refused or could not be reached.
+    #[error("the database failed")]
+    Database(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        if let sqlx::Error::Database(database) = &error {
+            let constraint = database.constraint().unwrap_or_default().to_owned();
+            if database.is_unique_violation() {
+                return Self::Taken { constraint };
+            }
+            if database.is_foreign_key_violation() {
+                return Self::InUse { constraint };
+            }
+        }
+        Self::Database(error)
+    }
+}
+
+impl StoreError {
+    /// Whether the database could not be reached, as opposed to having refused.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(
+            self,
+            Self::Database(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_))
+        ) || matches!(self, Self::Database(sqlx::Error::Database(error))
+            // Class 57: operator intervention (shutdown, crash, cannot connect now).
+            if error.code().is_some_and(|code| code.starts_with("57P")))
+    }
+}
+
+/// The pool of connections; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pool: PgPool,
+}
+
+impl Database {
+    /// Connects to `url` (a `postgres://` URL, or one with `host=/socket/folder`), with at most `max_connections`, and checks
+    /// the server's version.
+    pub async fn connect(url: &str, max_connections: u32) -> Result<Self, StoreError> {
+        let options = url
+            .parse::<PgConnectOptions>()
+            .map_err(StoreError::Url)?
+            .application_name("admiral")
+            .log_statements(log::LevelFilter::Trace);
+        let pool = PgPoolOptions::new()
+            .max_connections(max_connections)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_with(options)
+            .await?;
+        let (found,): (i64,) =
+            sqlx::query_as("SELECT current_setting('server_version_num')::bigint").fetch_one(&pool).await?;
+        if found < 140_000 {
+            return Err(StoreError::TooOld { found });
+        }
+        Ok(Self { pool })
+    }
+
+    /// Applies the embedded migrations, forward only; sqlx takes an advisory lock, so that several processes may start at once.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        sqlx::migrate!("./migrations").run(&self.pool).await?;
+        Ok(())
+    }
+
+    /// A connection outside a transaction.
+    pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, StoreError> {
+        Ok(self.pool.acquire().await?)
+    }
+
+    /// Begins a transaction; dropping it rolls back.
+    pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        Ok(self.pool.begin().await?)
+    }
+
+    /// The pool itself, for the store's own listener.
+    pub(super) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Closes all connections and waits for them.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
