@@ -133,6 +133,12 @@ impl Database {
         Ok(())
     }
 
+    /// Makes an empty database beside this one; `name` must be a plain identifier.
+    pub async fn create_database(&self, name: &str) -> Result<(), StoreError> {
+        sqlx::query(&format!("CREATE DATABASE \"{}\"", name.replace('"', "\"\""))).execute(&self.pool).await?;
+        Ok(())
+    }
+
     /// Closes all connections and waits for them.
     pub async fn close(&self) {
         self.pool.close().await;

@@ -1,1 +1,3 @@
-//! Integration tests.
+//! Integration tests: real PostgreSQL, real `ansible-playbook`, real `sshd`.
+
+mod support;
