@@ -1,3 +1,9 @@
 //! Integration tests: real PostgreSQL, real `ansible-playbook`, real `sshd`.
 
+mod cancel;
+mod canary;
+mod host_keys;
+mod parity;
+mod shell_inventory;
 mod support;
+mod viewers;

@@ -1,3 +1,6 @@
 //! What the tests stand on.
 
 pub mod database;
+pub mod processes;
+pub mod server;
+pub mod ssh_hosts;

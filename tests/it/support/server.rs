@@ -1,0 +1,289 @@
+//! The real program: `admiral serve` as a process of its own, spoken to over HTTP.
+
+use super::{database::TestDatabase, ssh_hosts::free_port};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// How long a test waits for something that has to happen; generous, because machines are shared.
+pub const PATIENCE: Duration = Duration::from_secs(180);
+
+/// The password of the test's admin.
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// A running server with its own data directory and database, and an admin's token.
+pub struct AdmiralServer {
+    /// The data directory's parent; holds `data/`, `playbooks/` and `server.log`.
+    pub folder: TempDir,
+    /// Its database.
+    pub database: TestDatabase,
+    /// `http://127.0.0.1:PORT`.
+    pub url: String,
+    /// The server's process.
+    pub process: Child,
+    token: String,
+    client: reqwest::Client,
+    ansible: PathBuf,
+    port: u16,
+}
+
+impl AdmiralServer {
+    /// Starts one with the default ansible-core.
+    pub async fn start() -> Self {
+        Self::start_with(&ansible_bins()[0]).await
+    }
+
+    /// Starts one that uses the `ansible-playbook` of this `bin` folder.
+    pub async fn start_with(ansible: &Path) -> Self {
+        let folder = tempfile::Builder::new().prefix("admiral-it-").tempdir().expect("a temporary folder can be made");
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).expect("the folder is ours");
+        std::fs::create_dir(folder.path().join("playbooks")).expect("the folder is writable");
+        let database = TestDatabase::create().await;
+        let port = free_port();
+        let process = spawn(folder.path(), &database.url, ansible, port);
+        let mut server = Self {
+            folder,
+            database,
+            url: format!("http://127.0.0.1:{port}"),
+            process,
+            token: String::new(),
+            client: reqwest::Client::new(),
+            ansible: ansible.to_owned(),
+            port,
+        };
+        server.wait_until_healthy().await;
+        server.sign_up().await;
+        server
+    }
+
+    /// Starts the server again after it was stopped or killed; database and data directory stay.
+    pub async fn start_again(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().expect("the server was started");
+        self.process = spawn(self.folder.path(), &self.database.url, &self.ansible, self.port);
+        self.wait_until_healthy().await;
+    }
+
+    async fn wait_until_healthy(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Ok(answer) = self.client.get(format!("{}/api/health", self.url)).send().await
+                && answer.status() == StatusCode::OK
+            {
+                return;
+            }
+            assert!(
+                self.process.try_wait().expect("the server was started").is_none(),
+                "the server ended: {}",
+                self.log()
+            );
+            assert!(Instant::now() < deadline, "the server did not become healthy: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn sign_up(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        let token = loop {
+            let log = self.log();
+            if let Some((_, rest)) = log.split_once("/setup?token=") {
+                break rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_').next().unwrap().to_owned();
+            }
+            assert!(Instant::now() < deadline, "no set-up link was printed: {log}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        let answer = self
+            .client
+            .post(format!("{}/api/setup", self.url))
+            .header("Origin", &self.url)
+            .json(&json!({"token": token, "username": "admin", "password": PASSWORD}))
+            .send()
+            .await
+            .expect("the server answers");
+        assert_eq!(answer.status(), StatusCode::CREATED, "{}", answer.text().await.unwrap());
+        let cookie = answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+        let answer = self
+            .client
+            .post(format!("{}/api/tokens", self.url))
+            .header("Origin", &self.url)
+            .header("Cookie", cookie)
+            .json(&json!({"name": "tests"}))
+            .send()
+            .await
+            .expect("the server answers");
+        assert_eq!(answer.status(), StatusCode::CREATED, "{}", answer.text().await.unwrap());
+        let body: Value = answer.json().await.unwrap();
+        self.token = body["token"].as_str().unwrap().to_owned();
+    }
+
+    /// Sends a request as the admin.
+    pub async fn request(&self, method: Method, path: &str, body: Option<&Value>) -> (StatusCode, Value) {
+        let mut request = self.client.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().await.expect("the server answers");
+        let status = answer.status();
+        let text = answer.text().await.expect("the answer is text");
+        let value = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
+        (status, value)
+    }
+
+    /// GET that must succeed.
+    pub async fn get(&self, path: &str) -> Value {
+        let (status, body) = self.request(Method::GET, path, None).await;
+        assert!(status.is_success(), "GET {path}: {status} {body}");
+        body
+    }
+
+    /// POST that must succeed.
+    pub async fn post(&self, path: &str, body: Value) -> Value {
+        let (status, answer) = self.request(Method::POST, path, Some(&body)).await;
+        assert!(status.is_success(), "POST {path}: {status} {answer}");
+        answer
+    }
+
+    /// An open answer, to be read as it comes.
+    pub async fn open(&self, path: &str, last_event_id: Option<&str>) -> reqwest::Response {
+        let mut request = self.client.get(format!("{}{path}", self.url)).bearer_auth(&self.token);
+        if let Some(id) = last_event_id {
+            request = request.header("Last-Event-ID", id);
+        }
+        request.send().await.expect("the server answers")
+    }
+
+    /// Makes an ed25519 key; returns its id and public key.
+    pub async fn generate_key(&self, name: &str) -> (String, String) {
+        let key = self.post("/api/keys/generate", json!({"name": name})).await;
+        (text(&key, "id"), text(&key, "public_key"))
+    }
+
+    /// Registers a server; returns its id.
+    pub async fn add_server(&self, hostname: &str, ssh_host: &str, port: u16, user: &str, key: &str, tags: &[&str]) -> String {
+        let server = self
+            .post(
+                "/api/servers",
+                json!({"hostname": hostname, "ssh_host": ssh_host, "ssh_port": port, "ssh_username": user,
+                       "private_key_id": key, "tags": tags}),
+            )
+            .await;
+        text(&server, "id")
+    }
+
+    /// Puts a playbook into the custom folder, under a folder of its own; returns its id in the library.
+    pub fn add_playbook(&self, name: &str, content: &str) -> String {
+        let folder = self.folder.path().join("playbooks").join(name);
+        std::fs::create_dir_all(&folder).expect("the folder is writable");
+        std::fs::write(folder.join("site.yml"), content).expect("the folder is writable");
+        format!("custom/{name}/site.yml")
+    }
+
+    /// Waits until the deployment is over and returns it.
+    pub async fn wait_for_end(&self, id: &str) -> Value {
+        self.wait_for(id, |deployment| !deployment["finished_at"].is_null()).await
+    }
+
+    /// Waits until the deployment is as wanted and returns it.
+    pub async fn wait_for(&self, id: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let deployment = self.get(&format!("/api/deployments/{id}")).await;
+            if wanted(&deployment) {
+                return deployment;
+            }
+            assert!(Instant::now() < deadline, "still not as wanted: {deployment}\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// All rows of a deployment, by host.
+    pub async fn rows(&self, id: &str) -> Vec<Value> {
+        let mut rows = self.get(&format!("/api/deployments/{id}/servers?per_page=5000")).await["data"]
+            .as_array()
+            .expect("a list")
+            .clone();
+        rows.sort_by_key(|row| text(row, "host"));
+        rows
+    }
+
+    /// The whole raw output.
+    pub async fn output(&self, id: &str) -> String {
+        match self.get(&format!("/api/deployments/{id}/output?format=text")).await {
+            Value::String(text) => text,
+            other => other.to_string(),
+        }
+    }
+
+    /// What the server wrote to stdout and stderr.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("server.log")).unwrap_or_default()
+    }
+
+    /// The command line with this server's data directory and database.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_admiral"));
+        command
+            .env("ADMIRAL_DATA_DIR", self.folder.path().join("data"))
+            .env("DATABASE_URL", &self.database.url)
+            .env("ADMIRAL_ANSIBLE_BIN", &self.ansible)
+            .stdin(Stdio::null());
+        command
+    }
+}
+
+impl Drop for AdmiralServer {
+    fn drop(&mut self) {
+        let pid = self.process.id().to_string();
+        Command::new("kill").args(["-TERM", &pid]).status().ok();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while matches!(self.process.try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+fn spawn(folder: &Path, database_url: &str, ansible: &Path, port: u16) -> Child {
+    let log = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(folder.join("server.log"))
+        .expect("the folder is writable");
+    Command::new(env!("CARGO_BIN_EXE_admiral"))
+        .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--playbooks"])
+        .arg(folder.join("playbooks"))
+        .env("ADMIRAL_DATA_DIR", folder.join("data"))
+        .env("DATABASE_URL", database_url)
+        .env("ADMIRAL_ANSIBLE_BIN", ansible)
+        .env("RUST_LOG", "info,admiral=debug")
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("a file can be shared"))
+        .stderr(log)
+        .spawn()
+        .expect("the server starts")
+}
+
+/// The `bin` folders of the ansible-core versions to test with, the default first.
+pub fn ansible_bins() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let bins: Vec<PathBuf> = match std::env::var("ADMIRAL_TEST_ANSIBLE_BINS") {
+        Ok(list) => list.split(':').map(|bin| root.join(bin)).collect(),
+        Err(_) => vec![root.join(".venv/bin"), root.join(".venv-oldest/bin")],
+    };
+    for bin in &bins {
+        assert!(bin.join("ansible-playbook").exists(), "{} has no ansible-playbook; run scripts/ansible-env all", bin.display());
+    }
+    bins
+}
+
+/// A text field of an answer.
+pub fn text(value: &Value, field: &str) -> String {
+    value[field].as_str().unwrap_or_else(|| panic!("{field} is text in {value}")).to_owned()
+}
