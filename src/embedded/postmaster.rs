@@ -12,7 +12,9 @@ use super::{cluster::Cluster, error::EmbeddedError};
 use crate::process::ProcessIdentity;
 
 /// Recovery after a crash may take its time.
-pub(super) const READY_LIMIT: Duration = Duration::from_secs(120);
+pub(super) const READY_LIMIT: Duration = Duration::from_mins(2);
+/// The processes of a server that was killed end by themselves, once they are done with what they do.
+const ORPHANS_LIMIT: Duration = Duration::from_secs(30);
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A server that runs on the cluster.
@@ -25,32 +27,41 @@ pub(super) struct Postmaster {
 
 impl Postmaster {
     /// The server that runs on the cluster, if one does.
-    ///
-    /// A `postmaster.pid` whose pid now belongs to another program is removed, unless some process is still at home in
-    /// the cluster: PostgreSQL itself would refuse to start for ever, since it only asks whether the pid is in use. So
-    /// it happens in containers, where every start gives out the same pids.
     pub(super) fn find(cluster: &Cluster) -> Result<Option<Self>, EmbeddedError> {
-        let path = cluster.data().join("postmaster.pid");
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(EmbeddedError::file("read", path)(error)),
-        };
-        let found = parse(&text);
-        if let Some(postmaster) = &found {
-            let is_alive = ProcessIdentity::of(postmaster.pid).is_ok_and(|identity| identity.is_alive());
-            if is_alive && works_in(postmaster.pid, &cluster.data()) {
-                return Ok(found);
-            }
-            if is_alive && !is_anyone_in(&cluster.data()) {
-                tracing::warn!(
-                    pid = postmaster.pid,
-                    "removing a postmaster.pid whose pid belongs to another program"
-                );
-                fs::remove_file(&path).map_err(EmbeddedError::file("remove", path))?;
-            }
+        let path = pid_file(cluster);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(parse(&text).filter(|found| is_alive(found.pid) && works_in(found.pid, &cluster.data()))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(EmbeddedError::file("read", path)(error)),
         }
-        Ok(None)
+    }
+
+    /// Clears the way for a start after a server that was killed. Call only when [`find`](Self::find) found none.
+    ///
+    /// Its remaining processes notice within moments that it is gone, and are waited for. A `postmaster.pid` whose pid
+    /// now belongs to another program is removed: PostgreSQL only asks whether the pid is in use, and would refuse to
+    /// start for ever. So it happens in containers, where every start gives out the same pids.
+    pub(super) async fn clear_remains(cluster: &Cluster) -> Result<(), EmbeddedError> {
+        let path = pid_file(cluster);
+        let Ok(text) = fs::read_to_string(&path) else {
+            return Ok(());
+        };
+        let deadline = Instant::now() + ORPHANS_LIMIT;
+        while is_anyone_in(&cluster.data()) {
+            if Instant::now() > deadline {
+                // PostgreSQL will refuse to start, and say why.
+                return Ok(());
+            }
+            sleep(LOOK_INTERVAL).await;
+        }
+        if let Some(stranger) = parse(&text).filter(|named| is_alive(named.pid)) {
+            tracing::warn!(
+                pid = stranger.pid,
+                "removing a postmaster.pid whose pid belongs to another program"
+            );
+            fs::remove_file(&path).map_err(EmbeddedError::file("remove", path))?;
+        }
+        Ok(())
     }
 
     /// Waits until the server answers. `None`: it ended instead, as one does that is being stopped.
@@ -86,6 +97,14 @@ fn parse(text: &str) -> Option<Postmaster> {
         socket_folder,
         is_ready,
     })
+}
+
+fn pid_file(cluster: &Cluster) -> PathBuf {
+    cluster.data().join("postmaster.pid")
+}
+
+fn is_alive(pid: i32) -> bool {
+    ProcessIdentity::of(pid).is_ok_and(|identity| identity.is_alive())
 }
 
 /// Every process of a PostgreSQL server works in the folder of its cluster.

@@ -51,7 +51,8 @@ pub(super) fn prepare(folder: &Path, account: &Account) -> Result<(), EmbeddedEr
         Err(error) => return Err(EmbeddedError::file("make", folder)(error)),
     }
     let metadata = fs::symlink_metadata(folder).map_err(EmbeddedError::file("look at", folder))?;
-    if metadata.is_dir() && metadata.uid() == account.user && metadata.mode() & 0o077 == 0 {
+    let is_open_to_others = metadata.mode() & 0o077 != 0;
+    if metadata.is_dir() && metadata.uid() == account.user && !is_open_to_others {
         return Ok(());
     }
     Err(EmbeddedError::SocketFolder {
