@@ -134,7 +134,7 @@ impl Cluster {
     pub(super) async fn start(&self, installation: &Installation) -> Result<Postmaster, EmbeddedError> {
         let socket_folder = socket::folder_for(&self.folder, self.account.user, socket::short_root());
         socket::prepare(&socket_folder, &self.account)?;
-        Postmaster::clear_remains(self).await?;
+        Postmaster::clear_remains(self, &socket_folder).await?;
         self.write_file(&self.data().join("admiral.conf"), &configuration(&socket_folder))?;
         let startup_log = self.folder.join("startup.log");
         self.write_file(&startup_log, "")?;

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 
-use super::{cluster::Cluster, error::EmbeddedError};
+use super::{cluster::Cluster, error::EmbeddedError, socket};
 use crate::process::ProcessIdentity;
 
 /// Recovery after a crash may take its time.
@@ -38,14 +38,10 @@ impl Postmaster {
 
     /// Clears the way for a start after a server that was killed. Call only when [`find`](Self::find) found none.
     ///
-    /// Its remaining processes notice within moments that it is gone, and are waited for. A `postmaster.pid` whose pid
-    /// now belongs to another program is removed: PostgreSQL only asks whether the pid is in use, and would refuse to
-    /// start for ever. So it happens in containers, where every start gives out the same pids.
-    pub(super) async fn clear_remains(cluster: &Cluster) -> Result<(), EmbeddedError> {
-        let path = pid_file(cluster);
-        let Ok(text) = fs::read_to_string(&path) else {
-            return Ok(());
-        };
+    /// Its remaining processes notice within moments that it is gone, and are waited for. Lock files whose pid is in
+    /// use are removed: PostgreSQL does not ask by whom, and would refuse to start for ever. In containers every start
+    /// gives out the same pids, and a killed server may stay a zombie that nobody reaps.
+    pub(super) async fn clear_remains(cluster: &Cluster, socket_folder: &Path) -> Result<(), EmbeddedError> {
         let deadline = Instant::now() + ORPHANS_LIMIT;
         while is_anyone_in(&cluster.data()) {
             if Instant::now() > deadline {
@@ -54,12 +50,13 @@ impl Postmaster {
             }
             sleep(LOOK_INTERVAL).await;
         }
-        if let Some(stranger) = parse(&text).filter(|named| is_alive(named.pid)) {
-            tracing::warn!(
-                pid = stranger.pid,
-                "removing a postmaster.pid whose pid belongs to another program"
-            );
-            fs::remove_file(&path).map_err(EmbeddedError::file("remove", path))?;
+        // Both begin with the pid; the second lies in a folder that only this cluster uses.
+        for path in [pid_file(cluster), socket::lock_file(socket_folder)] {
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            if let Some(named) = parse(&text).filter(|named| ProcessIdentity::of(named.pid).is_ok()) {
+                tracing::warn!(pid = named.pid, file = %path.display(), "removing a lock of a server that is gone");
+                fs::remove_file(&path).map_err(EmbeddedError::file("remove", path))?;
+            }
         }
         Ok(())
     }
