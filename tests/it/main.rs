@@ -5,5 +5,7 @@ mod canary;
 mod host_keys;
 mod parity;
 mod shell_inventory;
+mod embedded;
+mod runner;
 mod support;
 mod viewers;
