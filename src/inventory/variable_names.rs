@@ -179,7 +179,7 @@ pub(super) fn check_value(path: &str, value: &Value, depth: usize, report: &mut 
             }
         }
         Value::String(text) if text.contains('\0') => {
-            report(path.to_owned(), "must not hold a NUL character".to_owned())
+            report(path.to_owned(), "must not hold a NUL character".to_owned());
         }
         _ => {}
     }
