@@ -127,11 +127,11 @@ const DUMP: &str = r#"
   gather_facts: false
   tasks:
     - set_fact: { copied: "{{ nested }}" }
-    - debug: { msg: "{{ server_name }} {{ server_tags }} {{ server_distro }} {{ region }} {{ copied }}" }
+    - debug: { msg: "{{ server_name }} {{ tags }} {{ distro }} {{ region }} {{ copied }}" }
     - copy:
         dest: dump.json
-        content: "{{ {'name': server_name, 'tags': server_tags, 'distro': server_distro, 'region': region, 'nested': nested,
-          'architecture': server_architecture, 'user': ansible_user, 'host': ansible_host} | to_json }}"
+        content: "{{ {'name': server_name, 'tags': tags, 'distro': distro, 'region': region, 'nested': nested,
+          'architecture': architecture, 'user': ansible_user, 'host': ansible_host} | to_json }}"
 "#;
 
 #[test]
