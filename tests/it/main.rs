@@ -7,5 +7,7 @@ mod parity;
 mod shell_inventory;
 mod embedded;
 mod runner;
+mod inventory_render;
+mod keeper;
 mod support;
 mod viewers;
