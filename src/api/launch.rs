@@ -338,7 +338,7 @@ async fn resolve(connection: &mut Connection, target: &Target) -> Result<Vec<Ser
             (found, "server_ids", "names no server")
         }
         Target::Tags { tags } => (
-            servers::list_servers_with_tags(connection, tags, true).await?,
+            servers::list_servers_with_tags(connection, tags).await?,
             "tags",
             "no active server has all of these tags",
         ),

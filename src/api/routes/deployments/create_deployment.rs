@@ -9,7 +9,6 @@ use crate::{
     },
     auth::policy::Action,
     domain::{
-        ServerId,
         deployment::{Deployment, DeploymentOptions},
     },
 };
@@ -19,6 +18,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// What to carry out, and where: exactly one of `server_ids`, `tags` and `all`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -31,7 +31,7 @@ pub struct CreateDeployment {
     /// The playbook's id in the library: `builtin/ping.yml`.
     playbook: String,
     /// These servers.
-    server_ids: Option<Vec<ServerId>>,
+    server_ids: Option<Vec<Uuid>>,
     /// Active servers that have all of these tags.
     tags: Option<Vec<String>>,
     /// All active servers.
