@@ -23,7 +23,10 @@ struct Seen {
 impl Seen {
     fn take(&mut self, message: &str) {
         let field = |name: &str| {
-            message.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap_or_default()
+            message
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+                .unwrap_or_default()
         };
         let data: Value = serde_json::from_str(field("data")).unwrap_or(Value::Null);
         match field("event") {
@@ -35,7 +38,8 @@ impl Seen {
             "events" => {
                 let events = data["events"].as_array().unwrap();
                 assert!(!events.is_empty() && events.len() <= 1000);
-                self.positions.extend(events.iter().map(|event| event["position"].as_i64().unwrap()));
+                self.positions
+                    .extend(events.iter().map(|event| event["position"].as_i64().unwrap()));
             }
             "deployment" => self.deployment = data,
             "end" => {}
@@ -52,7 +56,11 @@ async fn view(pad: Arc<Launchpad>, path: String, breaks_after: usize) -> Seen {
     let mut seen = Seen::default();
     loop {
         let last_id = seen.last_id.clone();
-        let headers: Vec<(&str, &str)> = if last_id.is_empty() { vec![] } else { vec![("last-event-id", &last_id)] };
+        let headers: Vec<(&str, &str)> = if last_id.is_empty() {
+            vec![]
+        } else {
+            vec![("last-event-id", &last_id)]
+        };
         let response = pad.send("GET", &path, None, &headers).await;
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -71,12 +79,19 @@ async fn view(pad: Arc<Launchpad>, path: String, breaks_after: usize) -> Seen {
                 break;
             }
         }
-        assert_eq!(seen.messages[first], "deployment", "the first message of every connection");
+        assert_eq!(
+            seen.messages[first], "deployment",
+            "the first message of every connection"
+        );
         if seen.messages.last().is_some_and(|kind| kind == "end") {
             assert!(body.next().await.is_none(), "the server closes");
             return seen;
         }
-        assert!(taken >= breaks_after, "the server closed before the end: {:?}", seen.messages);
+        assert!(
+            taken >= breaks_after,
+            "the server closed before the end: {:?}",
+            seen.messages
+        );
     }
 }
 
@@ -118,9 +133,14 @@ async fn write(pad: &Launchpad, id: Uuid) {
         }
     }
     let mut transaction = pad.database().begin().await.unwrap();
-    let position = events::append_own(&mut transaction, id, "deployment_finished", &json!({ "status": "completed" }))
-        .await
-        .unwrap();
+    let position = events::append_own(
+        &mut transaction,
+        id,
+        "deployment_finished",
+        &json!({ "status": "completed" }),
+    )
+    .await
+    .unwrap();
     sqlx::query("UPDATE admiral.deployment_servers SET position = $2, status = 'success' WHERE deployment_id = $1")
         .bind(id)
         .bind(position)
@@ -149,15 +169,21 @@ async fn a_viewer_that_comes_back_misses_nothing_and_sees_nothing_twice() {
     let rows_only = tokio::spawn(view(Arc::clone(&pad), format!("/api/deployments/{id}/stream"), 3));
     write(&pad, id).await;
     let everything = async { tokio::try_join!(steady, shaky, rows_only).unwrap() };
-    let (steady, shaky, rows_only) =
-        tokio::time::timeout(Duration::from_secs(60), everything).await.expect("all streams end");
+    let (steady, shaky, rows_only) = tokio::time::timeout(Duration::from_secs(60), everything)
+        .await
+        .expect("all streams end");
 
     let expected: Vec<i64> = (1..=BATCHES * EVENTS_PER_BATCH + 1).collect();
     assert!(steady.positions == expected, "gapless and once each");
-    assert!(shaky.positions == expected, "gapless and once each, over many connections");
+    assert!(
+        shaky.positions == expected,
+        "gapless and once each, over many connections"
+    );
     assert!(shaky.messages.iter().filter(|kind| *kind == "deployment").count() > 3);
     assert_eq!(rows_only.positions, Vec::<i64>::new());
-    let (_, stored) = pad.call("GET", &format!("/api/deployments/{id}/servers?per_page=5000"), None).await;
+    let (_, stored) = pad
+        .call("GET", &format!("/api/deployments/{id}/servers?per_page=5000"), None)
+        .await;
     let stored: BTreeMap<String, Value> = stored["data"]
         .as_array()
         .unwrap()
@@ -179,10 +205,14 @@ async fn a_viewer_that_comes_back_misses_nothing_and_sees_nothing_twice() {
 async fn an_ended_deployment_is_sent_whole_and_ends() {
     let pad = Arc::new(Launchpad::new().await);
     let server = pad.add_server("web-1", &[], "active", true).await;
-    let deployment = pad.launch(json!({ "playbook": "builtin/ping.yml", "server_ids": [server] })).await;
+    let deployment = pad
+        .launch(json!({ "playbook": "builtin/ping.yml", "server_ids": [server] }))
+        .await;
     let id: Uuid = deployment["id"].as_str().unwrap().parse().unwrap();
     let mut transaction = pad.database().begin().await.unwrap();
-    deployments::request_cancel(&mut transaction, id, "somebody", false).await.unwrap();
+    deployments::request_cancel(&mut transaction, id, "somebody", false)
+        .await
+        .unwrap();
     transaction.commit().await.unwrap();
     let path = format!("/api/deployments/{id}/stream?events=true");
     let seen = view(Arc::clone(&pad), path.clone(), usize::MAX).await;
@@ -202,9 +232,15 @@ async fn lists_are_told_of_changes_and_streams_end_with_the_server() {
     let server = pad.add_server("web-1", &[], "active", true).await;
     let launch = json!({ "playbook": "builtin/ping.yml", "server_ids": [server] });
     let first = pad.launch(launch.clone()).await;
-    let mut body = pad.send("GET", "/api/stream", None, &[]).await.into_body().into_data_stream();
+    let mut body = pad
+        .send("GET", "/api/stream", None, &[])
+        .await
+        .into_body()
+        .into_data_stream();
     let next = async |body: &mut axum::body::BodyDataStream| -> Value {
-        let part = tokio::time::timeout(Duration::from_secs(20), body.next()).await.expect("a message");
+        let part = tokio::time::timeout(Duration::from_secs(20), body.next())
+            .await
+            .expect("a message");
         let text = String::from_utf8(part.unwrap().unwrap().to_vec()).unwrap();
         assert!(text.starts_with("event: deployments\n"), "{text}");
         serde_json::from_str(text.split("data: ").nth(1).unwrap().trim()).unwrap()
@@ -214,13 +250,26 @@ async fn lists_are_told_of_changes_and_streams_end_with_the_server() {
     let message = next(&mut body).await;
     assert_eq!(message["deployments"].as_array().unwrap().len(), 1);
     assert_eq!(message["deployments"][0]["id"], second["id"]);
-    pad.call("POST", &format!("/api/deployments/{}/cancel", first["number"]), None).await;
+    pad.call("POST", &format!("/api/deployments/{}/cancel", first["number"]), None)
+        .await;
     let message = next(&mut body).await;
-    assert_eq!((&message["deployments"][0]["id"], &message["deployments"][0]["status"]), (&first["id"], &json!("cancelled")));
-    let one = pad.send("GET", &format!("/api/deployments/{}/stream", second["number"]), None, &[]).await;
+    assert_eq!(
+        (&message["deployments"][0]["id"], &message["deployments"][0]["status"]),
+        (&first["id"], &json!("cancelled"))
+    );
+    let one = pad
+        .send(
+            "GET",
+            &format!("/api/deployments/{}/stream", second["number"]),
+            None,
+            &[],
+        )
+        .await;
     pad.state.shutdown.cancel();
     for mut body in [body, one.into_body().into_data_stream()] {
         let drained = async { while body.next().await.is_some() {} };
-        tokio::time::timeout(Duration::from_secs(20), drained).await.expect("the stream ends");
+        tokio::time::timeout(Duration::from_secs(20), drained)
+            .await
+            .expect("the stream ends");
     }
 }

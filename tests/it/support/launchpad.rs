@@ -48,15 +48,21 @@ impl Launchpad {
         let folder = tempfile::tempdir().expect("a folder");
         let ansible_playbook = folder.path().join("ansible-playbook");
         let counter = folder.path().join("runs");
-        fs::write(&ansible_playbook, format!("#!/bin/sh\necho run >> '{}'\n{script}\n", counter.display()))
-            .expect("a script");
+        fs::write(
+            &ansible_playbook,
+            format!("#!/bin/sh\necho run >> '{}'\n{script}\n", counter.display()),
+        )
+        .expect("a script");
         fs::set_permissions(&ansible_playbook, fs::Permissions::from_mode(0o755)).expect("made executable");
         let builtin_folder = folder.path().join("builtin");
         builtin::unpack(&builtin_folder).expect("the built-in playbooks are unpacked");
         let library = Library::new(LibraryConfig {
             builtin_folder,
             custom_folder: folder.path().join("playbooks"),
-            ansible: AnsibleTools { ansible_playbook, version: "2.19.0".to_owned() },
+            ansible: AnsibleTools {
+                ansible_playbook,
+                version: "2.19.0".to_owned(),
+            },
         });
         let database = TestDatabase::create().await;
         let state = AppState::new(
@@ -66,7 +72,12 @@ impl Launchpad {
             Arc::new(SystemClock),
             ApiConfig::default(),
         );
-        Self { folder, router: api::router(state.clone()), state, _database: database }
+        Self {
+            folder,
+            router: api::router(state.clone()),
+            state,
+            _database: database,
+        }
     }
 
     /// The database.
@@ -84,7 +95,10 @@ impl Launchpad {
 
     /// How often Ansible was run.
     pub fn ansible_runs(&self) -> usize {
-        fs::read_to_string(self.folder.path().join("runs")).unwrap_or_default().lines().count()
+        fs::read_to_string(self.folder.path().join("runs"))
+            .unwrap_or_default()
+            .lines()
+            .count()
     }
 
     /// Registers a server, with a key of its own if asked for.
@@ -125,7 +139,10 @@ impl Launchpad {
 
     /// Sends a request as the local command line does.
     pub async fn send(&self, method: &str, path: &str, body: Option<Value>, headers: &[(&str, &str)]) -> Response {
-        let mut request = Request::builder().method(method).uri(path).extension(Principal::local_command("tester"));
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .extension(Principal::local_command("tester"));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -137,14 +154,20 @@ impl Launchpad {
             None => Body::empty(),
         };
         let request = request.body(body).expect("a request");
-        self.router.clone().oneshot(request).await.expect("the router always answers")
+        self.router
+            .clone()
+            .oneshot(request)
+            .await
+            .expect("the router always answers")
     }
 
     /// Sends a request and reads the whole answer.
     pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let response = self.send(method, path, body, &[]).await;
         let status = response.status().as_u16();
-        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.expect("a body");
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX)
+            .await
+            .expect("a body");
         (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
     }
 
@@ -158,13 +181,20 @@ impl Launchpad {
     /// Runs one statement, as a worker would.
     pub async fn execute(&self, sql: &str) -> u64 {
         let mut connection = self.database().acquire().await.expect("a connection");
-        sqlx::query(sql).execute(&mut *connection).await.expect("the statement runs").rows_affected()
+        sqlx::query(sql)
+            .execute(&mut *connection)
+            .await
+            .expect("the statement runs")
+            .rows_affected()
     }
 
     /// One number out of the database.
     pub async fn number(&self, sql: &str) -> i64 {
         let mut connection = self.database().acquire().await.expect("a connection");
-        sqlx::query_scalar(sql).fetch_one(&mut *connection).await.expect("a number")
+        sqlx::query_scalar(sql)
+            .fetch_one(&mut *connection)
+            .await
+            .expect("a number")
     }
 }
 
@@ -176,6 +206,9 @@ pub fn real_ansible_playbook() -> PathBuf {
         Some(folders) => std::env::split_paths(&folders).collect(),
         None => own.to_vec(),
     };
-    let found = folders.iter().map(|folder| folder.join("ansible-playbook")).find(|path| path.is_file());
+    let found = folders
+        .iter()
+        .map(|folder| folder.join("ansible-playbook"))
+        .find(|path| path.is_file());
     found.expect("ansible-core is installed: see the Makefile, or set ADMIRAL_TEST_ANSIBLE_BINS")
 }

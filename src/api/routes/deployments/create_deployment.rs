@@ -8,9 +8,7 @@ use crate::{
         problem::Problem,
     },
     auth::policy::Action,
-    domain::{
-        deployment::{Deployment, DeploymentOptions},
-    },
+    domain::deployment::{Deployment, DeploymentOptions},
 };
 use axum::{Json, extract::State, http::StatusCode};
 use secrecy::SecretString;
@@ -84,7 +82,11 @@ pub(super) async fn create_deployment(
         tags: body.tags,
         all: body.all,
         variables: body.variables,
-        secret_variables: body.secret_variables.into_iter().map(|(name, SecretText(value))| (name, value)).collect(),
+        secret_variables: body
+            .secret_variables
+            .into_iter()
+            .map(|(name, SecretText(value))| (name, value))
+            .collect(),
         options: body.options,
     };
     let deployment = launch::launch(&state, &actor, request).await?;
