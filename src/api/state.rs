@@ -1,6 +1,6 @@
 //! What every handler can reach.
 
-use crate::{domain::clock::Clock, playbooks::Library, store::Database, vault::Vault};
+use crate::{auth::limiter::SignInLimiter, domain::clock::Clock, playbooks::Library, store::Database, vault::Vault};
 use std::{net::IpAddr, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +17,8 @@ pub struct AppState {
     pub clock: Arc<dyn Clock>,
     /// Settings of this server.
     pub config: Arc<ApiConfig>,
+    /// Slows down those who guess passwords.
+    pub sign_in_limiter: Arc<SignInLimiter>,
     /// Cancelled when the server stops: answers without an end of their own (streams) must end then. `serve` puts its own in.
     pub shutdown: CancellationToken,
 }
@@ -36,6 +38,7 @@ impl AppState {
             library,
             clock,
             config: Arc::new(config),
+            sign_in_limiter: Arc::default(),
             shutdown: CancellationToken::new(),
         }
     }

@@ -2,9 +2,15 @@
 
 pub mod audit;
 pub mod database;
+pub mod host_keys;
+pub mod keys;
+pub mod links;
+pub mod partitions;
+pub mod servers;
 pub mod sessions;
 pub mod tokens;
 pub mod users;
+pub mod vault_keys;
 
 pub use database::{Connection, Database, StoreError};
 

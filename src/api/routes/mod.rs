@@ -1,6 +1,13 @@
 //! The endpoints: one folder per resource, one file per operation.
 
+pub mod audit;
 pub mod health;
+pub mod keys;
+pub mod servers;
+pub mod session;
+pub mod setup;
+pub mod tokens;
+pub mod users;
 
 use super::{AppState, openapi::Document};
 use utoipa::OpenApi as _;
@@ -8,5 +15,13 @@ use utoipa_axum::router::OpenApiRouter;
 
 /// All resources. A new one is registered here, and nowhere else.
 pub fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(Document::openapi()).merge(health::router())
+    OpenApiRouter::with_openapi(Document::openapi())
+        .merge(session::router())
+        .merge(setup::router())
+        .merge(users::router())
+        .merge(tokens::router())
+        .merge(servers::router())
+        .merge(keys::router())
+        .merge(audit::router())
+        .merge(health::router())
 }
