@@ -5,12 +5,18 @@ pub mod database;
 pub mod deployment_servers;
 pub mod deployments;
 pub mod events;
+pub mod host_keys;
+pub mod keys;
+pub mod links;
 pub mod notifications;
 pub mod output;
+pub mod partitions;
 pub mod playbooks;
+pub mod servers;
 pub mod sessions;
 pub mod tokens;
 pub mod users;
+pub mod vault_keys;
 
 pub use database::{Connection, Database, StoreError};
 

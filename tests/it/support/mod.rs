@@ -1,4 +1,6 @@
 //! What the tests stand on.
 
+pub mod app;
 pub mod database;
 pub mod launchpad;
+pub mod library;
