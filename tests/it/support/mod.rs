@@ -5,3 +5,7 @@ pub mod database;
 pub mod processes;
 pub mod server;
 pub mod ssh_hosts;
+pub mod app;
+pub mod database;
+pub mod launchpad;
+pub mod library;
