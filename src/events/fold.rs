@@ -282,7 +282,8 @@ impl RunState {
                 host.status = HostStatus::Unreachable;
             }
             host.finished_at = Some(event.ts);
-            host.note_error(error_message(event.result.as_deref(), "the host could not be reached"));
+            let message = error_message(event.result.as_deref(), "the host could not be reached");
+            host.note_error(explain_host_key(event.host.as_deref().unwrap_or_default(), message));
         });
     }
 
@@ -405,6 +406,18 @@ fn error_message(result: Option<&RawValue>, otherwise: &str) -> String {
         .unwrap_or_else(|| otherwise.to_owned())
 }
 
+/// Says in plain words what `ssh` says when a host's key is not the one we trust.
+fn explain_host_key(host: &str, message: String) -> String {
+    let changed = message.contains("REMOTE HOST IDENTIFICATION HAS CHANGED")
+        || (message.contains("Host key for ") && message.contains("has changed"))
+        || message.contains("Host key verification failed");
+    if changed {
+        format!("the SSH host key of {host} changed; accept it under Servers → {host} if that is expected")
+    } else {
+        message
+    }
+}
+
 fn text_of(value: &Value) -> Option<String> {
     let text = match value {
         Value::String(text) => one_line(text),
@@ -435,3 +448,6 @@ pub fn one_line(text: &str) -> String {
     }
     line
 }
+
+#[cfg(test)]
+mod tests;
