@@ -8,6 +8,7 @@ pub mod ingest;
 pub mod notifications;
 pub mod output;
 pub mod playbooks;
+pub mod run_targets;
 pub mod runs;
 
 pub use database::{Connection, Database, StoreError};

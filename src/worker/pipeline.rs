@@ -39,6 +39,8 @@ pub struct Pipeline {
     output: Vec<u8>,
     warnings: Vec<String>,
     unread: u32,
+    /// What became of a run that was never started.
+    refused: Option<Outcome>,
 }
 
 impl Pipeline {
@@ -58,6 +60,7 @@ impl Pipeline {
             output: Vec::new(),
             warnings: Vec::new(),
             unread: 0,
+            refused: None,
         }
     }
 
@@ -107,7 +110,8 @@ impl Pipeline {
         if self.unread > MAX_TOLD {
             self.warn(format!("{} more lines of events could not be read", self.unread - MAX_TOLD), now);
         }
-        let outcome = self.state.finish(end);
+        let folded = self.state.finish(end);
+        let outcome = self.refused.take().unwrap_or(folded);
         self.events.push(finished_event(&outcome, now));
         (self.batch(), outcome)
     }
@@ -116,6 +120,11 @@ impl Pipeline {
     pub fn warn(&mut self, message: String, now: DateTime<Utc>) {
         self.events.push(NewEvent::warning(&message, now));
         self.warnings.push(message);
+    }
+
+    /// Says why a run is ended that was never started.
+    pub fn refuse(&mut self, outcome: Outcome) {
+        self.refused = Some(outcome);
     }
 
     /// How many hosts stand where.
