@@ -7,7 +7,10 @@ async fn main() -> ExitCode {
     let mut arguments = env::args_os().skip(1);
     match (arguments.next(), arguments.next()) {
         (Some(subcommand), Some(folder)) if subcommand == "supervise" => {
-            tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
+            tracing_subscriber::fmt()
+                .with_writer(std::io::stderr)
+                .with_ansi(false)
+                .init();
             match admiral::runner::supervise(PathBuf::from(folder)).await {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {

@@ -2,12 +2,13 @@
 
 use std::{
     env,
-    fs::{self, DirBuilder},
+    fs::{self, DirBuilder, File},
     io,
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
+use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -56,9 +57,13 @@ pub fn sweep_secrets(live: &[Uuid]) -> io::Result<usize> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
+        let _lock = lock(&root)?;
         for entry in entries {
             let entry = entry?;
-            let is_kept = entry.file_name().to_str().is_some_and(|name| kept.iter().any(|kept| kept == name));
+            let is_kept = entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| kept.iter().any(|kept| kept == name));
             if !is_kept && !has_living_owner(&entry.path()) {
                 remove_folder(&entry.path())?;
                 removed += 1;
@@ -70,7 +75,10 @@ pub fn sweep_secrets(live: &[Uuid]) -> io::Result<usize> {
 
 /// Names the calling process as the one that will remove the folder.
 pub(super) fn take_ownership(folder: &Path) -> io::Result<()> {
-    let owner = Owner { process: ProcessIdentity::own()?, boot_id: boot_id()? };
+    let owner = Owner {
+        process: ProcessIdentity::own()?,
+        boot_id: boot_id()?,
+    };
     let temporary = folder.join(".owner.tmp");
     fs::write(&temporary, serde_json::to_vec(&owner)?)?;
     fs::rename(temporary, folder.join(OWNER_FILE))
@@ -128,13 +136,24 @@ fn create_below(root: &Path, run_id: Uuid) -> io::Result<PathBuf> {
         let message = format!("{} is not a private folder of this user", root.display());
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
+    let _lock = lock(root)?;
     let folder = root.join(name(run_id));
     if has_living_owner(&folder) && !is_owned_by_us(&folder) {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{} is in use", folder.display())));
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            format!("{} is in use", folder.display()),
+        ));
     }
     remove_folder(&folder)?;
     DirBuilder::new().mode(0o700).create(&folder)?;
     take_ownership(&folder)?;
+    Ok(folder)
+}
+
+/// Keeps a sweep from finding a folder whose owner is not written down yet. Held for moments only.
+fn lock(root: &Path) -> io::Result<File> {
+    let folder = File::open(root)?;
+    flock(&folder, FlockOperation::LockExclusive)?;
     Ok(folder)
 }
 
@@ -150,7 +169,6 @@ fn is_owned_by_us(folder: &Path) -> bool {
     owner(folder).is_some_and(|owner| ProcessIdentity::own().is_ok_and(|own| own == owner.process))
 }
 
-#[expect(clippy::unnecessary_cast, clippy::useless_conversion, reason = "the type of f_type differs between targets")]
 fn is_tmpfs(path: &Path) -> bool {
     rustix::fs::statfs(path).is_ok_and(|statistics| statistics.f_type as u64 == TMPFS_MAGIC)
 }
@@ -166,8 +184,15 @@ mod tests {
     fn a_folder_is_private_short_and_new() {
         let run_id = new_id();
         let folder = SecretsFolder::create(run_id).expect("a folder");
-        assert_eq!(folder.metadata().expect("it exists").permissions().mode() & 0o777, 0o700);
-        assert!(folder.join("cp").as_os_str().len() <= MAX_CONTROL_PATH_FOLDER_BYTES, "{}", folder.display());
+        assert_eq!(
+            folder.metadata().expect("it exists").permissions().mode() & 0o777,
+            0o700
+        );
+        assert!(
+            folder.join("cp").as_os_str().len() <= MAX_CONTROL_PATH_FOLDER_BYTES,
+            "{}",
+            folder.display()
+        );
         fs::write(folder.join("key"), "secret").expect("written");
         assert_eq!(SecretsFolder::create(run_id).expect("again"), folder);
         assert!(!folder.join("key").exists());
@@ -181,8 +206,14 @@ mod tests {
         let (live, ours, dead) = (new_id(), new_id(), new_id());
         let folders = [live, ours, dead].map(|run_id| SecretsFolder::create(run_id).expect("a folder"));
         for folder in [&folders[0], &folders[2]] {
-            let gone = ProcessIdentity { pid: i32::MAX, start_ticks: 1 };
-            let owner = Owner { process: gone, boot_id: boot_id().expect("a boot") };
+            let gone = ProcessIdentity {
+                pid: i32::MAX,
+                start_ticks: 1,
+            };
+            let owner = Owner {
+                process: gone,
+                boot_id: boot_id().expect("a boot"),
+            };
             fs::write(folder.join(OWNER_FILE), serde_json::to_vec(&owner).expect("JSON")).expect("written");
         }
         sweep_secrets(&[live]).expect("swept");
