@@ -8,6 +8,7 @@ pub mod events;
 pub mod host_keys;
 pub mod keys;
 pub mod links;
+pub mod ingest;
 pub mod notifications;
 pub mod output;
 pub mod partitions;
@@ -17,6 +18,8 @@ pub mod sessions;
 pub mod tokens;
 pub mod users;
 pub mod vault_keys;
+pub mod run_targets;
+pub mod runs;
 
 pub use database::{Connection, Database, StoreError};
 

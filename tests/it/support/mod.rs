@@ -9,3 +9,5 @@ pub mod app;
 pub mod database;
 pub mod launchpad;
 pub mod library;
+pub mod fleet;
+pub mod stage;
