@@ -1,1 +1,7 @@
-fn main() {}
+//! The `admiral` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    admiral::cli::main()
+}

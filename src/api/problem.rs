@@ -68,13 +68,21 @@ impl Problem {
             source = cause.source();
         }
         tracing::error!(error = %chain, "request failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong inside Admiral; the log has the details")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "something went wrong inside Admiral; the log has the details",
+        )
     }
 }
 
 impl From<Invalid> for Problem {
     fn from(invalid: Invalid) -> Self {
-        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", invalid.to_string());
+        let mut problem = Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "validation_failed",
+            invalid.to_string(),
+        );
         problem.errors = invalid.errors;
         problem
     }
@@ -84,10 +92,16 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::NotFound(what) => Self::not_found(what),
-            StoreError::Taken { .. } | StoreError::InUse { .. } | StoreError::WrongState(_) => Self::conflict(error.to_string()),
+            StoreError::Taken { .. } | StoreError::InUse { .. } | StoreError::WrongState(_) => {
+                Self::conflict(error.to_string())
+            }
             _ if error.is_unavailable() => {
                 tracing::warn!(%error, "the database is unavailable");
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the database is unavailable; try again shortly")
+                Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "unavailable",
+                    "the database is unavailable; try again shortly",
+                )
             }
             _ => Self::internal(&error),
         }
@@ -100,7 +114,10 @@ impl IntoResponse for Problem {
         let retry = status == StatusCode::SERVICE_UNAVAILABLE;
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if retry {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }

@@ -180,14 +180,25 @@ impl Default for DeploymentOptions {
 impl DeploymentOptions {
     /// Notes what is out of bounds, under `options.…`.
     pub fn validate(&self, validator: &mut Validator) {
-        validator.check((1..=500).contains(&self.forks), "options.forks", "must be between 1 and 500");
-        validator.check((0..=4).contains(&self.verbosity), "options.verbosity", "must be between 0 and 4");
+        validator.check(
+            (1..=500).contains(&self.forks),
+            "options.forks",
+            "must be between 1 and 500",
+        );
+        validator.check(
+            (0..=4).contains(&self.verbosity),
+            "options.verbosity",
+            "must be between 0 and 4",
+        );
         validator.check(
             (1..=604_800).contains(&self.timeout_seconds),
             "options.timeout_seconds",
             "must be between 1 and 604800",
         );
-        for (field, text) in [("options.limit", &self.limit), ("options.start_at_task", &self.start_at_task)] {
+        for (field, text) in [
+            ("options.limit", &self.limit),
+            ("options.start_at_task", &self.start_at_task),
+        ] {
             if let Some(text) = text {
                 let fits = !text.trim().is_empty() && text.len() <= 4096 && !text.contains(['\0', '\n']);
                 validator.check(fits, field, "must be one line of 1 to 4096 bytes");
@@ -195,13 +206,20 @@ impl DeploymentOptions {
         }
         for (field, tags) in [("options.tags", &self.tags), ("options.skip_tags", &self.skip_tags)] {
             let fits = tags.len() <= 100 && tags.iter().all(|tag| is_task_tag(tag));
-            validator.check(fits, field, "must be at most 100 names without spaces or commas, of 1 to 200 bytes");
+            validator.check(
+                fits,
+                field,
+                "must be at most 100 names without spaces or commas, of 1 to 200 bytes",
+            );
         }
     }
 }
 
 fn is_task_tag(tag: &str) -> bool {
-    (1..=200).contains(&tag.len()) && !tag.starts_with('-') && !tag.contains([',', '\0']) && !tag.contains(char::is_whitespace)
+    (1..=200).contains(&tag.len())
+        && !tag.starts_with('-')
+        && !tag.contains([',', '\0'])
+        && !tag.contains(char::is_whitespace)
 }
 
 /// Which servers a deployment was aimed at; the servers themselves are frozen as rows.

@@ -15,7 +15,10 @@ pub struct PageRequest {
 impl PageRequest {
     /// Clamps `page` to 1.. and `per_page` to `1..=max_per_page`; 50 rows when not said.
     pub fn new(page: Option<i64>, per_page: Option<i64>, max_per_page: i64) -> Self {
-        Self { page: page.unwrap_or(1).clamp(1, 1_000_000), per_page: per_page.unwrap_or(50).clamp(1, max_per_page) }
+        Self {
+            page: page.unwrap_or(1).clamp(1, 1_000_000),
+            per_page: per_page.unwrap_or(50).clamp(1, max_per_page),
+        }
     }
 
     /// Rows before this page.

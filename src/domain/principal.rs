@@ -29,6 +29,11 @@ pub enum Via {
 impl Principal {
     /// The command line on the server's own machine: whoever can read the key ring already has an admin's powers.
     pub fn local_command(username: impl Into<String>) -> Self {
-        Self { user_id: None, username: username.into(), role: Role::Admin, via: Via::LocalCommand }
+        Self {
+            user_id: None,
+            username: username.into(),
+            role: Role::Admin,
+            via: Via::LocalCommand,
+        }
     }
 }

@@ -26,7 +26,10 @@ impl Validator {
 
     /// Notes that `field` is wrong.
     pub fn error(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        self.errors.push(FieldError { field: field.into(), message: message.into() });
+        self.errors.push(FieldError {
+            field: field.into(),
+            message: message.into(),
+        });
     }
 
     /// Notes that `field` is wrong unless `holds`.
@@ -38,7 +41,11 @@ impl Validator {
 
     /// All that was noted, or `Ok` when nothing was.
     pub fn finish(self) -> Result<(), Invalid> {
-        if self.errors.is_empty() { Ok(()) } else { Err(Invalid { errors: self.errors }) }
+        if self.errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Invalid { errors: self.errors })
+        }
     }
 }
 
@@ -53,6 +60,11 @@ pub struct Invalid {
 impl Invalid {
     /// One field, one reason.
     pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { errors: vec![FieldError { field: field.into(), message: message.into() }] }
+        Self {
+            errors: vec![FieldError {
+                field: field.into(),
+                message: message.into(),
+            }],
+        }
     }
 }
