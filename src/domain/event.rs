@@ -18,6 +18,10 @@ pub struct DeploymentEvent {
     pub host: Option<String>,
     /// Ansible's uuid of the task.
     pub task_id: Option<String>,
+    /// The play's name.
+    pub play: Option<String>,
+    /// The task's name.
+    pub task: Option<String>,
     /// The line as it was written.
     #[schema(value_type = Object)]
     pub payload: Box<RawValue>,

@@ -1,1 +1,23 @@
-//! TBD.
+//! Processes of this machine: the only module that starts or signals any.
+//!
+//! A process is named by its pid *and* its start time ([`ProcessIdentity`]), because the kernel gives pids out again.
+//! Signals go to a [`ProcessTarget`]; nothing here takes a bare or a negative pid.
+
+mod capture;
+mod descendants;
+mod identity;
+mod launch;
+mod program;
+mod signal;
+mod subreaper;
+mod watch;
+
+pub use capture::{Captured, ProcessError, run_captured};
+pub use descendants::{descendants, group_members, processes_mentioning};
+pub use identity::{ProcessIdentity, boot_id};
+pub use launch::Launch;
+pub use program::{base_environment, command, find_program};
+pub use rustix::process::Signal;
+pub use signal::{ProcessTarget, catches, signal};
+pub use subreaper::{Ending, Reaped, Subreaper, leave_terminal};
+pub use watch::Watch;

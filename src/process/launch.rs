@@ -1,0 +1,67 @@
+//! Starting a process that is not waited for here.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fs::File,
+    io,
+    os::unix::process::CommandExt,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    thread,
+};
+
+use super::ProcessIdentity;
+
+/// A process to be. Its environment is exactly the given one and its standard input is closed.
+#[derive(Debug)]
+pub struct Launch {
+    /// The program, found without the help of any `PATH`.
+    pub program: PathBuf,
+    /// Its arguments, without its own name.
+    pub arguments: Vec<OsString>,
+    /// Its whole environment.
+    pub environment: BTreeMap<String, String>,
+    /// Where it starts.
+    pub working_directory: PathBuf,
+    /// Takes standard output and standard error; without it both are thrown away.
+    pub output: Option<File>,
+    /// Whether it leads a process group of its own.
+    pub own_group: bool,
+}
+
+impl Launch {
+    /// Starts it for a [`Subreaper`](super::Subreaper), which has to reap it.
+    ///
+    /// Call from the task that reaps, so that nobody reaps the child before its identity was read.
+    pub fn start_unreaped(self) -> io::Result<ProcessIdentity> {
+        let child = self.spawn()?;
+        ProcessIdentity::of(child.id() as i32)
+    }
+
+    /// Starts it to go on without us. A thread waits for its end, so that it never stays a zombie.
+    pub fn start_detached(self) -> io::Result<ProcessIdentity> {
+        let mut child = self.spawn()?;
+        let identity = ProcessIdentity::of(child.id() as i32);
+        let waiting = thread::Builder::new().name("reap".to_owned()).stack_size(64 * 1024).spawn(move || child.wait());
+        if let Err(error) = waiting {
+            tracing::warn!(%error, "no thread to wait for a child: it will stay a zombie when it ends");
+        }
+        identity
+    }
+
+    fn spawn(self) -> io::Result<Child> {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).env_clear().envs(&self.environment).current_dir(&self.working_directory);
+        command.stdin(Stdio::null());
+        if let Some(output) = self.output {
+            command.stdout(output.try_clone()?).stderr(output);
+        } else {
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+        }
+        if self.own_group {
+            command.process_group(0);
+        }
+        command.spawn()
+    }
+}
