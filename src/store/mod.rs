@@ -1,5 +1,6 @@
 //! SQL and nothing else: the only user of `sqlx`. Functions take `&mut Connection`; row structs stay private.
 
+pub mod audit;
 pub mod database;
 pub mod deployment_servers;
 pub mod deployments;
@@ -7,5 +8,13 @@ pub mod events;
 pub mod notifications;
 pub mod output;
 pub mod playbooks;
+pub mod sessions;
+pub mod tokens;
+pub mod users;
 
 pub use database::{Connection, Database, StoreError};
+
+/// A stored word back as its enum; `what` names the column in the error.
+pub(in crate::store) fn word<T: std::str::FromStr>(text: &str, what: &'static str) -> Result<T, StoreError> {
+    text.parse().map_err(|_| StoreError::Corrupt(what))
+}
