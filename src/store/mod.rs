@@ -5,12 +5,14 @@ pub mod database;
 pub mod deployment_servers;
 pub mod deployments;
 pub mod events;
+pub mod ingest;
 pub mod notifications;
 pub mod output;
 pub mod playbooks;
 pub mod sessions;
 pub mod tokens;
 pub mod users;
+pub mod runs;
 
 pub use database::{Connection, Database, StoreError};
 

@@ -1,0 +1,294 @@
+//! Runs: who carries them out, and for how long that holds. All times are the database's, so that workers need not agree on one.
+
+use super::{Connection, StoreError, events};
+use crate::domain::{DeploymentId, RunId, WorkerId, event::own};
+use serde_json::json;
+use sqlx::FromRow;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use uuid::Uuid;
+
+/// A run that a worker owns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedRun {
+    /// Identifies the run.
+    pub id: RunId,
+    /// The deployment it carries out.
+    pub deployment_id: DeploymentId,
+    /// Its folder on the machine of its worker.
+    pub folder: PathBuf,
+    /// Bytes of the event file that are stored.
+    pub spool_offset: u64,
+    /// Bytes of the output file that are stored.
+    pub output_offset: u64,
+}
+
+/// What was asked about a run since it began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CancelState {
+    /// It is to be ended.
+    pub requested: bool,
+    /// Without grace.
+    pub force: bool,
+}
+
+#[derive(FromRow)]
+struct RunRow {
+    id: Uuid,
+    deployment_id: Uuid,
+    run_folder: Option<String>,
+    spool_offset: i64,
+    output_offset: i64,
+}
+
+impl From<RunRow> for OwnedRun {
+    fn from(row: RunRow) -> Self {
+        Self {
+            id: row.id,
+            deployment_id: row.deployment_id,
+            folder: PathBuf::from(row.run_folder.unwrap_or_default()),
+            spool_offset: row.spool_offset as u64,
+            output_offset: row.output_offset as u64,
+        }
+    }
+}
+
+const COLUMNS: &str = "id, deployment_id, run_folder, spool_offset, output_offset";
+
+/// Makes a worker known.
+pub async fn register_worker(connection: &mut Connection, worker: WorkerId, name: &str) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO admiral.workers (id, name) VALUES ($1, $2)")
+        .bind(worker)
+        .bind(name)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Forgets a worker that ends, and others that were not heard of for a week.
+pub async fn remove_worker(connection: &mut Connection, worker: WorkerId) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM admiral.workers WHERE id = $1 OR heartbeat_at < now() - interval '7 days'")
+        .bind(worker)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Claims the oldest run that waits, or whose worker went away before it started it. Its folder will be
+/// `runs_folder/ID`.
+pub async fn claim_next(
+    connection: &mut Connection,
+    worker: WorkerId,
+    lease: Duration,
+    runs_folder: &Path,
+) -> Result<Option<OwnedRun>, StoreError> {
+    let row: Option<RunRow> = sqlx::query_as(&format!(
+        "UPDATE admiral.runs SET owner = $1, lease_expires_at = now() + make_interval(secs => $2), \
+             run_folder = $3 || '/' || id::text \
+         WHERE id = (SELECT id FROM admiral.runs \
+                     WHERE status = 'pending' AND (owner IS NULL OR lease_expires_at < now()) \
+                     ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED) \
+           AND status = 'pending' \
+         RETURNING {COLUMNS}"
+    ))
+    .bind(worker)
+    .bind(lease.as_secs_f64())
+    .bind(runs_folder.to_string_lossy())
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(Into::into))
+}
+
+/// Says that a worker lives: its leases last `lease` from now.
+pub async fn heartbeat(connection: &mut Connection, worker: WorkerId, lease: Duration) -> Result<(), StoreError> {
+    sqlx::query("UPDATE admiral.workers SET heartbeat_at = now() WHERE id = $1")
+        .bind(worker)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(
+        "UPDATE admiral.runs SET lease_expires_at = now() + make_interval(secs => $2) \
+         WHERE owner = $1 AND status <> 'finished'",
+    )
+    .bind(worker)
+    .bind(lease.as_secs_f64())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Unfinished runs of a worker that are to be ended.
+pub async fn list_cancelled(
+    connection: &mut Connection,
+    worker: WorkerId,
+) -> Result<Vec<(RunId, CancelState)>, StoreError> {
+    let rows: Vec<(Uuid, bool)> = sqlx::query_as(
+        "SELECT id, cancel_force FROM admiral.runs \
+         WHERE owner = $1 AND status <> 'finished' AND cancel_requested_at IS NOT NULL",
+    )
+    .bind(worker)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|(id, force)| (id, CancelState { requested: true, force })).collect())
+}
+
+/// Whether a run still waits for the worker to start it: false once it was cancelled.
+pub async fn is_waiting(connection: &mut Connection, run: RunId, worker: WorkerId) -> Result<bool, StoreError> {
+    let found: Option<(bool,)> =
+        sqlx::query_as("SELECT status = 'pending' FROM admiral.runs WHERE id = $1 AND owner = $2")
+            .bind(run)
+            .bind(worker)
+            .fetch_optional(connection)
+            .await?;
+    Ok(found.is_some_and(|(waiting,)| waiting))
+}
+
+/// Begins a claimed run and its deployment. Must run inside a transaction.
+///
+/// Fails with [`StoreError::WrongState`] when the run was cancelled, or claimed by another worker, in the meantime.
+pub async fn mark_started(
+    connection: &mut Connection,
+    run: RunId,
+    worker: WorkerId,
+    isolation: &str,
+) -> Result<DeploymentId, StoreError> {
+    let row: Option<(Uuid,)> = sqlx::query_as(
+        "UPDATE admiral.runs SET status = 'running', started_at = now(), isolation = $3 \
+         WHERE id = $1 AND owner = $2 AND status = 'pending' RETURNING deployment_id",
+    )
+    .bind(run)
+    .bind(worker)
+    .bind(isolation)
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some((deployment_id,)) = row else {
+        return Err(StoreError::WrongState("the run is no longer this worker's to start"));
+    };
+    let changed = sqlx::query(
+        "UPDATE admiral.deployments SET status = 'running', started_at = now() WHERE id = $1 AND status = 'pending'",
+    )
+    .bind(deployment_id)
+    .execute(&mut *connection)
+    .await?;
+    if changed.rows_affected() != 1 {
+        return Err(StoreError::WrongState("the deployment is no longer pending"));
+    }
+    events::append_own(connection, deployment_id, own::DEPLOYMENT_STARTED, &json!({ "isolation": isolation })).await?;
+    Ok(deployment_id)
+}
+
+/// Notes the process that watches over a run.
+pub async fn set_supervisor(
+    connection: &mut Connection,
+    run: RunId,
+    worker: WorkerId,
+    pid: i32,
+    start_ticks: u64,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE admiral.runs SET supervisor_pid = $3, supervisor_start = $4 WHERE id = $1 AND owner = $2")
+        .bind(run)
+        .bind(worker)
+        .bind(pid)
+        .bind(start_ticks as i64)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Gives claimed runs that were not started back, all of a worker's or one of them.
+pub async fn release(
+    connection: &mut Connection,
+    worker: WorkerId,
+    run: Option<RunId>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE admiral.runs SET owner = NULL, lease_expires_at = NULL \
+         WHERE owner = $1 AND status = 'pending' AND ($2::uuid IS NULL OR id = $2)",
+    )
+    .bind(worker)
+    .bind(run)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Takes over running runs whose folders lie in `runs_folder`, and frees claimed ones that were never started.
+///
+/// With `exclusive` the caller knows that no other worker uses that folder, so that leases need not run out first.
+pub async fn adopt(
+    connection: &mut Connection,
+    worker: WorkerId,
+    lease: Duration,
+    runs_folder: &Path,
+    exclusive: bool,
+) -> Result<Vec<OwnedRun>, StoreError> {
+    sqlx::query(
+        "UPDATE admiral.runs SET owner = NULL, lease_expires_at = NULL \
+         WHERE status = 'pending' AND owner IS NOT NULL AND owner <> $1 \
+           AND starts_with(run_folder, $2 || '/') AND ($3 OR lease_expires_at < now())",
+    )
+    .bind(worker)
+    .bind(runs_folder.to_string_lossy())
+    .bind(exclusive)
+    .execute(&mut *connection)
+    .await?;
+    let rows: Vec<RunRow> = sqlx::query_as(&format!(
+        "UPDATE admiral.runs SET owner = $1, lease_expires_at = now() + make_interval(secs => $4) \
+         WHERE id IN (SELECT id FROM admiral.runs \
+                      WHERE status = 'running' AND owner IS DISTINCT FROM $1 \
+                        AND starts_with(run_folder, $2 || '/') AND ($3 OR lease_expires_at < now()) \
+                      FOR UPDATE SKIP LOCKED) \
+         RETURNING {COLUMNS}"
+    ))
+    .bind(worker)
+    .bind(runs_folder.to_string_lossy())
+    .bind(exclusive)
+    .bind(lease.as_secs_f64())
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// Takes over running runs whose lease ran out longer than `after` ago: their worker is gone for good.
+pub async fn take_over_expired(
+    connection: &mut Connection,
+    worker: WorkerId,
+    lease: Duration,
+    after: Duration,
+) -> Result<Vec<OwnedRun>, StoreError> {
+    let rows: Vec<RunRow> = sqlx::query_as(&format!(
+        "UPDATE admiral.runs SET owner = $1, lease_expires_at = now() + make_interval(secs => $3) \
+         WHERE id IN (SELECT id FROM admiral.runs \
+                      WHERE status = 'running' AND lease_expires_at < now() - make_interval(secs => $2) \
+                      FOR UPDATE SKIP LOCKED) \
+         RETURNING {COLUMNS}"
+    ))
+    .bind(worker)
+    .bind(after.as_secs_f64())
+    .bind(lease.as_secs_f64())
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// The offsets of a run that is running and still the worker's.
+pub async fn offsets(
+    connection: &mut Connection,
+    run: RunId,
+    worker: WorkerId,
+) -> Result<Option<(u64, u64)>, StoreError> {
+    let row: Option<(i64, i64)> = sqlx::query_as(
+        "SELECT spool_offset, output_offset FROM admiral.runs WHERE id = $1 AND owner = $2 AND status = 'running'",
+    )
+    .bind(run)
+    .bind(worker)
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|(spool, output)| (spool as u64, output as u64)))
+}
+
+/// Runs that have not finished: whose folders and secrets may still be needed.
+pub async fn list_unfinished(connection: &mut Connection) -> Result<Vec<RunId>, StoreError> {
+    Ok(sqlx::query_scalar("SELECT id FROM admiral.runs WHERE status <> 'finished'").fetch_all(connection).await?)
+}
