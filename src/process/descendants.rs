@@ -57,12 +57,17 @@ pub fn processes_mentioning(path: &Path) -> Vec<ProcessIdentity> {
         .collect()
 }
 
-/// Whether the path occurs as a whole, not as the beginning of a longer name.
+/// Whether a variable names the path as a whole, not as the beginning of a longer name.
+///
+/// Where a shell stands (`PWD`) says nothing: an operator may look around in the folder.
 fn names(environment: &[u8], path: &[u8]) -> bool {
-    environment
-        .windows(path.len())
-        .enumerate()
-        .any(|(at, window)| window == path && matches!(environment.get(at + path.len()), None | Some(0 | b'/' | b':')))
+    environment.split(|byte| *byte == 0).any(|variable| {
+        !variable.starts_with(b"PWD=")
+            && !variable.starts_with(b"OLDPWD=")
+            && variable.windows(path.len()).enumerate().any(|(at, window)| {
+                window == path && matches!(variable.get(at + path.len()), None | Some(b'/' | b':'))
+            })
+    })
 }
 
 fn all() -> impl Iterator<Item = (i32, Stat)> {
@@ -83,6 +88,7 @@ mod tests {
         assert!(names(environment, b"/data/runs/77"));
         assert!(!names(environment, b"/data/runs/777"));
         assert!(!names(b"HOME=/data/runs/77\0", b"/data/runs/7"));
+        assert!(!names(b"PWD=/data/runs/7\0OLDPWD=/data/runs/7/project\0", b"/data/runs/7"));
     }
 
     #[test]

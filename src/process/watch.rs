@@ -28,7 +28,9 @@ impl Watch {
         if !identity.is_alive() {
             return Ok(Self { descriptor: None });
         }
-        Ok(Self { descriptor: Some(AsyncFd::with_interest(descriptor, Interest::READABLE)?) })
+        #[expect(deprecated, reason = "its successor is unsafe for file types that lie; an `OwnedFd` does not")]
+        let descriptor = AsyncFd::with_interest(descriptor, Interest::READABLE)?;
+        Ok(Self { descriptor: Some(descriptor) })
     }
 
     /// Returns once the process has ended, reaped or not.

@@ -1,3 +1,5 @@
 //! Integration tests: real PostgreSQL, real `ansible-playbook`, real `sshd`.
 
+mod embedded;
+mod runner;
 mod support;

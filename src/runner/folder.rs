@@ -1,0 +1,258 @@
+//! The folder of one run, and the files in it.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+use uuid::Uuid;
+
+use super::{
+    record::{Exit, RECORD_VERSION, RunSpec, RunnerError, Started},
+    secrets,
+};
+
+/// `<runs>/<run id>/`, mode 0700.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// Makes the folder of a new run below `root`, and `root` itself when missing.
+    ///
+    /// Errors: `AlreadyExists` when this run has one.
+    pub fn create(root: &Path, run_id: Uuid) -> io::Result<Self> {
+        DirBuilder::new().recursive(true).mode(0o700).create(root)?;
+        let path = fs::canonicalize(root)?.join(run_id.to_string());
+        DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self { path })
+    }
+
+    /// The folder of a run that exists already; nothing is looked at yet.
+    pub fn open(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What to do: [`RunSpec`].
+    pub fn spec(&self) -> PathBuf {
+        self.path.join("spec.json")
+    }
+
+    /// One event per line, appended by the callback plugin.
+    pub fn events(&self) -> PathBuf {
+        self.path.join("events.jsonl")
+    }
+
+    /// Standard output and standard error of the run.
+    pub fn output(&self) -> PathBuf {
+        self.path.join("output.log")
+    }
+
+    /// The supervisor's own log.
+    pub fn supervisor_log(&self) -> PathBuf {
+        self.path.join("supervise.log")
+    }
+
+    /// What was started: [`Started`].
+    pub fn started(&self) -> PathBuf {
+        self.path.join("started.json")
+    }
+
+    /// How it ended: [`Exit`].
+    pub fn exit(&self) -> PathBuf {
+        self.path.join("exit.json")
+    }
+
+    /// The host keys this run trusts.
+    pub fn known_hosts(&self) -> PathBuf {
+        self.path.join("known_hosts")
+    }
+
+    /// The run's inventory.
+    pub fn inventory(&self) -> PathBuf {
+        self.path.join("inventory")
+    }
+
+    /// The run's `ansible.cfg`.
+    pub fn configuration(&self) -> PathBuf {
+        self.path.join("ansible.cfg")
+    }
+
+    /// The playbook's files.
+    pub fn project(&self) -> PathBuf {
+        self.path.join("project")
+    }
+
+    /// Where the callback plugin is put.
+    pub fn callback_plugins(&self) -> PathBuf {
+        self.path.join("callback_plugins")
+    }
+
+    /// The run's `HOME`.
+    pub fn home(&self) -> PathBuf {
+        self.path.join("home")
+    }
+
+    /// The run, as the folder's name tells it.
+    pub fn run_id(&self) -> Option<Uuid> {
+        self.path.file_name()?.to_str()?.parse().ok()
+    }
+
+    /// Freezes what is to be done.
+    pub fn write_spec(&self, spec: &RunSpec) -> Result<(), RunnerError> {
+        write_record(&self.spec(), spec)
+    }
+
+    /// Reads what is to be done.
+    pub fn read_spec(&self) -> Result<RunSpec, RunnerError> {
+        let path = self.spec();
+        read_record(&path)?.ok_or_else(|| RunnerError::Read { path, source: io::ErrorKind::NotFound.into() })
+    }
+
+    /// Reads what was started; `None` when nothing was yet.
+    pub fn read_started(&self) -> Result<Option<Started>, RunnerError> {
+        read_record(&self.started())
+    }
+
+    /// Reads how it ended; `None` when it has not.
+    pub fn read_exit(&self) -> Result<Option<Exit>, RunnerError> {
+        read_record(&self.exit())
+    }
+
+    pub(super) fn write_started(&self, started: &Started) -> Result<(), RunnerError> {
+        write_record(&self.started(), started)
+    }
+
+    pub(super) fn write_exit(&self, exit: &Exit) -> Result<(), RunnerError> {
+        write_record(&self.exit(), exit)
+    }
+
+    /// Removes the folder and, before it, the run's secrets and control-path folder. Only for a run that is over.
+    pub fn remove(self) -> io::Result<()> {
+        self.remove_secrets()?;
+        secrets::remove_folder(&self.path)
+    }
+
+    /// Removes the run's secrets and control-path folder, as far as the spec or the run's id names them.
+    pub(super) fn remove_secrets(&self) -> io::Result<()> {
+        let mut folders = self.run_id().map(secrets::folders_of).unwrap_or_default();
+        if let Ok(spec) = self.read_spec() {
+            folders.extend([spec.control_path_folder, spec.secrets_folder]);
+        }
+        let mut outcome = Ok(());
+        for folder in folders.iter().filter(|folder| !self.path.starts_with(folder)) {
+            if let Err(error) = secrets::remove_folder(folder) {
+                outcome = Err(error);
+            }
+        }
+        outcome
+    }
+}
+
+/// Opens a file for appending that only its owner may read.
+pub(super) fn open_append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+}
+
+fn read_record<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, RunnerError> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(RunnerError::Read { path: path.to_owned(), source }),
+    };
+    let malformed = |source| RunnerError::Malformed { path: path.to_owned(), source };
+    // The version first: a record of another version may have another shape.
+    let Version { version } = serde_json::from_slice(&bytes).map_err(malformed)?;
+    if version != RECORD_VERSION {
+        return Err(RunnerError::UnknownVersion { path: path.to_owned(), version });
+    }
+    serde_json::from_slice(&bytes).map(Some).map_err(malformed)
+}
+
+#[derive(serde::Deserialize)]
+struct Version {
+    version: u32,
+}
+
+/// Whole or not at all, also across a crash of the machine: temporary file, fsync, rename, fsync of the folder.
+fn write_record<T: Serialize>(path: &Path, record: &T) -> Result<(), RunnerError> {
+    let bytes =
+        serde_json::to_vec(record).map_err(|source| RunnerError::Malformed { path: path.to_owned(), source })?;
+    write_whole(path, &bytes).map_err(|source| RunnerError::Write { path: path.to_owned(), source })
+}
+
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension("tmp");
+    let _earlier_attempt = fs::remove_file(&temporary);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    if let Some(folder) = path.parent() {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::{domain::clock::new_id, runner::Isolation};
+
+    fn spec(run_id: Uuid) -> RunSpec {
+        RunSpec {
+            version: RECORD_VERSION,
+            run_id,
+            program: "/usr/bin/ansible-playbook".into(),
+            arguments: vec!["site.yml".to_owned()],
+            environment: [("LANG".to_owned(), "C.UTF-8".to_owned())].into(),
+            working_directory: "/".into(),
+            secrets_folder: "/nonexistent/secrets".into(),
+            control_path_folder: "/nonexistent/secrets/cp".into(),
+            timeout_seconds: 0,
+            grace_seconds: 10,
+            isolation: Isolation::None,
+            hidden_paths: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn records_are_private_and_read_back_as_written() {
+        let root = tempfile::tempdir().expect("a folder");
+        let run_id = new_id();
+        let folder = RunFolder::create(&root.path().join("runs"), run_id).expect("a run folder");
+        assert_eq!(folder.run_id(), Some(run_id));
+        let mode = |path: &Path| path.metadata().expect("it exists").permissions().mode() & 0o777;
+        assert_eq!(mode(folder.path()), 0o700);
+        assert_eq!(folder.read_exit().expect("nothing there"), None);
+        folder.write_spec(&spec(run_id)).expect("written");
+        assert_eq!(mode(&folder.spec()), 0o600);
+        assert_eq!(folder.read_spec().expect("read"), spec(run_id));
+        assert!(RunFolder::create(&root.path().join("runs"), run_id).is_err(), "a run has one folder");
+        let path = folder.path().to_owned();
+        folder.remove().expect("removed");
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn another_version_is_refused_before_its_shape_is() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = RunFolder::create(root.path(), new_id()).expect("a run folder");
+        fs::write(folder.exit(), br#"{"version":2,"end":"unknown"}"#).expect("written");
+        let error = folder.read_exit().expect_err("refused");
+        assert!(matches!(error, RunnerError::UnknownVersion { version: 2, .. }), "{error}");
+        fs::write(folder.exit(), b"{").expect("written");
+        assert!(matches!(folder.read_exit(), Err(RunnerError::Malformed { .. })));
+    }
+}

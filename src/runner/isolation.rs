@@ -1,0 +1,67 @@
+//! What stands between a run and the machine it runs on: bubblewrap, where it works.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use super::{folder::RunFolder, record::RunSpec, secrets};
+use crate::{
+    domain::text_enum::text_enum,
+    process::{base_environment, command, find_program, run_captured},
+};
+
+text_enum! {
+    /// How a run is kept away from the controller.
+    Isolation {
+        /// Not at all: it sees and does what Admiral's user may.
+        None = "none",
+        /// `bwrap`: the system is read-only, `/tmp` its own, Admiral's data and other runs are out of sight.
+        Bwrap = "bwrap",
+    }
+}
+
+/// What works on this machine. Found out by trying: `bwrap` may be installed and yet forbidden, as in many containers.
+pub async fn detect() -> Isolation {
+    let Some(bwrap) = find_program("bwrap", &[]) else { return Isolation::None };
+    let mut attempt = command(bwrap);
+    attempt.envs(base_environment(&PathBuf::from("/"))).args(SYSTEM).args(["--", "true"]);
+    match run_captured(attempt, Duration::from_secs(10)).await {
+        Ok(captured) if captured.status.success() => Isolation::Bwrap,
+        Ok(captured) => {
+            tracing::info!(reason = captured.stderr_text().trim(), "bubblewrap is installed but does not work here");
+            Isolation::None
+        }
+        Err(error) => {
+            tracing::info!(%error, "bubblewrap is installed but does not work here");
+            Isolation::None
+        }
+    }
+}
+
+/// The machine as a run sees it: all of it read-only, devices and shared memory usable, temporary files its own.
+///
+/// No pid namespace: the supervisor finds and ends every descendant through `/proc`.
+const SYSTEM: [&str; 10] =
+    ["--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/var/tmp"];
+
+/// The arguments for `bwrap` that make it run the spec's program.
+///
+/// Later arguments lie on top of earlier ones: hide first, then bring back what belongs to the run. Sources are looked
+/// up in the real file system, so what was hidden can be brought back.
+pub(super) fn bwrap_arguments(spec: &RunSpec, folder: &RunFolder) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = SYSTEM.iter().map(OsString::from).collect();
+    for hidden in spec.hidden_paths.iter().cloned().chain(secrets::roots()) {
+        // A path that is a link hides what it leads to: bwrap cannot mount on a link.
+        let Ok(hidden) = hidden.canonicalize() else { continue };
+        if hidden.is_dir() {
+            arguments.extend(["--tmpfs".into(), hidden.into()]);
+        } else {
+            arguments.extend(["--ro-bind".into(), "/dev/null".into(), hidden.into()]);
+        }
+    }
+    for own in [folder.path(), &spec.secrets_folder, &spec.control_path_folder] {
+        arguments.extend(["--bind-try".into(), own.into(), own.into()]);
+    }
+    arguments.extend(["--chdir".into(), spec.working_directory.clone().into(), "--".into()]);
+    arguments.push(spec.program.clone().into());
+    arguments.extend(spec.arguments.iter().map(OsString::from));
+    arguments
+}

@@ -1,0 +1,203 @@
+//! Where the decrypted keys of a run lie while it goes on: in memory where there is a place for that.
+
+use std::{
+    env,
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::process::{ProcessIdentity, boot_id};
+
+/// A control-path folder may be this long: an AF_UNIX path has 107 bytes, of which `/%C` takes 41 and the suffix that
+/// OpenSSH adds to the socket of a starting master 17.
+pub const MAX_CONTROL_PATH_FOLDER_BYTES: usize = 107 - 41 - 17;
+
+const SHARED_MEMORY: &str = "/dev/shm";
+/// The magic number of tmpfs in statfs(2).
+const TMPFS_MAGIC: u64 = 0x0102_1994;
+const OWNER_FILE: &str = ".owner";
+
+/// Makes the folders that hold decrypted keys.
+///
+/// `/dev/shm/admiral-<uid>/<8 hex digits of the run>/`, mode 0700, where `/dev/shm` is a writable tmpfs, else the same
+/// below the system's folder for temporary files. Short on purpose: see [`MAX_CONTROL_PATH_FOLDER_BYTES`].
+#[derive(Debug, Clone, Copy)]
+pub struct SecretsFolder;
+
+impl SecretsFolder {
+    /// Makes an empty folder for the run, in place of one that an earlier attempt left.
+    pub fn create(run_id: Uuid) -> io::Result<PathBuf> {
+        let mut outcome = Err(io::Error::from(io::ErrorKind::NotFound));
+        for root in roots() {
+            outcome = create_below(&root, run_id);
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+}
+
+/// Removes the folders of runs that are over: those not in `live`, whose owner is dead.
+///
+/// The owner is the process that made the folder, then the supervisor; so another Admiral of the same user keeps its
+/// own. Returns how many were removed.
+pub fn sweep_secrets(live: &[Uuid]) -> io::Result<usize> {
+    let kept: Vec<String> = live.iter().copied().map(name).collect();
+    let mut removed = 0;
+    for root in roots() {
+        let entries = match fs::read_dir(&root) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let entry = entry?;
+            let is_kept = entry.file_name().to_str().is_some_and(|name| kept.iter().any(|kept| kept == name));
+            if !is_kept && !has_living_owner(&entry.path()) {
+                remove_folder(&entry.path())?;
+                removed += 1;
+            }
+        }
+    }
+    Ok(removed)
+}
+
+/// Names the calling process as the one that will remove the folder.
+pub(super) fn take_ownership(folder: &Path) -> io::Result<()> {
+    let owner = Owner { process: ProcessIdentity::own()?, boot_id: boot_id()? };
+    let temporary = folder.join(".owner.tmp");
+    fs::write(&temporary, serde_json::to_vec(&owner)?)?;
+    fs::rename(temporary, folder.join(OWNER_FILE))
+}
+
+/// The folders that [`SecretsFolder::create`] may have made for the run.
+pub(super) fn folders_of(run_id: Uuid) -> Vec<PathBuf> {
+    roots().into_iter().map(|root| root.join(name(run_id))).collect()
+}
+
+/// All folders of secrets, of all runs of this user, lie below these.
+pub(super) fn roots() -> Vec<PathBuf> {
+    let folder = format!("admiral-{}", rustix::process::geteuid().as_raw());
+    let mut roots = Vec::new();
+    if is_tmpfs(Path::new(SHARED_MEMORY)) {
+        roots.push(Path::new(SHARED_MEMORY).join(&folder));
+    }
+    roots.push(env::temp_dir().join(folder));
+    roots
+}
+
+/// Removes a folder and all below it; that it is gone already is fine. Refuses what can be no folder of a run.
+pub(super) fn remove_folder(folder: &Path) -> io::Result<()> {
+    if !folder.is_absolute() || folder.components().count() < 3 {
+        let message = format!("{} is no folder of a run", folder.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => fs::remove_file(folder),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Owner {
+    process: ProcessIdentity,
+    boot_id: String,
+}
+
+/// The last digits of a version 7 UUID are random; the first ones are the time and alike for runs of one minute.
+fn name(run_id: Uuid) -> String {
+    let digits = run_id.simple().to_string();
+    digits[digits.len() - 8..].to_owned()
+}
+
+fn create_below(root: &Path, run_id: Uuid) -> io::Result<PathBuf> {
+    match DirBuilder::new().mode(0o700).create(root) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    // The parent is open to everybody: somebody else may have put something of this name there.
+    let metadata = fs::symlink_metadata(root)?;
+    if !metadata.is_dir() || metadata.uid() != rustix::process::geteuid().as_raw() || metadata.mode() & 0o077 != 0 {
+        let message = format!("{} is not a private folder of this user", root.display());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
+    let folder = root.join(name(run_id));
+    if has_living_owner(&folder) && !is_owned_by_us(&folder) {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{} is in use", folder.display())));
+    }
+    remove_folder(&folder)?;
+    DirBuilder::new().mode(0o700).create(&folder)?;
+    take_ownership(&folder)?;
+    Ok(folder)
+}
+
+fn owner(folder: &Path) -> Option<Owner> {
+    serde_json::from_slice(&fs::read(folder.join(OWNER_FILE)).ok()?).ok()
+}
+
+fn has_living_owner(folder: &Path) -> bool {
+    owner(folder).is_some_and(|owner| boot_id().is_ok_and(|boot| boot == owner.boot_id) && owner.process.is_alive())
+}
+
+fn is_owned_by_us(folder: &Path) -> bool {
+    owner(folder).is_some_and(|owner| ProcessIdentity::own().is_ok_and(|own| own == owner.process))
+}
+
+#[expect(clippy::unnecessary_cast, clippy::useless_conversion, reason = "the type of f_type differs between targets")]
+fn is_tmpfs(path: &Path) -> bool {
+    rustix::fs::statfs(path).is_ok_and(|statistics| statistics.f_type as u64 == TMPFS_MAGIC)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::domain::clock::new_id;
+
+    #[test]
+    fn a_folder_is_private_short_and_new() {
+        let run_id = new_id();
+        let folder = SecretsFolder::create(run_id).expect("a folder");
+        assert_eq!(folder.metadata().expect("it exists").permissions().mode() & 0o777, 0o700);
+        assert!(folder.join("cp").as_os_str().len() <= MAX_CONTROL_PATH_FOLDER_BYTES, "{}", folder.display());
+        fs::write(folder.join("key"), "secret").expect("written");
+        assert_eq!(SecretsFolder::create(run_id).expect("again"), folder);
+        assert!(!folder.join("key").exists());
+        assert!(folders_of(run_id).contains(&folder));
+        remove_folder(&folder).expect("removed");
+        remove_folder(&folder).expect("nothing to do");
+    }
+
+    #[test]
+    fn only_folders_without_a_living_owner_are_swept() {
+        let (live, ours, dead) = (new_id(), new_id(), new_id());
+        let folders = [live, ours, dead].map(|run_id| SecretsFolder::create(run_id).expect("a folder"));
+        for folder in [&folders[0], &folders[2]] {
+            let gone = ProcessIdentity { pid: i32::MAX, start_ticks: 1 };
+            let owner = Owner { process: gone, boot_id: boot_id().expect("a boot") };
+            fs::write(folder.join(OWNER_FILE), serde_json::to_vec(&owner).expect("JSON")).expect("written");
+        }
+        sweep_secrets(&[live]).expect("swept");
+        assert!(folders[0].exists(), "named as live");
+        assert!(folders[1].exists(), "its owner, this process, lives");
+        assert!(!folders[2].exists(), "over");
+        for folder in &folders {
+            remove_folder(folder).expect("removed");
+        }
+    }
+
+    #[test]
+    fn a_slip_cannot_remove_the_machine() {
+        for path in ["/", "/home", "runs", "", "../.."] {
+            assert!(remove_folder(Path::new(path)).is_err(), "{path}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The worker's side of the supervisor: start it, cancel through it, clean up after one that was killed.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    folder::{RunFolder, open_append},
+    record::RunnerError,
+};
+use crate::process::{
+    Launch, ProcessIdentity, ProcessTarget, Signal, base_environment, boot_id, catches, descendants,
+    processes_mentioning, signal,
+};
+
+/// A supervisor listens within milliseconds of its start; on a machine that is overloaded it may take longer.
+const LISTEN_LIMIT: Duration = Duration::from_secs(10);
+/// Killing takes no time, unless a process hangs in the kernel.
+const KILL_LIMIT: Duration = Duration::from_secs(30);
+
+/// Starts `admiral supervise RUN_DIR` for a folder whose spec has been written. It goes on without us.
+pub fn spawn_supervisor(admiral_binary: &Path, folder: &RunFolder) -> Result<ProcessIdentity, RunnerError> {
+    let log = folder.supervisor_log();
+    let output = open_append(&log).map_err(|source| RunnerError::Write { path: log, source })?;
+    let launch = Launch {
+        program: admiral_binary.to_owned(),
+        arguments: vec!["supervise".into(), folder.path().into()],
+        environment: base_environment(Path::new("/")),
+        working_directory: PathBuf::from("/"),
+        output: Some(output),
+        // It leaves our session by itself, which a group leader could not.
+        own_group: false,
+    };
+    launch.start_detached().map_err(|source| RunnerError::Spawn { program: admiral_binary.to_owned(), source })
+}
+
+/// Asks the supervisor to end its run, with grace or at once. `false`: it is over already.
+///
+/// Waits, for milliseconds as a rule, until a supervisor that was only just started can hear.
+pub fn cancel(supervisor: &ProcessIdentity, force: bool) -> Result<bool, RunnerError> {
+    let request = if force { Signal::USR1 } else { Signal::TERM };
+    let deadline = Instant::now() + LISTEN_LIMIT;
+    while supervisor.is_alive() {
+        match catches(supervisor, request) {
+            Ok(true) => {
+                return signal(&ProcessTarget::Process(*supervisor), request)
+                    .map_err(|source| RunnerError::Signal { pid: supervisor.pid, source });
+            }
+            Err(source) if source.kind() != io::ErrorKind::NotFound && supervisor.is_alive() => {
+                return Err(RunnerError::Signal { pid: supervisor.pid, source });
+            }
+            _ if Instant::now() > deadline => return Err(RunnerError::NotListening { pid: supervisor.pid }),
+            _ => thread::sleep(Duration::from_millis(2)),
+        }
+    }
+    Ok(false)
+}
+
+/// Ends what a supervisor that was itself killed left running, and removes the run's secrets.
+///
+/// Does nothing while the supervisor lives. Returns the pids that withstood; none, as a rule. No `exit.json` is
+/// written: nobody saw how the run ended.
+pub async fn end_abandoned(folder: &RunFolder) -> Result<Vec<i32>, RunnerError> {
+    let started = folder.read_started()?;
+    let same_boot = |boot: &str| boot_id().is_ok_and(|present| present == boot);
+    let started = started.filter(|started| same_boot(&started.boot_id));
+    if started.as_ref().is_some_and(|started| started.supervisor.is_alive()) {
+        return Ok(Vec::new());
+    }
+    let path = fs::canonicalize(folder.path()).unwrap_or_else(|_| folder.path().to_owned());
+    let left = || {
+        let mut left = processes_mentioning(&path);
+        if let Some(ansible) = started.as_ref().map(|started| started.ansible).filter(ProcessIdentity::is_alive) {
+            left.extend(descendants(ansible.pid));
+            left.push(ansible);
+        }
+        left
+    };
+    let deadline = Instant::now() + KILL_LIMIT;
+    let withstood = loop {
+        let left = left();
+        if left.is_empty() || Instant::now() > deadline {
+            break left.into_iter().map(|identity| identity.pid).collect();
+        }
+        for identity in left {
+            if let Err(error) = signal(&ProcessTarget::Process(identity), Signal::KILL) {
+                tracing::debug!(pid = identity.pid, %error, "a process that was left behind cannot be killed");
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    folder.remove_secrets().map_err(|source| RunnerError::Write { path, source })?;
+    Ok(withstood)
+}
