@@ -10,7 +10,9 @@ use std::{
     fs,
     io::{self, Read},
     path::{Path, PathBuf},
+    sync::Arc,
 };
+use tokio::sync::{Mutex, MutexGuard};
 
 /// A playbook's own file is read up to this size, in bytes.
 const MAX_PLAYBOOK_BYTES: u64 = 1024 * 1024;
@@ -87,12 +89,13 @@ pub enum LibraryError {
 #[derive(Debug, Clone)]
 pub struct Library {
     config: LibraryConfig,
+    syntax_turn: Arc<Mutex<()>>,
 }
 
 impl Library {
     /// A library over these folders.
     pub fn new(config: LibraryConfig) -> Self {
-        Self { config }
+        Self { config, syntax_turn: Arc::default() }
     }
 
     /// The Ansible that checks and runs the playbooks.
@@ -140,6 +143,11 @@ impl Library {
             snapshot::take(folder(&config, id.origin()), id)
         })
         .await
+    }
+
+    /// Held by whoever checks a syntax and keeps the outcome.
+    pub async fn syntax_turn(&self) -> MutexGuard<'_, ()> {
+        self.syntax_turn.lock().await
     }
 
     /// Lets Ansible check a snapshot. `extra_vars` is the text of an extra-vars file, for playbooks that need variables to be read.

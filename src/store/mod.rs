@@ -9,10 +9,10 @@ pub mod ingest;
 pub mod notifications;
 pub mod output;
 pub mod playbooks;
+pub mod runs;
 pub mod sessions;
 pub mod tokens;
 pub mod users;
-pub mod runs;
 
 pub use database::{Connection, Database, StoreError};
 
