@@ -3,3 +3,4 @@
 mod embedded;
 mod runner;
 mod support;
+mod tidy;
