@@ -73,8 +73,16 @@ pub enum ProcessError {
 /// Runs a program to its end and keeps what it writes. After `timeout` its whole process group is killed.
 pub async fn run_captured(mut command: Command, timeout: Duration) -> Result<Captured, ProcessError> {
     let program = command.as_std().get_program().to_string_lossy().into_owned();
-    let started = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn();
-    let mut child = started.map_err(|source| ProcessError::Start { program: program.clone(), source })?;
+    let started = command
+        .process_group(0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn();
+    let mut child = started.map_err(|source| ProcessError::Start {
+        program: program.clone(),
+        source,
+    })?;
     let leader = child.id();
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let whole = async { tokio::try_join!(child.wait(), read_capped(stdout), read_capped(stderr)) };
@@ -87,7 +95,10 @@ pub async fn run_captured(mut command: Command, timeout: Duration) -> Result<Cap
                 let _delivered = signal(&ProcessTarget::Group(leader as i32), Signal::KILL);
             }
             let _reaped = child.wait().await;
-            Err(ProcessError::TimedOut { program, limit: timeout })
+            Err(ProcessError::TimedOut {
+                program,
+                limit: timeout,
+            })
         }
     }
 }
@@ -129,19 +140,25 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_of_the_own_environment_is_passed_on() {
-        let captured = run_captured(command("/usr/bin/env"), Duration::from_secs(60)).await.expect("it ran");
+        let captured = run_captured(command("/usr/bin/env"), Duration::from_secs(60))
+            .await
+            .expect("it ran");
         assert_eq!(captured.stdout_text(), "");
     }
 
     #[tokio::test]
     async fn too_long_a_run_is_ended() {
-        let error = run_captured(shell("sleep 600 & wait"), Duration::from_millis(50)).await.expect_err("killed");
+        let error = run_captured(shell("sleep 600 & wait"), Duration::from_millis(50))
+            .await
+            .expect_err("killed");
         assert!(matches!(error, ProcessError::TimedOut { .. }), "{error}");
     }
 
     #[tokio::test]
     async fn a_missing_program_is_named() {
-        let error = run_captured(command("/no/such/program"), Duration::from_secs(5)).await.expect_err("missing");
+        let error = run_captured(command("/no/such/program"), Duration::from_secs(5))
+            .await
+            .expect_err("missing");
         assert_eq!(error.to_string(), "start /no/such/program");
     }
 }

@@ -23,7 +23,10 @@ pub fn descendants(pid: i32) -> Vec<ProcessIdentity> {
         for (child, stat) in children.remove(&parent).unwrap_or_default() {
             waiting.push_back(child);
             if !stat.is_dead() {
-                found.push(ProcessIdentity { pid: child, start_ticks: stat.start_ticks });
+                found.push(ProcessIdentity {
+                    pid: child,
+                    start_ticks: stat.start_ticks,
+                });
             }
         }
     }
@@ -34,7 +37,10 @@ pub fn descendants(pid: i32) -> Vec<ProcessIdentity> {
 pub fn group_members(leader: i32) -> Vec<ProcessIdentity> {
     all()
         .filter(|(_, stat)| stat.group == leader && !stat.is_dead())
-        .map(|(pid, stat)| ProcessIdentity { pid, start_ticks: stat.start_ticks })
+        .map(|(pid, stat)| ProcessIdentity {
+            pid,
+            start_ticks: stat.start_ticks,
+        })
         .collect()
 }
 
@@ -53,7 +59,10 @@ pub fn processes_mentioning(path: &Path) -> Vec<ProcessIdentity> {
         .filter(|(pid, _)| {
             fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| names(&environment, needle))
         })
-        .map(|(pid, stat)| ProcessIdentity { pid, start_ticks: stat.start_ticks })
+        .map(|(pid, stat)| ProcessIdentity {
+            pid,
+            start_ticks: stat.start_ticks,
+        })
         .collect()
 }
 
@@ -64,9 +73,10 @@ fn names(environment: &[u8], path: &[u8]) -> bool {
     environment.split(|byte| *byte == 0).any(|variable| {
         !variable.starts_with(b"PWD=")
             && !variable.starts_with(b"OLDPWD=")
-            && variable.windows(path.len()).enumerate().any(|(at, window)| {
-                window == path && matches!(variable.get(at + path.len()), None | Some(b'/' | b':'))
-            })
+            && variable
+                .windows(path.len())
+                .enumerate()
+                .any(|(at, window)| window == path && matches!(variable.get(at + path.len()), None | Some(b'/' | b':')))
     })
 }
 
@@ -88,12 +98,17 @@ mod tests {
         assert!(names(environment, b"/data/runs/77"));
         assert!(!names(environment, b"/data/runs/777"));
         assert!(!names(b"HOME=/data/runs/77\0", b"/data/runs/7"));
-        assert!(!names(b"PWD=/data/runs/7\0OLDPWD=/data/runs/7/project\0", b"/data/runs/7"));
+        assert!(!names(
+            b"PWD=/data/runs/7\0OLDPWD=/data/runs/7/project\0",
+            b"/data/runs/7"
+        ));
     }
 
     #[test]
     fn the_own_process_is_below_its_parent() {
-        let parent = Stat::read(rustix::process::getpid().as_raw_nonzero().get()).expect("own stat").parent;
+        let parent = Stat::read(rustix::process::getpid().as_raw_nonzero().get())
+            .expect("own stat")
+            .parent;
         let own = ProcessIdentity::own().expect("own identity");
         assert!(descendants(parent).contains(&own));
         assert!(!descendants(own.pid).contains(&own));

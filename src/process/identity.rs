@@ -19,7 +19,10 @@ impl ProcessIdentity {
     /// Errors: `NotFound` when there is none.
     pub fn of(pid: i32) -> io::Result<Self> {
         let stat = Stat::read(pid)?;
-        Ok(Self { pid, start_ticks: stat.start_ticks })
+        Ok(Self {
+            pid,
+            start_ticks: stat.start_ticks,
+        })
     }
 
     /// The identity of the calling process.
@@ -57,8 +60,12 @@ impl Stat {
                 error
             }
         })?;
-        Self::parse(&String::from_utf8_lossy(&text))
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("/proc/{pid}/stat cannot be understood")))
+        Self::parse(&String::from_utf8_lossy(&text)).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("/proc/{pid}/stat cannot be understood"),
+            )
+        })
     }
 
     /// The name stands in parentheses and may hold anything, parentheses and line ends too: count from the last one.
@@ -69,7 +76,12 @@ impl Stat {
         let parent = fields.next()?.parse().ok()?;
         let group = fields.next()?.parse().ok()?;
         let start_ticks = fields.nth(16)?.parse().ok()?;
-        Some(Self { state, parent, group, start_ticks })
+        Some(Self {
+            state,
+            parent,
+            group,
+            start_ticks,
+        })
     }
 
     pub(super) fn is_dead(self) -> bool {
@@ -85,7 +97,15 @@ mod tests {
     fn a_name_with_parentheses_does_not_shift_the_fields() {
         let text = "42 (a) b (c)) S 7 40 40 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 98765 111 222";
         let stat = Stat::parse(text).expect("a stat line");
-        assert_eq!(stat, Stat { state: 'S', parent: 7, group: 40, start_ticks: 98765 });
+        assert_eq!(
+            stat,
+            Stat {
+                state: 'S',
+                parent: 7,
+                group: 40,
+                start_ticks: 98765
+            }
+        );
         assert!(Stat::parse("42 (a").is_none());
         assert!(Stat::parse("42 (a) S 1").is_none());
     }
@@ -94,7 +114,16 @@ mod tests {
     fn the_own_process_is_alive_and_a_namesake_of_another_time_is_not() {
         let own = ProcessIdentity::own().expect("own identity");
         assert!(own.is_alive());
-        assert!(!ProcessIdentity { start_ticks: own.start_ticks + 1, ..own }.is_alive());
-        assert_eq!(ProcessIdentity::of(i32::MAX).expect_err("no such pid").kind(), io::ErrorKind::NotFound);
+        assert!(
+            !ProcessIdentity {
+                start_ticks: own.start_ticks + 1,
+                ..own
+            }
+            .is_alive()
+        );
+        assert_eq!(
+            ProcessIdentity::of(i32::MAX).expect_err("no such pid").kind(),
+            io::ErrorKind::NotFound
+        );
     }
 }

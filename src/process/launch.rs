@@ -43,7 +43,10 @@ impl Launch {
     pub fn start_detached(self) -> io::Result<ProcessIdentity> {
         let mut child = self.spawn()?;
         let identity = ProcessIdentity::of(child.id() as i32);
-        let waiting = thread::Builder::new().name("reap".to_owned()).stack_size(64 * 1024).spawn(move || child.wait());
+        let waiting = thread::Builder::new()
+            .name("reap".to_owned())
+            .stack_size(64 * 1024)
+            .spawn(move || child.wait());
         if let Err(error) = waiting {
             tracing::warn!(%error, "no thread to wait for a child: it will stay a zombie when it ends");
         }
@@ -52,7 +55,11 @@ impl Launch {
 
     fn spawn(self) -> io::Result<Child> {
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments).env_clear().envs(&self.environment).current_dir(&self.working_directory);
+        command
+            .args(&self.arguments)
+            .env_clear()
+            .envs(&self.environment)
+            .current_dir(&self.working_directory);
         command.stdin(Stdio::null());
         if let Some(output) = self.output {
             command.stdout(output.try_clone()?).stderr(output);

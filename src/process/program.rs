@@ -20,7 +20,10 @@ pub fn command(program: impl AsRef<OsStr>) -> tokio::process::Command {
 
 /// All that a child may know of our own environment: `PATH`, `TZ` when set, `LANG=C.UTF-8`, and the given `HOME`.
 pub fn base_environment(home: &Path) -> BTreeMap<String, String> {
-    let path = env::var("PATH").ok().filter(|path| !path.is_empty()).unwrap_or_else(|| STANDARD_PATH.to_owned());
+    let path = env::var("PATH")
+        .ok()
+        .filter(|path| !path.is_empty())
+        .unwrap_or_else(|| STANDARD_PATH.to_owned());
     let mut environment = BTreeMap::from([
         ("HOME".to_owned(), home.to_string_lossy().into_owned()),
         ("LANG".to_owned(), "C.UTF-8".to_owned()),
@@ -47,7 +50,8 @@ pub fn find_program(name: &str, extra_dirs: &[PathBuf]) -> Option<PathBuf> {
 }
 
 fn is_executable(path: &Path) -> bool {
-    path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    path.metadata()
+        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]
@@ -61,7 +65,10 @@ mod tests {
             assert!(["HOME", "LANG", "PATH", "TZ"].contains(&name.as_str()), "{name}");
         }
         assert_eq!(environment["HOME"], "/somewhere");
-        assert!(env::vars().count() > environment.len(), "the test has an environment to leak");
+        assert!(
+            env::vars().count() > environment.len(),
+            "the test has an environment to leak"
+        );
     }
 
     #[test]

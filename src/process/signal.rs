@@ -59,7 +59,10 @@ pub fn catches(identity: &ProcessIdentity, signal: Signal) -> io::Result<bool> {
 /// A pid that can be signalled. 0 and negative numbers have meanings of their own to kill(2), and 1 is not ours.
 pub(super) fn pid(raw: i32) -> io::Result<Pid> {
     if raw <= 1 {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{raw} does not name a process to signal")));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("{raw} does not name a process to signal"),
+        ));
     }
     Pid::from_raw(raw).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))
 }
@@ -72,21 +75,33 @@ mod tests {
     fn whole_machines_and_own_groups_are_not_targets() {
         for raw in [i32::MIN, -1, 0, 1] {
             assert!(signal(&ProcessTarget::Group(raw), Signal::TERM).is_err(), "{raw}");
-            let identity = ProcessIdentity { pid: raw, start_ticks: 0 };
-            assert!(signal(&ProcessTarget::Process(identity), Signal::TERM).is_err(), "{raw}");
+            let identity = ProcessIdentity {
+                pid: raw,
+                start_ticks: 0,
+            };
+            assert!(
+                signal(&ProcessTarget::Process(identity), Signal::TERM).is_err(),
+                "{raw}"
+            );
         }
     }
 
     #[test]
     fn a_pid_given_out_again_is_left_alone() {
         let own = ProcessIdentity::own().expect("own identity");
-        let earlier = ProcessIdentity { start_ticks: own.start_ticks - 1, ..own };
+        let earlier = ProcessIdentity {
+            start_ticks: own.start_ticks - 1,
+            ..own
+        };
         assert!(!signal(&ProcessTarget::Process(earlier), Signal::KILL).expect("looked at"));
     }
 
     #[test]
     fn nobody_is_not_an_error() {
-        let gone = ProcessIdentity { pid: i32::MAX, start_ticks: 1 };
+        let gone = ProcessIdentity {
+            pid: i32::MAX,
+            start_ticks: 1,
+        };
         assert!(!signal(&ProcessTarget::Process(gone), Signal::KILL).expect("looked at"));
     }
 }

@@ -49,7 +49,10 @@ impl Subreaper {
             match wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) => reaped.ended.push((
                     pid.as_raw_nonzero().get(),
-                    Ending { exit_code: status.exit_status(), signal: status.terminating_signal() },
+                    Ending {
+                        exit_code: status.exit_status(),
+                        signal: status.terminating_signal(),
+                    },
                 )),
                 Ok(None) => {
                     reaped.any_left = true;

@@ -28,9 +28,14 @@ impl Watch {
         if !identity.is_alive() {
             return Ok(Self { descriptor: None });
         }
-        #[expect(deprecated, reason = "its successor is unsafe for file types that lie; an `OwnedFd` does not")]
+        #[expect(
+            deprecated,
+            reason = "its successor is unsafe for file types that lie; an `OwnedFd` does not"
+        )]
         let descriptor = AsyncFd::with_interest(descriptor, Interest::READABLE)?;
-        Ok(Self { descriptor: Some(descriptor) })
+        Ok(Self {
+            descriptor: Some(descriptor),
+        })
     }
 
     /// Returns once the process has ended, reaped or not.

@@ -91,7 +91,9 @@ pub(super) struct Dispatcher {
 
 impl Dispatcher {
     pub(super) fn new() -> Self {
-        Self { state: State::Waiting { cancelled: false } }
+        Self {
+            state: State::Waiting { cancelled: false },
+        }
     }
 
     /// Takes note of what happened and says what to do about it.
@@ -112,14 +114,22 @@ fn step(state: State, input: Input) -> (State, Effect) {
         (State::Waiting { cancelled: true }, Input::Ready) => close(Cancelled, None, None),
         (state @ State::Waiting { .. }, Input::Ready) => (state, Effect::Spawn),
         (State::Waiting { .. }, Input::SpawnFailed(message)) => close(SpawnFailed, None, Some(message)),
-        (State::Waiting { cancelled: true }, Input::Spawned) | (State::Running, Input::Terminate) => {
-            (State::Stopping { reason: Cancelled, asked: true }, Effect::AskToStop)
-        }
+        (State::Waiting { cancelled: true }, Input::Spawned) | (State::Running, Input::Terminate) => (
+            State::Stopping {
+                reason: Cancelled,
+                asked: true,
+            },
+            Effect::AskToStop,
+        ),
         (State::Waiting { .. }, Input::Spawned) => (State::Running, Effect::Nothing),
 
-        (State::Running, Input::TimeLimit) => {
-            (State::Stopping { reason: TimedOut, asked: false }, Effect::AskToStop)
-        }
+        (State::Running, Input::TimeLimit) => (
+            State::Stopping {
+                reason: TimedOut,
+                asked: false,
+            },
+            Effect::AskToStop,
+        ),
         (State::Running, Input::Force) => (State::Killing { reason: Cancelled }, Effect::KillAll),
         (State::Running, Input::MainEnded(ending)) => close(Finished, Some(ending), None),
 
@@ -132,9 +142,14 @@ fn step(state: State, input: Input) -> (State, Effect) {
         (State::Stopping { reason, .. } | State::Killing { reason }, Input::MainEnded(ending)) => {
             close(reason, Some(ending), None)
         }
-        (State::Killing { reason }, Input::GaveUp(pids)) => {
-            finish(Outcome { reason, ending: None, message: None }, &pids)
-        }
+        (State::Killing { reason }, Input::GaveUp(pids)) => finish(
+            Outcome {
+                reason,
+                ending: None,
+                message: None,
+            },
+            &pids,
+        ),
 
         (State::Closing(outcome), Input::MastersClosed | Input::Force) => (State::Clearing(outcome), Effect::KillAll),
         (State::Clearing(outcome), Input::Emptied) => finish(outcome, &[]),
@@ -146,14 +161,25 @@ fn step(state: State, input: Input) -> (State, Effect) {
 }
 
 fn close(reason: ExitReason, ending: Option<Ending>, message: Option<String>) -> (State, Effect) {
-    (State::Closing(Outcome { reason, ending, message }), Effect::CloseMasters)
+    (
+        State::Closing(Outcome {
+            reason,
+            ending,
+            message,
+        }),
+        Effect::CloseMasters,
+    )
 }
 
 fn finish(mut outcome: Outcome, withstood: &[i32]) -> (State, Effect) {
     if !withstood.is_empty() {
         let pids: Vec<String> = withstood.iter().map(ToString::to_string).collect();
         let left = format!("processes that could not be ended: {}", pids.join(", "));
-        outcome.message = Some(outcome.message.map_or(left.clone(), |message| format!("{message}; {left}")));
+        outcome.message = Some(
+            outcome
+                .message
+                .map_or(left.clone(), |message| format!("{message}; {left}")),
+        );
     }
     (State::Over, Effect::Finish(outcome))
 }
@@ -162,17 +188,31 @@ fn finish(mut outcome: Outcome, withstood: &[i32]) -> (State, Effect) {
 mod tests {
     use super::*;
 
-    const EXITED: Ending = Ending { exit_code: Some(2), signal: None };
-    const KILLED: Ending = Ending { exit_code: None, signal: Some(9) };
+    const EXITED: Ending = Ending {
+        exit_code: Some(2),
+        signal: None,
+    };
+    const KILLED: Ending = Ending {
+        exit_code: None,
+        signal: Some(9),
+    };
 
     fn outcome(reason: ExitReason, ending: Option<Ending>) -> Effect {
-        Effect::Finish(Outcome { reason, ending, message: None })
+        Effect::Finish(Outcome {
+            reason,
+            ending,
+            message: None,
+        })
     }
 
     /// Plays the inputs and keeps what is to be done, without the waiting.
     fn play(inputs: impl IntoIterator<Item = Input>) -> Vec<Effect> {
         let mut dispatcher = Dispatcher::new();
-        inputs.into_iter().map(|input| dispatcher.handle(input)).filter(|effect| *effect != Effect::Nothing).collect()
+        inputs
+            .into_iter()
+            .map(|input| dispatcher.handle(input))
+            .filter(|effect| *effect != Effect::Nothing)
+            .collect()
     }
 
     #[test]
@@ -182,7 +222,12 @@ mod tests {
             Emptied, Force, GraceOver, MainEnded, MastersClosed, Ready, SpawnFailed, Spawned, Terminate, TimeLimit,
         };
         let table: Vec<(&str, Vec<Input>, Vec<Effect>, Effect)> = vec![
-            ("its own end", vec![Spawned, MainEnded(EXITED)], vec![], outcome(ExitReason::Finished, Some(EXITED))),
+            (
+                "its own end",
+                vec![Spawned, MainEnded(EXITED)],
+                vec![],
+                outcome(ExitReason::Finished, Some(EXITED)),
+            ),
             (
                 "cancelled, stops in time",
                 vec![Spawned, Terminate, MainEnded(EXITED)],
@@ -249,9 +294,15 @@ mod tests {
             ),
         ];
         for (name, middle, effects, end) in table {
-            let inputs = [Ready].into_iter().chain(middle).chain([MastersClosed, Emptied, Emptied, Terminate]);
-            let expected: Vec<Effect> =
-                [Spawn].into_iter().chain(effects).chain([CloseMasters, KillAll, end]).collect();
+            let inputs = [Ready]
+                .into_iter()
+                .chain(middle)
+                .chain([MastersClosed, Emptied, Emptied, Terminate]);
+            let expected: Vec<Effect> = [Spawn]
+                .into_iter()
+                .chain(effects)
+                .chain([CloseMasters, KillAll, end])
+                .collect();
             assert_eq!(play(inputs), expected, "{name}");
         }
     }
@@ -270,10 +321,24 @@ mod tests {
         let gave_up = Input::GaveUp(vec![7, 8]);
         let message = Some("processes that could not be ended: 7, 8".to_owned());
         let stuck = play([Input::Ready, Input::Spawned, Input::Force, gave_up.clone()]);
-        let expected = Outcome { reason: ExitReason::Cancelled, ending: None, message: message.clone() };
+        let expected = Outcome {
+            reason: ExitReason::Cancelled,
+            ending: None,
+            message: message.clone(),
+        };
         assert_eq!(stuck.last(), Some(&Effect::Finish(expected)));
-        let leftover = play([Input::Ready, Input::Spawned, Input::MainEnded(EXITED), Input::MastersClosed, gave_up]);
-        let expected = Outcome { reason: ExitReason::Finished, ending: Some(EXITED), message };
+        let leftover = play([
+            Input::Ready,
+            Input::Spawned,
+            Input::MainEnded(EXITED),
+            Input::MastersClosed,
+            gave_up,
+        ]);
+        let expected = Outcome {
+            reason: ExitReason::Finished,
+            ending: Some(EXITED),
+            message,
+        };
         assert_eq!(leftover.last(), Some(&Effect::Finish(expected)));
     }
 }

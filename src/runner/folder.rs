@@ -115,7 +115,10 @@ impl RunFolder {
     /// Reads what is to be done.
     pub fn read_spec(&self) -> Result<RunSpec, RunnerError> {
         let path = self.spec();
-        read_record(&path)?.ok_or_else(|| RunnerError::Read { path, source: io::ErrorKind::NotFound.into() })
+        read_record(&path)?.ok_or_else(|| RunnerError::Read {
+            path,
+            source: io::ErrorKind::NotFound.into(),
+        })
     }
 
     /// Reads what was started; `None` when nothing was yet.
@@ -167,13 +170,24 @@ fn read_record<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, RunnerErro
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(RunnerError::Read { path: path.to_owned(), source }),
+        Err(source) => {
+            return Err(RunnerError::Read {
+                path: path.to_owned(),
+                source,
+            });
+        }
     };
-    let malformed = |source| RunnerError::Malformed { path: path.to_owned(), source };
+    let malformed = |source| RunnerError::Malformed {
+        path: path.to_owned(),
+        source,
+    };
     // The version first: a record of another version may have another shape.
     let Version { version } = serde_json::from_slice(&bytes).map_err(malformed)?;
     if version != RECORD_VERSION {
-        return Err(RunnerError::UnknownVersion { path: path.to_owned(), version });
+        return Err(RunnerError::UnknownVersion {
+            path: path.to_owned(),
+            version,
+        });
     }
     serde_json::from_slice(&bytes).map(Some).map_err(malformed)
 }
@@ -185,15 +199,24 @@ struct Version {
 
 /// Whole or not at all, also across a crash of the machine: temporary file, fsync, rename, fsync of the folder.
 fn write_record<T: Serialize>(path: &Path, record: &T) -> Result<(), RunnerError> {
-    let bytes =
-        serde_json::to_vec(record).map_err(|source| RunnerError::Malformed { path: path.to_owned(), source })?;
-    write_whole(path, &bytes).map_err(|source| RunnerError::Write { path: path.to_owned(), source })
+    let bytes = serde_json::to_vec(record).map_err(|source| RunnerError::Malformed {
+        path: path.to_owned(),
+        source,
+    })?;
+    write_whole(path, &bytes).map_err(|source| RunnerError::Write {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension("tmp");
     let _earlier_attempt = fs::remove_file(&temporary);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&temporary, path)?;
@@ -239,7 +262,10 @@ mod tests {
         folder.write_spec(&spec(run_id)).expect("written");
         assert_eq!(mode(&folder.spec()), 0o600);
         assert_eq!(folder.read_spec().expect("read"), spec(run_id));
-        assert!(RunFolder::create(&root.path().join("runs"), run_id).is_err(), "a run has one folder");
+        assert!(
+            RunFolder::create(&root.path().join("runs"), run_id).is_err(),
+            "a run has one folder"
+        );
         let path = folder.path().to_owned();
         folder.remove().expect("removed");
         assert!(!path.exists());
@@ -251,7 +277,10 @@ mod tests {
         let folder = RunFolder::create(root.path(), new_id()).expect("a run folder");
         fs::write(folder.exit(), br#"{"version":2,"end":"unknown"}"#).expect("written");
         let error = folder.read_exit().expect_err("refused");
-        assert!(matches!(error, RunnerError::UnknownVersion { version: 2, .. }), "{error}");
+        assert!(
+            matches!(error, RunnerError::UnknownVersion { version: 2, .. }),
+            "{error}"
+        );
         fs::write(folder.exit(), b"{").expect("written");
         assert!(matches!(folder.read_exit(), Err(RunnerError::Malformed { .. })));
     }

@@ -20,13 +20,21 @@ text_enum! {
 
 /// What works on this machine. Found out by trying: `bwrap` may be installed and yet forbidden, as in many containers.
 pub async fn detect() -> Isolation {
-    let Some(bwrap) = find_program("bwrap", &[]) else { return Isolation::None };
+    let Some(bwrap) = find_program("bwrap", &[]) else {
+        return Isolation::None;
+    };
     let mut attempt = command(bwrap);
-    attempt.envs(base_environment(&PathBuf::from("/"))).args(SYSTEM).args(["--", "true"]);
+    attempt
+        .envs(base_environment(&PathBuf::from("/")))
+        .args(SYSTEM)
+        .args(["--", "true"]);
     match run_captured(attempt, Duration::from_secs(10)).await {
         Ok(captured) if captured.status.success() => Isolation::Bwrap,
         Ok(captured) => {
-            tracing::info!(reason = captured.stderr_text().trim(), "bubblewrap is installed but does not work here");
+            tracing::info!(
+                reason = captured.stderr_text().trim(),
+                "bubblewrap is installed but does not work here"
+            );
             Isolation::None
         }
         Err(error) => {
@@ -39,8 +47,18 @@ pub async fn detect() -> Isolation {
 /// The machine as a run sees it: all of it read-only, devices and shared memory usable, temporary files its own.
 ///
 /// No pid namespace: the supervisor finds and ends every descendant through `/proc`.
-const SYSTEM: [&str; 10] =
-    ["--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/var/tmp"];
+const SYSTEM: [&str; 10] = [
+    "--ro-bind",
+    "/",
+    "/",
+    "--dev-bind",
+    "/dev",
+    "/dev",
+    "--tmpfs",
+    "/tmp",
+    "--tmpfs",
+    "/var/tmp",
+];
 
 /// The arguments for `bwrap` that make it run the spec's program.
 ///

@@ -34,8 +34,16 @@ impl Masters {
             .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_socket()))
             .map(|entry| entry.path())
             .collect();
-        let ssh = if sockets.is_empty() { None } else { find_program("ssh", &[]) };
-        Self { ssh, sockets, asking: HashSet::new() }
+        let ssh = if sockets.is_empty() {
+            None
+        } else {
+            find_program("ssh", &[])
+        };
+        Self {
+            ssh,
+            sockets,
+            asking: HashSet::new(),
+        }
     }
 
     /// Asks on, given the pids that ended. `true`: all have been asked.

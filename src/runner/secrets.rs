@@ -58,7 +58,10 @@ pub fn sweep_secrets(live: &[Uuid]) -> io::Result<usize> {
         };
         for entry in entries {
             let entry = entry?;
-            let is_kept = entry.file_name().to_str().is_some_and(|name| kept.iter().any(|kept| kept == name));
+            let is_kept = entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| kept.iter().any(|kept| kept == name));
             if !is_kept && !has_living_owner(&entry.path()) {
                 remove_folder(&entry.path())?;
                 removed += 1;
@@ -70,7 +73,10 @@ pub fn sweep_secrets(live: &[Uuid]) -> io::Result<usize> {
 
 /// Names the calling process as the one that will remove the folder.
 pub(super) fn take_ownership(folder: &Path) -> io::Result<()> {
-    let owner = Owner { process: ProcessIdentity::own()?, boot_id: boot_id()? };
+    let owner = Owner {
+        process: ProcessIdentity::own()?,
+        boot_id: boot_id()?,
+    };
     let temporary = folder.join(".owner.tmp");
     fs::write(&temporary, serde_json::to_vec(&owner)?)?;
     fs::rename(temporary, folder.join(OWNER_FILE))
@@ -130,7 +136,10 @@ fn create_below(root: &Path, run_id: Uuid) -> io::Result<PathBuf> {
     }
     let folder = root.join(name(run_id));
     if has_living_owner(&folder) && !is_owned_by_us(&folder) {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{} is in use", folder.display())));
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            format!("{} is in use", folder.display()),
+        ));
     }
     remove_folder(&folder)?;
     DirBuilder::new().mode(0o700).create(&folder)?;
@@ -150,7 +159,11 @@ fn is_owned_by_us(folder: &Path) -> bool {
     owner(folder).is_some_and(|owner| ProcessIdentity::own().is_ok_and(|own| own == owner.process))
 }
 
-#[expect(clippy::unnecessary_cast, clippy::useless_conversion, reason = "the type of f_type differs between targets")]
+#[expect(
+    clippy::unnecessary_cast,
+    clippy::useless_conversion,
+    reason = "the type of f_type differs between targets"
+)]
 fn is_tmpfs(path: &Path) -> bool {
     rustix::fs::statfs(path).is_ok_and(|statistics| statistics.f_type as u64 == TMPFS_MAGIC)
 }
@@ -166,8 +179,15 @@ mod tests {
     fn a_folder_is_private_short_and_new() {
         let run_id = new_id();
         let folder = SecretsFolder::create(run_id).expect("a folder");
-        assert_eq!(folder.metadata().expect("it exists").permissions().mode() & 0o777, 0o700);
-        assert!(folder.join("cp").as_os_str().len() <= MAX_CONTROL_PATH_FOLDER_BYTES, "{}", folder.display());
+        assert_eq!(
+            folder.metadata().expect("it exists").permissions().mode() & 0o777,
+            0o700
+        );
+        assert!(
+            folder.join("cp").as_os_str().len() <= MAX_CONTROL_PATH_FOLDER_BYTES,
+            "{}",
+            folder.display()
+        );
         fs::write(folder.join("key"), "secret").expect("written");
         assert_eq!(SecretsFolder::create(run_id).expect("again"), folder);
         assert!(!folder.join("key").exists());
@@ -181,8 +201,14 @@ mod tests {
         let (live, ours, dead) = (new_id(), new_id(), new_id());
         let folders = [live, ours, dead].map(|run_id| SecretsFolder::create(run_id).expect("a folder"));
         for folder in [&folders[0], &folders[2]] {
-            let gone = ProcessIdentity { pid: i32::MAX, start_ticks: 1 };
-            let owner = Owner { process: gone, boot_id: boot_id().expect("a boot") };
+            let gone = ProcessIdentity {
+                pid: i32::MAX,
+                start_ticks: 1,
+            };
+            let owner = Owner {
+                process: gone,
+                boot_id: boot_id().expect("a boot"),
+            };
             fs::write(folder.join(OWNER_FILE), serde_json::to_vec(&owner).expect("JSON")).expect("written");
         }
         sweep_secrets(&[live]).expect("swept");

@@ -34,7 +34,10 @@ pub fn spawn_supervisor(admiral_binary: &Path, folder: &RunFolder) -> Result<Pro
         // It leaves our session by itself, which a group leader could not.
         own_group: false,
     };
-    launch.start_detached().map_err(|source| RunnerError::Spawn { program: admiral_binary.to_owned(), source })
+    launch.start_detached().map_err(|source| RunnerError::Spawn {
+        program: admiral_binary.to_owned(),
+        source,
+    })
 }
 
 /// Asks the supervisor to end its run, with grace or at once. `false`: it is over already.
@@ -46,11 +49,16 @@ pub fn cancel(supervisor: &ProcessIdentity, force: bool) -> Result<bool, RunnerE
     while supervisor.is_alive() {
         match catches(supervisor, request) {
             Ok(true) => {
-                return signal(&ProcessTarget::Process(*supervisor), request)
-                    .map_err(|source| RunnerError::Signal { pid: supervisor.pid, source });
+                return signal(&ProcessTarget::Process(*supervisor), request).map_err(|source| RunnerError::Signal {
+                    pid: supervisor.pid,
+                    source,
+                });
             }
             Err(source) if source.kind() != io::ErrorKind::NotFound && supervisor.is_alive() => {
-                return Err(RunnerError::Signal { pid: supervisor.pid, source });
+                return Err(RunnerError::Signal {
+                    pid: supervisor.pid,
+                    source,
+                });
             }
             _ if Instant::now() > deadline => return Err(RunnerError::NotListening { pid: supervisor.pid }),
             _ => thread::sleep(Duration::from_millis(2)),
@@ -73,7 +81,11 @@ pub async fn end_abandoned(folder: &RunFolder) -> Result<Vec<i32>, RunnerError> 
     let path = fs::canonicalize(folder.path()).unwrap_or_else(|_| folder.path().to_owned());
     let left = || {
         let mut left = processes_mentioning(&path);
-        if let Some(ansible) = started.as_ref().map(|started| started.ansible).filter(ProcessIdentity::is_alive) {
+        if let Some(ansible) = started
+            .as_ref()
+            .map(|started| started.ansible)
+            .filter(ProcessIdentity::is_alive)
+        {
             left.extend(descendants(ansible.pid));
             left.push(ansible);
         }
@@ -92,6 +104,8 @@ pub async fn end_abandoned(folder: &RunFolder) -> Result<Vec<i32>, RunnerError> 
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     };
-    folder.remove_secrets().map_err(|source| RunnerError::Write { path, source })?;
+    folder
+        .remove_secrets()
+        .map_err(|source| RunnerError::Write { path, source })?;
     Ok(withstood)
 }

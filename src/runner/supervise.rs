@@ -46,8 +46,14 @@ pub async fn supervise(run_folder: PathBuf) -> Result<(), RunnerError> {
         Ok(spec) => spec,
         Err(error) => {
             let message = Some(describe(&error));
-            write_exit(&folder, Outcome { reason: ExitReason::SpawnFailed, ending: None, message })?;
-            return Ok(());
+            return finish(
+                &folder,
+                Outcome {
+                    reason: ExitReason::SpawnFailed,
+                    ending: None,
+                    message,
+                },
+            );
         }
     };
     if spec.secrets_folder.is_dir()
@@ -60,7 +66,15 @@ pub async fn supervise(run_folder: PathBuf) -> Result<(), RunnerError> {
     inbox.queue_waiting();
     inbox.queue.push_back(Input::Ready);
 
-    let mut shell = Shell { folder, spec, subreaper, main: None, masters: None, give_up: None, inbox };
+    let mut shell = Shell {
+        folder,
+        spec,
+        subreaper,
+        main: None,
+        masters: None,
+        give_up: None,
+        inbox,
+    };
     let mut dispatcher = Dispatcher::new();
     loop {
         let input = shell.next().await.map_err(step("reap"))?;
@@ -71,7 +85,7 @@ pub async fn supervise(run_folder: PathBuf) -> Result<(), RunnerError> {
             Effect::AskToStop => shell.ask_to_stop(),
             Effect::KillAll => shell.kill_all(),
             Effect::CloseMasters => shell.close_masters(),
-            Effect::Finish(outcome) => return shell.finish(outcome),
+            Effect::Finish(outcome) => return finish(&shell.folder, outcome),
         }
     }
 }
@@ -246,11 +260,16 @@ impl Shell {
             output: Some(output),
             own_group: true,
         };
-        launch.start_unreaped().map_err(|error| named(&spec.program.to_string_lossy(), error))
+        launch
+            .start_unreaped()
+            .map_err(|error| named(&spec.program.to_string_lossy(), error))
     }
 
     fn record_start(&self, ansible: ProcessIdentity) -> Result<(), RunnerError> {
-        let unknown = |source| RunnerError::Supervise { what: "read /proc", source };
+        let unknown = |source| RunnerError::Supervise {
+            what: "read /proc",
+            source,
+        };
         self.folder.write_started(&Started {
             version: RECORD_VERSION,
             supervisor: ProcessIdentity::own().map_err(unknown)?,
@@ -331,19 +350,22 @@ impl Shell {
             self.inbox.masters_limit = Some(Instant::now() + MASTERS_LIMIT);
         }
     }
-
-    /// Secrets go before `exit.json` is written: who sees the one need not look for the other.
-    fn finish(self, mut outcome: Outcome) -> Result<(), RunnerError> {
-        if let Err(error) = self.folder.remove_secrets() {
-            let left = format!("secrets could not be removed: {error}");
-            outcome.message = Some(outcome.message.map_or(left.clone(), |message| format!("{message}; {left}")));
-        }
-        write_exit(&self.folder, outcome)
-    }
 }
 
-fn write_exit(folder: &RunFolder, outcome: Outcome) -> Result<(), RunnerError> {
-    let Ending { exit_code, signal } = outcome.ending.unwrap_or(Ending { exit_code: None, signal: None });
+/// Secrets go before `exit.json` is written: who sees the one need not look for the other.
+fn finish(folder: &RunFolder, mut outcome: Outcome) -> Result<(), RunnerError> {
+    if let Err(error) = folder.remove_secrets() {
+        let left = format!("secrets could not be removed: {error}");
+        outcome.message = Some(
+            outcome
+                .message
+                .map_or(left.clone(), |message| format!("{message}; {left}")),
+        );
+    }
+    let Ending { exit_code, signal } = outcome.ending.unwrap_or(Ending {
+        exit_code: None,
+        signal: None,
+    });
     folder.write_exit(&Exit {
         version: RECORD_VERSION,
         reason: outcome.reason,

@@ -37,7 +37,11 @@ pub struct TailChunk {
 impl Tail {
     /// Begins at `offset`, in bytes. The file need not exist yet.
     pub fn open(path: impl Into<PathBuf>, offset: u64) -> Self {
-        Self { path: path.into(), file: None, offset }
+        Self {
+            path: path.into(),
+            file: None,
+            offset,
+        }
     }
 
     /// The offset of the next byte to be read.
@@ -55,7 +59,12 @@ impl Tail {
                 Err(error) => return Err(error),
             }
         }
-        let Some(file) = &self.file else { return Ok(TailChunk { bytes: Vec::new(), offset }) };
+        let Some(file) = &self.file else {
+            return Ok(TailChunk {
+                bytes: Vec::new(),
+                offset,
+            });
+        };
         let waiting = file.metadata()?.len().saturating_sub(offset);
         let mut bytes = vec![0; usize::try_from(waiting).unwrap_or(usize::MAX).min(max_bytes)];
         let mut filled = 0;
@@ -106,7 +115,10 @@ fn watch(folder: &Path, changed: Arc<Notify>) -> notify::Result<RecommendedWatch
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         // Opening and reading are events too; waking for our own reads would never come to rest.
         let is_change = event.map_or(true, |event| {
-            matches!(event.kind, EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_) | EventKind::Other)
+            matches!(
+                event.kind,
+                EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_) | EventKind::Other
+            )
         });
         if is_change {
             changed.notify_one();
@@ -133,13 +145,43 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("events.jsonl");
         let mut tail = Tail::open(&path, 2);
-        assert_eq!(tail.read_available(10).expect("no file yet"), TailChunk { bytes: Vec::new(), offset: 2 });
+        assert_eq!(
+            tail.read_available(10).expect("no file yet"),
+            TailChunk {
+                bytes: Vec::new(),
+                offset: 2
+            }
+        );
         append(&path, b"0123456789");
-        assert_eq!(tail.read_available(5).expect("read"), TailChunk { bytes: b"23456".to_vec(), offset: 2 });
-        assert_eq!(tail.read_available(5).expect("read"), TailChunk { bytes: b"789".to_vec(), offset: 7 });
-        assert_eq!(tail.read_available(5).expect("read"), TailChunk { bytes: Vec::new(), offset: 10 });
+        assert_eq!(
+            tail.read_available(5).expect("read"),
+            TailChunk {
+                bytes: b"23456".to_vec(),
+                offset: 2
+            }
+        );
+        assert_eq!(
+            tail.read_available(5).expect("read"),
+            TailChunk {
+                bytes: b"789".to_vec(),
+                offset: 7
+            }
+        );
+        assert_eq!(
+            tail.read_available(5).expect("read"),
+            TailChunk {
+                bytes: Vec::new(),
+                offset: 10
+            }
+        );
         append(&path, b"ab");
-        assert_eq!(tail.read_available(5).expect("read"), TailChunk { bytes: b"ab".to_vec(), offset: 10 });
+        assert_eq!(
+            tail.read_available(5).expect("read"),
+            TailChunk {
+                bytes: b"ab".to_vec(),
+                offset: 10
+            }
+        );
         assert_eq!(tail.offset(), 12);
     }
 

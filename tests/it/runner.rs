@@ -96,7 +96,9 @@ impl Run {
 
     fn until_relatives(&self) {
         let path = self.folder.path().join("events.jsonl.relatives");
-        eventually("both relatives are up", || fs::read_to_string(&path).is_ok_and(|text| text.lines().count() == 2));
+        eventually("both relatives are up", || {
+            fs::read_to_string(&path).is_ok_and(|text| text.lines().count() == 2)
+        });
     }
 
     /// Waits for the end and checks what holds after every one.
@@ -106,11 +108,18 @@ impl Run {
         let log = fs::read_to_string(self.folder.supervisor_log()).unwrap_or_default();
         ended.unwrap_or_else(|_| panic!("the supervisor ends; its log: {log}"));
         self.assert_nothing_left(supervisor);
-        self.folder.read_exit().expect("a record").unwrap_or_else(|| panic!("exit.json is there; the log: {log}"))
+        self.folder
+            .read_exit()
+            .expect("a record")
+            .unwrap_or_else(|| panic!("exit.json is there; the log: {log}"))
     }
 
     fn assert_nothing_left(&self, supervisor: ProcessIdentity) {
-        assert_eq!(processes_mentioning(self.folder.path()), [], "by what their environment names");
+        assert_eq!(
+            processes_mentioning(self.folder.path()),
+            [],
+            "by what their environment names"
+        );
         assert_eq!(descendants(supervisor.pid), [], "by ancestry");
         assert!(!self.spec.secrets_folder.exists(), "no secrets");
         assert!(!self.spec.control_path_folder.exists(), "no control sockets");
@@ -146,13 +155,25 @@ async fn a_run_that_ends_by_itself_leaves_its_records() {
     let run = Run::new(&["finish", "2"]);
     let supervisor = run.start();
     let exit = run.end(supervisor).await;
-    assert_eq!((exit.reason, exit.exit_code, exit.signal, exit.message), (ExitReason::Finished, Some(2), None, None));
-    let started = run.folder.read_started().expect("a record").expect("started.json is there");
+    assert_eq!(
+        (exit.reason, exit.exit_code, exit.signal, exit.message),
+        (ExitReason::Finished, Some(2), None, None)
+    );
+    let started = run
+        .folder
+        .read_started()
+        .expect("a record")
+        .expect("started.json is there");
     assert_eq!(started.supervisor, supervisor);
     assert!(started.started_at <= exit.finished_at);
     assert_eq!(run.output(), "to standard output\nto standard error\n");
     assert_eq!(run.events(), "{\"v\":1,\"event\":\"playbook_on_start\"}\n");
-    for file in [run.folder.output(), run.folder.started(), run.folder.exit(), run.folder.supervisor_log()] {
+    for file in [
+        run.folder.output(),
+        run.folder.started(),
+        run.folder.exit(),
+        run.folder.supervisor_log(),
+    ] {
         assert_eq!(mode(file), 0o600);
     }
 }
@@ -169,7 +190,10 @@ async fn relatives_that_are_left_are_ended() {
 async fn a_run_that_dies_in_the_middle_of_a_line_is_over() {
     let run = Run::new(&["torn"]);
     let exit = run.end(run.start()).await;
-    assert_eq!((exit.reason, exit.exit_code, exit.signal), (ExitReason::Finished, None, Some(9)));
+    assert_eq!(
+        (exit.reason, exit.exit_code, exit.signal),
+        (ExitReason::Finished, None, Some(9))
+    );
     assert!(run.events().ends_with("{\"v\":1,\"eve"));
 }
 
@@ -192,10 +216,16 @@ async fn a_run_that_does_not_stop_is_killed_after_the_grace_with_all_its_relativ
     let supervisor = run.start();
     run.until_stalled();
     run.until_relatives();
-    assert!(processes_mentioning(run.folder.path()).len() >= 3, "there is something to end");
+    assert!(
+        processes_mentioning(run.folder.path()).len() >= 3,
+        "there is something to end"
+    );
     assert!(cancel(&supervisor, false).expect("signalled"));
     let exit = run.end(supervisor).await;
-    assert_eq!((exit.reason, exit.exit_code, exit.signal), (ExitReason::Cancelled, None, Some(9)));
+    assert_eq!(
+        (exit.reason, exit.exit_code, exit.signal),
+        (ExitReason::Cancelled, None, Some(9))
+    );
 }
 
 #[tokio::test]
@@ -214,7 +244,11 @@ async fn force_does_not_wait_for_the_grace() {
             }
         }
         let exit = run.end(supervisor).await;
-        assert_eq!((exit.reason, exit.signal), (ExitReason::Cancelled, Some(9)), "{second:?}");
+        assert_eq!(
+            (exit.reason, exit.signal),
+            (ExitReason::Cancelled, Some(9)),
+            "{second:?}"
+        );
     }
 }
 
@@ -259,25 +293,39 @@ async fn what_cannot_be_started_says_why() {
 fn supervise_with(run: &Run, variables: &[(&str, &str)]) -> std::process::Child {
     run.folder.write_spec(&run.spec).expect("written");
     let mut command = Command::new(ADMIRAL);
-    command.arg("supervise").arg(run.folder.path()).envs(variables.iter().copied());
-    command.stdin(std::process::Stdio::piped()).spawn().expect("a supervisor")
+    command
+        .arg("supervise")
+        .arg(run.folder.path())
+        .envs(variables.iter().copied());
+    command
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .expect("a supervisor")
 }
 
 #[tokio::test]
 async fn the_environment_is_the_given_one_and_standard_input_is_closed() {
     let run = Run::new(&["environment"]);
     let mut child = supervise_with(&run, &[("CANARY", "canary-value"), ("DATABASE_URL", "canary-value")]);
-    let exit = run.end(ProcessIdentity::of(child.id() as i32).expect("it is there")).await;
+    let exit = run
+        .end(ProcessIdentity::of(child.id() as i32).expect("it is there"))
+        .await;
     child.wait().expect("reaped");
     assert_eq!(exit.exit_code, Some(0));
     let output = run.output();
     assert!(output.contains("stdin: closed"), "{output}");
     assert!(!output.contains("canary-value"), "{output}");
-    let names: Vec<&str> = output.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
+    let names: Vec<&str> = output
+        .lines()
+        .filter_map(|line| Some(line.split_once('=')?.0))
+        .collect();
     let by_bash = ["PWD", "OLDPWD", "SHLVL", "_"];
     let given: Vec<&str> = names.into_iter().filter(|name| !by_bash.contains(name)).collect();
     assert_eq!(given.len(), run.spec.environment.len(), "{given:?}");
-    assert!(given.iter().all(|name| run.spec.environment.contains_key(*name)), "{given:?}");
+    assert!(
+        given.iter().all(|name| run.spec.environment.contains_key(*name)),
+        "{given:?}"
+    );
 }
 
 #[tokio::test]
@@ -290,13 +338,19 @@ async fn ssh_masters_are_told_to_exit() {
     fs::write(programs.join("ssh"), script).expect("written");
     fs::set_permissions(programs.join("ssh"), fs::Permissions::from_mode(0o700)).expect("made executable");
     fs::create_dir(&run.spec.control_path_folder).expect("made");
-    let sockets: Vec<PathBuf> = (0..40).map(|number| run.spec.control_path_folder.join(format!("{number}%h"))).collect();
-    let _listeners: Vec<UnixListener> =
-        sockets.iter().map(|socket| UnixListener::bind(socket).expect("bound")).collect();
+    let sockets: Vec<PathBuf> = (0..40)
+        .map(|number| run.spec.control_path_folder.join(format!("{number}%h")))
+        .collect();
+    let _listeners: Vec<UnixListener> = sockets
+        .iter()
+        .map(|socket| UnixListener::bind(socket).expect("bound"))
+        .collect();
 
     let path = format!("{}:/usr/bin:/bin", programs.display());
     let mut child = supervise_with(&run, &[("PATH", &path)]);
-    let exit = run.end(ProcessIdentity::of(child.id() as i32).expect("it is there")).await;
+    let exit = run
+        .end(ProcessIdentity::of(child.id() as i32).expect("it is there"))
+        .await;
     child.wait().expect("reaped");
     assert_eq!(exit.reason, ExitReason::Finished);
     let asked = fs::read_to_string(asked).expect("somebody was asked");
@@ -322,12 +376,15 @@ async fn what_a_killed_supervisor_left_is_ended_by_the_next_worker() {
     let supervisor = run.start();
     run.until_stalled();
     run.until_relatives();
-    assert_eq!(end_abandoned(&run.folder).await.expect("looked at"), [], "a living supervisor is left alone");
+    assert!(
+        end_abandoned(&run.folder).await.expect("looked at").is_empty(),
+        "a living supervisor is left alone"
+    );
     assert!(supervisor.is_alive());
     assert!(run.spec.secrets_folder.exists());
     signal(&ProcessTarget::Process(supervisor), Signal::KILL).expect("killed");
     Watch::new(supervisor).expect("watched").exited().await;
-    assert_eq!(end_abandoned(&run.folder).await.expect("ended"), []);
+    assert!(end_abandoned(&run.folder).await.expect("ended").is_empty());
     run.assert_nothing_left(supervisor);
     assert_eq!(run.folder.read_exit().expect("no record"), None);
 }
@@ -358,7 +415,12 @@ async fn an_isolated_run_is_ended_like_any_other_and_sees_only_what_it_may() {
     let exit = run.end(run.start()).await;
     if works {
         assert_eq!(exit.reason, ExitReason::Finished);
-        let mut wrote: Vec<String> = run.output().lines().filter(|line| line.starts_with("could")).map(str::to_owned).collect();
+        let mut wrote: Vec<String> = run
+            .output()
+            .lines()
+            .filter(|line| line.starts_with("could"))
+            .map(str::to_owned)
+            .collect();
         // What is hidden is an empty folder in memory: writing there reaches nobody.
         wrote.retain(|line| !line.starts_with("could write") || !line.contains("master.key"));
         wrote.retain(|line| !line.starts_with("could write") || !line.contains(&inside(&other_secrets)));
@@ -384,7 +446,11 @@ async fn an_isolated_run_is_ended_like_any_other_and_sees_only_what_it_may() {
     run.until_stalled();
     assert!(cancel(&supervisor, false).expect("signalled"));
     let exit = run.end(supervisor).await;
-    assert_eq!((exit.reason, exit.exit_code), (ExitReason::Cancelled, Some(99)), "it had its time to stop");
+    assert_eq!(
+        (exit.reason, exit.exit_code),
+        (ExitReason::Cancelled, Some(99)),
+        "it had its time to stop"
+    );
 
     let mut run = Run::new(&["stubborn"]);
     run.spec.isolation = Isolation::Bwrap;

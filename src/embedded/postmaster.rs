@@ -1,0 +1,120 @@
+//! The running server, as its `postmaster.pid` and `/proc` tell of it.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep};
+
+use super::{cluster::Cluster, error::EmbeddedError};
+use crate::process::ProcessIdentity;
+
+/// Recovery after a crash may take its time.
+pub(super) const READY_LIMIT: Duration = Duration::from_secs(120);
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// A server that runs on the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Postmaster {
+    pub(super) pid: i32,
+    pub(super) socket_folder: PathBuf,
+    is_ready: bool,
+}
+
+impl Postmaster {
+    /// The server that runs on the cluster, if one does.
+    ///
+    /// A `postmaster.pid` whose pid now belongs to another program is removed, unless some process is still at home in
+    /// the cluster: PostgreSQL itself would refuse to start for ever, since it only asks whether the pid is in use. So
+    /// it happens in containers, where every start gives out the same pids.
+    pub(super) fn find(cluster: &Cluster) -> Result<Option<Self>, EmbeddedError> {
+        let path = cluster.data().join("postmaster.pid");
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(EmbeddedError::file("read", path)(error)),
+        };
+        let found = parse(&text);
+        if let Some(postmaster) = &found {
+            let is_alive = ProcessIdentity::of(postmaster.pid).is_ok_and(|identity| identity.is_alive());
+            if is_alive && works_in(postmaster.pid, &cluster.data()) {
+                return Ok(found);
+            }
+            if is_alive && !is_anyone_in(&cluster.data()) {
+                tracing::warn!(
+                    pid = postmaster.pid,
+                    "removing a postmaster.pid whose pid belongs to another program"
+                );
+                fs::remove_file(&path).map_err(EmbeddedError::file("remove", path))?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits until the server answers. `None`: it ended instead, as one does that is being stopped.
+    pub(super) async fn until_ready(self, cluster: &Cluster) -> Result<Option<Self>, EmbeddedError> {
+        let deadline = Instant::now() + READY_LIMIT;
+        let mut present = Some(self);
+        while let Some(postmaster) = present {
+            if postmaster.is_ready && !postmaster.socket_folder.as_os_str().is_empty() {
+                return Ok(Some(postmaster));
+            }
+            if Instant::now() > deadline {
+                return Err(EmbeddedError::Timeout {
+                    what: "answer",
+                    log: cluster.log_folder(),
+                });
+            }
+            sleep(LOOK_INTERVAL).await;
+            present = Self::find(cluster)?;
+        }
+        Ok(None)
+    }
+}
+
+/// The lines of `postmaster.pid`: pid, data directory, start time, port, socket directory, listen address, shared
+/// memory key, status (`src/include/utils/pidfile.h` of PostgreSQL). Later lines are written later.
+fn parse(text: &str) -> Option<Postmaster> {
+    let lines: Vec<&str> = text.lines().collect();
+    let pid = lines.first()?.trim().parse().ok()?;
+    let socket_folder = PathBuf::from(lines.get(4).copied().unwrap_or_default());
+    let is_ready = lines.get(7).is_some_and(|status| status.trim() == "ready");
+    Some(Postmaster {
+        pid,
+        socket_folder,
+        is_ready,
+    })
+}
+
+/// Every process of a PostgreSQL server works in the folder of its cluster.
+fn works_in(pid: i32, data: &Path) -> bool {
+    fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|folder| folder == data)
+}
+
+fn is_anyone_in(data: &Path) -> bool {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .any(|pid| works_in(pid, data))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pid_file_is_read_while_it_is_being_written() {
+        let whole = "77\n/data\n1700000000\n5432\n/data/socket\n\n  5432001         3\nready   \n";
+        let expected = Postmaster {
+            pid: 77,
+            socket_folder: "/data/socket".into(),
+            is_ready: true,
+        };
+        assert_eq!(parse(whole), Some(expected));
+        assert!(!parse(&whole.replace("ready", "stopping")).expect("a pid").is_ready);
+        assert!(!parse("77\n/data\n").expect("a pid").is_ready);
+        assert_eq!(parse(""), None);
+    }
+}
