@@ -1,6 +1,6 @@
 //! An API client with two transports: a running server over HTTP, or the same handlers in this process.
 
-use super::{failure::Hinted, input, instance::Instance, options::GlobalOptions};
+use super::{failure::Hinted, input, instance::{Instance, Needs}, options::GlobalOptions};
 use crate::api::{local::LocalApi, problem::Problem};
 use anyhow::Context as _;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
@@ -37,6 +37,15 @@ pub struct Refused(pub Problem);
 impl Client {
     /// To the server that the options name, or to one in this process.
     pub async fn connect(global: &GlobalOptions) -> anyhow::Result<Self> {
+        Self::connect_for(global, false).await
+    }
+
+    /// The same, for commands that check or run playbooks.
+    pub async fn connect_for_playbooks(global: &GlobalOptions) -> anyhow::Result<Self> {
+        Self::connect_for(global, true).await
+    }
+
+    async fn connect_for(global: &GlobalOptions, ansible: bool) -> anyhow::Result<Self> {
         let transport = match &global.server {
             Some(server) => Transport::Remote {
                 http: reqwest::Client::builder()
@@ -49,7 +58,7 @@ impl Client {
                 token: token(global)?,
             },
             None => {
-                let instance = Box::new(Instance::open(global, 4).await?);
+                let instance = Box::new(Instance::open(global, Needs { connections: 8, ansible, ..Needs::default() }).await?);
                 Transport::Local {
                     api: LocalApi::new(instance.state.clone()),
                     instance,

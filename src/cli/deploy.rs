@@ -97,7 +97,7 @@ pub struct DeployOptions {
 pub async fn run(global: &GlobalOptions, options: DeployOptions) -> anyhow::Result<ExitCode> {
     let variables = read_variables(&options)?;
     let secrets = read_secrets(&options.secret_variables)?;
-    let client = Client::connect(global).await?;
+    let client = Client::connect_for_playbooks(global).await?;
     let result = launch_and_watch(&client, global, &options, variables, secrets).await;
     client.close().await?;
     result

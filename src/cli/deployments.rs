@@ -66,7 +66,10 @@ pub enum DeploymentsCommand {
 
 /// Runs the subcommand.
 pub async fn run(global: &GlobalOptions, command: DeploymentsCommand) -> anyhow::Result<ExitCode> {
-    let client = Client::connect(global).await?;
+    let client = match &command {
+        DeploymentsCommand::Watch { .. } | DeploymentsCommand::Retry { .. } => Client::connect_for_playbooks(global).await?,
+        _ => Client::connect(global).await?,
+    };
     let result = run_with(&client, global.output, command).await;
     client.close().await?;
     result

@@ -176,7 +176,7 @@ async fn check_key_ring(path: &Path, database: Option<&Database>) -> Finding {
     let known = match database {
         Some(database) => match database.acquire().await {
             // A database that was never migrated has no such table, and no secrets either.
-            Ok(mut connection) => vault_keys::list(&mut connection).await.unwrap_or_default(),
+            Ok(mut connection) => vault_keys::list_vault_keys(&mut connection).await.unwrap_or_default(),
             Err(_) => Vec::new(),
         },
         None => Vec::new(),

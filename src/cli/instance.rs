@@ -1,12 +1,12 @@
 //! Admiral in this process: the data directory, the database, the key ring, the library.
 
-use super::{failure::Hinted, options::GlobalOptions};
+use super::{failure::Hinted, options::GlobalOptions, worker_options::WorkerOptions};
 use crate::{
     api::{AppState, state::ApiConfig},
     domain::clock::{Clock, SystemClock},
     embedded::EmbeddedPostgres,
     playbooks::{self, AnsibleTools, Library, LibraryConfig},
-    store::{Database, StoreError, runs, vault_keys},
+    store::{Database, vault_keys, workers},
     vault::{KeyRing, Vault, VaultError},
     worker::{Worker, WorkerConfig},
 };
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 const WORKER_SILENCE: Duration = Duration::from_secs(15);
 
 /// How much of Admiral a command needs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Needs {
     /// Connections at most.
     pub connections: u32,
@@ -78,7 +78,7 @@ impl Instance {
     /// Whether somebody carries deployments out.
     pub async fn worker_is_alive(&self) -> anyhow::Result<bool> {
         let mut connection = self.state.database.acquire().await?;
-        Ok(runs::worker_is_alive(&mut connection, WORKER_SILENCE).await?)
+        Ok(workers::any_worker_alive(&mut connection, WORKER_SILENCE).await?)
     }
 
     /// Carries deployments out in this process, when nobody else does.
@@ -166,7 +166,7 @@ pub async fn open_database(
 /// Opens the key ring and makes sure that it fits the database.
 async fn open_vault(path: &Path, database: &Database) -> anyhow::Result<Vault> {
     let mut connection = database.acquire().await?;
-    let known = vault_keys::list(&mut connection).await?;
+    let known = vault_keys::list_vault_keys(&mut connection).await?;
     if !known.is_empty() && !path.exists() {
         return Err(Hinted::new(
             format!("the key ring {} is missing, and the database holds secrets sealed with it", path.display()),
@@ -180,11 +180,7 @@ async fn open_vault(path: &Path, database: &Database) -> anyhow::Result<Vault> {
     }
     if !known.iter().any(|key| key.key_id == vault.current_key_id()) {
         let check_value = vault.check_value().context("failed to use the key ring")?;
-        match vault_keys::insert(&mut connection, vault.current_key_id(), &check_value).await {
-            // Another process did the same at the same time.
-            Ok(()) | Err(StoreError::Taken { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
+        vault_keys::insert_vault_key(&mut connection, vault.current_key_id(), &check_value).await?;
     }
     Ok(vault)
 }

@@ -7,6 +7,7 @@ pub mod client;
 pub mod completions;
 pub mod deploy;
 pub mod deployments;
+pub mod doctor;
 pub mod failure;
 pub mod input;
 pub mod instance;
@@ -18,12 +19,15 @@ pub mod options;
 pub mod output;
 pub mod playbooks;
 pub mod recap;
+pub mod serve;
 pub mod servers;
 pub mod sse;
+pub mod supervise;
 pub mod tokens;
 pub mod users;
 pub mod version;
 pub mod views;
+pub mod worker_options;
 
 use clap::{Parser, Subcommand};
 use options::GlobalOptions;
@@ -44,6 +48,8 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Serve the console and the API, and carry deployments out
+    Serve(serve::ServeOptions),
     /// Run a playbook on servers and watch it
     Deploy(Box<deploy::DeployOptions>),
     /// List, show, cancel and retry deployments
@@ -64,11 +70,16 @@ pub enum Command {
     /// Manage API tokens
     #[command(subcommand)]
     Tokens(tokens::TokensCommand),
+    /// Check what this machine has, and say how to mend what is missing
+    Doctor,
     /// Print the version
     Version,
     /// Print shell completions
     #[command(hide = true)]
     Completions(completions::CompletionsOptions),
+    /// See one run through to its end
+    #[command(hide = true)]
+    Supervise(supervise::SuperviseOptions),
     /// Print the OpenAPI document
     #[command(hide = true)]
     Openapi,
@@ -107,8 +118,13 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     let Cli { global, command } = cli;
-    logging::for_commands();
+    if !matches!(command, Command::Serve(_) | Command::Supervise(_)) {
+        logging::for_commands();
+    }
     match command {
+        Command::Serve(options) => serve::run(&global, options).await?,
+        Command::Doctor => return doctor::run(&global).await,
+        Command::Supervise(options) => supervise::run(options).await?,
         Command::Deploy(options) => return deploy::run(&global, *options).await,
         Command::Deployments(command) => return deployments::run(&global, command).await,
         Command::Servers(command) => servers::run(&global, command).await?,

@@ -4,5 +4,5 @@ use super::output;
 
 /// Prints the OpenAPI document.
 pub fn run() -> anyhow::Result<()> {
-    output::json(&crate::api::openapi_document())
+    Ok(output::bytes(crate::api::openapi_document().as_bytes())?)
 }

@@ -2,14 +2,16 @@
 
 use super::{
     failure::Hinted,
-    instance::{Instance, Needs, RunningWorker, WorkerOptions},
+    instance::{Instance, Needs, RunningWorker},
     logging::{self, LogFormat},
     options::GlobalOptions,
     output,
+    worker_options::WorkerOptions,
 };
 use crate::{
     api::{self, state::ApiConfig},
     auth,
+    scheduler::Scheduler,
 };
 use anyhow::Context as _;
 use std::{
@@ -93,11 +95,12 @@ async fn start(
 ) -> anyhow::Result<(Server, RunningWorker)> {
     let address = listener.local_addr()?;
     let worker = instance.start_worker(shutdown.child_token(), worker)?;
+    tokio::spawn(Scheduler::new(instance.state.database.clone(), instance.state.clock.clone()).run(shutdown.child_token()));
     let server = tokio::spawn(api::serve(listener, instance.state.clone(), shutdown.child_token()));
     output::line(&format!("Admiral listens on http://{address}"))?;
-    let link = auth::setup_link::ensure(&instance.state.database).await?;
-    if let Some(token) = link {
-        output::line(&format!("Make the first account: http://{address}/setup?token={token}"))?;
+    let link = auth::first_start(&instance.state.database, instance.state.clock.as_ref()).await?;
+    if let Some(link) = link {
+        output::line(&format!("Make the first account (the link works once): http://{address}{}", link.url_path()))?;
     }
     Ok((server, worker))
 }

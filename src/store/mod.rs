@@ -13,6 +13,7 @@ pub mod runs;
 pub mod sessions;
 pub mod tokens;
 pub mod users;
+pub mod workers;
 
 pub use database::{Connection, Database, StoreError};
 
