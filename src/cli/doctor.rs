@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     api::assets,
-    embedded::EmbeddedPostgres,
+    embedded::{self, EmbeddedPostgres},
     playbooks::ansible,
     process,
     runner::{self, Isolation},
@@ -123,7 +123,7 @@ fn check_data_directory(path: &Path, embedded: bool) -> Finding {
 async fn check_database(global: &GlobalOptions, data_directory: &Path) -> Vec<Finding> {
     const CHECK: &str = "PostgreSQL";
     let ring = key_ring_path(data_directory);
-    let (database, embedded, whose) = match &global.database_url {
+    let (database, server, whose) = match &global.database_url {
         Some(url) => match Database::connect(url, 1).await {
             Ok(database) => (database, None, "the one that DATABASE_URL names"),
             Err(error) => {
@@ -131,7 +131,7 @@ async fn check_database(global: &GlobalOptions, data_directory: &Path) -> Vec<Fi
                 return vec![Finding::fail(CHECK, chain(error), mend), check_key_ring(&ring, None).await];
             }
         },
-        None if !data_directory.is_dir() => return vec![check_programs(), check_key_ring(&ring, None).await],
+        None if !data_directory.is_dir() => return vec![check_programs().await, check_key_ring(&ring, None).await],
         None => match EmbeddedPostgres::start(data_directory).await {
             Ok(embedded) => match Database::connect(&embedded.url(), 1).await {
                 Ok(database) => (database, Some(embedded), "embedded"),
@@ -153,14 +153,14 @@ async fn check_database(global: &GlobalOptions, data_directory: &Path) -> Vec<Fi
     };
     let findings = vec![reached, check_key_ring(&ring, Some(&database)).await];
     database.close().await;
-    if let Some(embedded) = embedded {
-        let _ = embedded.stop().await;
+    if let Some(server) = server {
+        let _ = server.stop().await;
     }
     findings
 }
 
-fn check_programs() -> Finding {
-    match crate::embedded::find_programs() {
+async fn check_programs() -> Finding {
+    match embedded::find_programs().await {
         Ok(folder) => Finding::ok("PostgreSQL", format!("programs in {}, no database yet", folder.display())),
         Err(error) => Finding::fail(
             "PostgreSQL",

@@ -11,6 +11,10 @@ pub mod doctor;
 pub mod failure;
 pub mod input;
 pub mod instance;
+pub mod inventory;
+pub mod inventory_source;
+pub mod keeper;
+pub mod key_files;
 pub mod keys;
 pub mod live;
 pub mod logging;
@@ -52,6 +56,8 @@ pub enum Command {
     Serve(serve::ServeOptions),
     /// Run a playbook on servers and watch it
     Deploy(Box<deploy::DeployOptions>),
+    /// Answer Ansible as a dynamic inventory
+    Inventory(inventory::InventoryArgs),
     /// List, show, cancel and retry deployments
     #[command(subcommand)]
     Deployments(deployments::DeploymentsCommand),
@@ -80,6 +86,9 @@ pub enum Command {
     /// See one run through to its end
     #[command(hide = true)]
     Supervise(supervise::SuperviseOptions),
+    /// Remove key files when the process they were made for is gone
+    #[command(hide = true)]
+    Keeper(keeper::KeeperArgs),
     /// Print the OpenAPI document
     #[command(hide = true)]
     Openapi,
@@ -124,6 +133,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(options) => serve::run(&global, options).await?,
         Command::Doctor => return doctor::run(&global).await,
+        Command::Inventory(arguments) => inventory_source::run(&global, arguments).await?,
+        Command::Keeper(arguments) => keeper::run(arguments).await?,
         Command::Supervise(options) => supervise::run(options).await?,
         Command::Deploy(options) => return deploy::run(&global, *options).await,
         Command::Deployments(command) => return deployments::run(&global, command).await,
