@@ -245,26 +245,12 @@ fn check_variables(
     variables: &Map<String, Value>,
     secret_variables: &BTreeMap<String, SecretString>,
 ) {
-    // The names of the secret ones are judged by the same rules; their values never come near a message.
-    let secret: Map<String, Value> = secret_variables.keys().map(|name| (name.clone(), Value::from(""))).collect();
-    for (checked, prefix) in [(variables, "variables"), (&secret, "secret_variables")] {
-        if let Err(invalid) = extra_vars::validate_variables(checked) {
-            for error in invalid.errors {
-                let field = match error.field.strip_prefix("variables") {
-                    Some(rest) => format!("{prefix}{rest}"),
-                    None => format!("{prefix}.{}", error.field),
-                };
-                validator.error(field, error.message);
-            }
-        }
+    let judged = [extra_vars::validate_variables(variables), extra_vars::validate_secret_variables(secret_variables)];
+    for error in judged.into_iter().filter_map(Result::err).flat_map(|invalid| invalid.errors) {
+        validator.error(error.field, error.message);
     }
     for name in secret_variables.keys().filter(|name| variables.contains_key(*name)) {
         validator.error(format!("secret_variables.{name}"), "is given among the variables as well");
-    }
-    for (name, value) in secret_variables {
-        if value.expose_secret().contains('\0') {
-            validator.error(format!("secret_variables.{name}"), "must not hold a NUL character");
-        }
     }
 }
 

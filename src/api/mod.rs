@@ -2,6 +2,9 @@
 
 pub mod assets;
 pub mod extract;
+mod feed;
+mod launch;
+pub mod live;
 pub mod local;
 mod middleware;
 pub mod openapi;
@@ -10,6 +13,7 @@ pub mod problem;
 mod router;
 pub mod routes;
 mod serve;
+mod sse;
 pub mod state;
 
 pub use openapi::openapi_document;

@@ -1,5 +1,6 @@
 //! What every handler can reach.
 
+use super::live::Live;
 use crate::{domain::clock::Clock, playbooks::Library, store::Database, vault::Vault};
 use std::{net::IpAddr, sync::Arc};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,8 @@ pub struct AppState {
     pub clock: Arc<dyn Clock>,
     /// Settings of this server.
     pub config: Arc<ApiConfig>,
+    /// Wakes those who watch deployments.
+    pub live: Arc<Live>,
     /// Cancelled when the server stops: answers without an end of their own (streams) must end then. `serve` puts its own in.
     pub shutdown: CancellationToken,
 }
@@ -31,6 +34,7 @@ impl AppState {
         config: ApiConfig,
     ) -> Self {
         Self {
+            live: Live::new(database.clone()),
             database,
             vault,
             library,
