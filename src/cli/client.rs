@@ -1,6 +1,11 @@
 //! An API client with two transports: a running server over HTTP, or the same handlers in this process.
 
-use super::{failure::Hinted, input, instance::{Instance, Needs}, options::GlobalOptions};
+use super::{
+    failure::Hinted,
+    input,
+    instance::{Instance, Needs},
+    options::GlobalOptions,
+};
 use crate::api::{local::LocalApi, problem::Problem};
 use anyhow::Context as _;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
@@ -58,7 +63,17 @@ impl Client {
                 token: token(global)?,
             },
             None => {
-                let instance = Box::new(Instance::open(global, Needs { connections: 8, ansible, ..Needs::default() }).await?);
+                let instance = Box::new(
+                    Instance::open(
+                        global,
+                        Needs {
+                            connections: 8,
+                            ansible,
+                            ..Needs::default()
+                        },
+                    )
+                    .await?,
+                );
                 Transport::Local {
                     api: LocalApi::new(instance.state.clone()),
                     instance,

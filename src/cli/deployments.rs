@@ -67,7 +67,9 @@ pub enum DeploymentsCommand {
 /// Runs the subcommand.
 pub async fn run(global: &GlobalOptions, command: DeploymentsCommand) -> anyhow::Result<ExitCode> {
     let client = match &command {
-        DeploymentsCommand::Watch { .. } | DeploymentsCommand::Retry { .. } => Client::connect_for_playbooks(global).await?,
+        DeploymentsCommand::Watch { .. } | DeploymentsCommand::Retry { .. } => {
+            Client::connect_for_playbooks(global).await?
+        }
         _ => Client::connect(global).await?,
     };
     let result = run_with(&client, global.output, command).await;

@@ -48,15 +48,30 @@ struct Finding {
 
 impl Finding {
     fn ok(check: &'static str, detail: impl Into<String>) -> Self {
-        Self { check, verdict: Verdict::Ok, detail: detail.into(), mend: None }
+        Self {
+            check,
+            verdict: Verdict::Ok,
+            detail: detail.into(),
+            mend: None,
+        }
     }
 
     fn warn(check: &'static str, detail: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { check, verdict: Verdict::Warn, detail: detail.into(), mend: Some(mend.into()) }
+        Self {
+            check,
+            verdict: Verdict::Warn,
+            detail: detail.into(),
+            mend: Some(mend.into()),
+        }
     }
 
     fn fail(check: &'static str, detail: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { check, verdict: Verdict::Fail, detail: detail.into(), mend: Some(mend.into()) }
+        Self {
+            check,
+            verdict: Verdict::Fail,
+            detail: detail.into(),
+            mend: Some(mend.into()),
+        }
     }
 }
 
@@ -87,7 +102,11 @@ fn render(findings: &[Finding], colours: bool) -> String {
             Verdict::Warn => ("warn", 33),
             Verdict::Fail => ("fail", 31),
         };
-        let word = if colours { format!("\u{1b}[{colour}m{word}\u{1b}[0m") } else { word.to_owned() };
+        let word = if colours {
+            format!("\u{1b}[{colour}m{word}\u{1b}[0m")
+        } else {
+            word.to_owned()
+        };
         lines.push(format!("{word}  {:widest$}  {}", finding.check, finding.detail));
         if let Some(mend) = &finding.mend {
             lines.push(format!("      {:widest$}  → {mend}", ""));
@@ -104,17 +123,33 @@ fn check_data_directory(path: &Path, embedded: bool) -> Finding {
     };
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o066 != 0 {
-        return Finding::fail(CHECK, format!("{shown} can be read or changed by others (mode {mode:o})"), format!("chmod go-rw {shown}"));
+        return Finding::fail(
+            CHECK,
+            format!("{shown} can be read or changed by others (mode {mode:o})"),
+            format!("chmod go-rw {shown}"),
+        );
     }
     if tempfile::tempfile_in(path).is_err() {
-        return Finding::fail(CHECK, format!("{shown} cannot be written to"), "run as its owner, or name another with --data-dir");
+        return Finding::fail(
+            CHECK,
+            format!("{shown} cannot be written to"),
+            "run as its owner, or name another with --data-dir",
+        );
     }
     if embedded && is_root() {
         // PostgreSQL runs as a user of its own and passes through every folder on the way.
-        let closed = path.ancestors().find(|folder| folder.metadata().is_ok_and(|found| found.permissions().mode() & 0o001 == 0));
+        let closed = path.ancestors().find(|folder| {
+            folder
+                .metadata()
+                .is_ok_and(|found| found.permissions().mode() & 0o001 == 0)
+        });
         if let Some(folder) = closed {
             let folder = folder.display();
-            return Finding::fail(CHECK, format!("PostgreSQL's user cannot pass through {folder}"), format!("chmod o+x {folder}"));
+            return Finding::fail(
+                CHECK,
+                format!("PostgreSQL's user cannot pass through {folder}"),
+                format!("chmod o+x {folder}"),
+            );
         }
     }
     Finding::ok(CHECK, format!("{shown} (mode {mode:o})"))
@@ -128,7 +163,10 @@ async fn check_database(global: &GlobalOptions, data_directory: &Path) -> Vec<Fi
             Ok(database) => (database, None, "the one that DATABASE_URL names"),
             Err(error) => {
                 let mend = "is the address right, and does PostgreSQL answer there?";
-                return vec![Finding::fail(CHECK, chain(error), mend), check_key_ring(&ring, None).await];
+                return vec![
+                    Finding::fail(CHECK, chain(error), mend),
+                    check_key_ring(&ring, None).await,
+                ];
             }
         },
         None if !data_directory.is_dir() => return vec![check_programs().await, check_key_ring(&ring, None).await],
@@ -138,12 +176,18 @@ async fn check_database(global: &GlobalOptions, data_directory: &Path) -> Vec<Fi
                 Err(error) => {
                     let _ = embedded.stop().await;
                     let mend = "its log is in the data directory's postgres folder";
-                    return vec![Finding::fail(CHECK, chain(error), mend), check_key_ring(&ring, None).await];
+                    return vec![
+                        Finding::fail(CHECK, chain(error), mend),
+                        check_key_ring(&ring, None).await,
+                    ];
                 }
             },
             Err(error) => {
                 let mend = "on Debian and Ubuntu install the package postgresql, or set DATABASE_URL";
-                return vec![Finding::fail(CHECK, chain(error), mend), check_key_ring(&ring, None).await];
+                return vec![
+                    Finding::fail(CHECK, chain(error), mend),
+                    check_key_ring(&ring, None).await,
+                ];
             }
         },
     };
@@ -161,7 +205,10 @@ async fn check_database(global: &GlobalOptions, data_directory: &Path) -> Vec<Fi
 
 async fn check_programs() -> Finding {
     match embedded::find_programs().await {
-        Ok(folder) => Finding::ok("PostgreSQL", format!("programs in {}, no database yet", folder.display())),
+        Ok(folder) => Finding::ok(
+            "PostgreSQL",
+            format!("programs in {}, no database yet", folder.display()),
+        ),
         Err(error) => Finding::fail(
             "PostgreSQL",
             chain(error),
@@ -185,21 +232,39 @@ async fn check_key_ring(path: &Path, database: Option<&Database>) -> Finding {
         return if known.is_empty() {
             Finding::warn(CHECK, format!("{shown} is not there yet"), "`admiral serve` makes it")
         } else {
-            Finding::fail(CHECK, format!("{shown} is missing, and the database holds secrets sealed with it"), "restore it from a backup")
+            Finding::fail(
+                CHECK,
+                format!("{shown} is missing, and the database holds secrets sealed with it"),
+                "restore it from a backup",
+            )
         };
     }
     let vault = match KeyRing::load(path) {
         Ok(ring) => Vault::new(ring),
-        Err(error) => return Finding::fail(CHECK, chain(error), format!("chmod 600 {shown}, or restore it from a backup")),
+        Err(error) => {
+            return Finding::fail(
+                CHECK,
+                chain(error),
+                format!("chmod 600 {shown}, or restore it from a backup"),
+            );
+        }
     };
     for key in &known {
         if let Err(error) = vault.verify_check_value(&key.key_id, &key.check_value) {
-            return Finding::fail(CHECK, chain(error), "restore the key ring that belongs to this database");
+            return Finding::fail(
+                CHECK,
+                chain(error),
+                "restore the key ring that belongs to this database",
+            );
         }
     }
     let keys = vault.key_ids().count();
     let plural = if keys == 1 { "key" } else { "keys" };
-    let checked = if known.is_empty() { "" } else { ", opens what the database holds" };
+    let checked = if known.is_empty() {
+        ""
+    } else {
+        ", opens what the database holds"
+    };
     Finding::ok(CHECK, format!("{shown}, {keys} {plural}{checked}"))
 }
 
@@ -233,7 +298,11 @@ fn is_newer(version: &str, than: (u32, u32)) -> bool {
 async fn check_ssh() -> Finding {
     const CHECK: &str = "ssh";
     let Some(program) = process::find_program("ssh", &[]) else {
-        return Finding::fail(CHECK, "ssh was not found", "on Debian and Ubuntu install the package openssh-client");
+        return Finding::fail(
+            CHECK,
+            "ssh was not found",
+            "on Debian and Ubuntu install the package openssh-client",
+        );
     };
     let mut command = process::command(&program);
     command.arg("-V");
@@ -245,7 +314,11 @@ async fn check_ssh() -> Finding {
 
 fn check_space(data_directory: &Path) -> Finding {
     const CHECK: &str = "free space";
-    let there: PathBuf = data_directory.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/")).to_owned();
+    let there: PathBuf = data_directory
+        .ancestors()
+        .find(|path| path.exists())
+        .unwrap_or(Path::new("/"))
+        .to_owned();
     match rustix::fs::statvfs(&there) {
         Ok(space) => {
             let free = space.f_bavail * space.f_frsize;
@@ -256,7 +329,11 @@ fn check_space(data_directory: &Path) -> Finding {
                 _ => Finding::ok(CHECK, detail),
             }
         }
-        Err(error) => Finding::warn(CHECK, format!("{}: {error}", there.display()), "see whether the disk is healthy"),
+        Err(error) => Finding::warn(
+            CHECK,
+            format!("{}: {error}", there.display()),
+            "see whether the disk is healthy",
+        ),
     }
 }
 
@@ -283,7 +360,12 @@ fn check_console() -> Finding {
 /// An error and its causes in one line.
 fn chain(error: impl Into<anyhow::Error>) -> String {
     let error = error.into();
-    failure::render(&error).lines().take_while(|line| !line.is_empty()).map(|line| line.trim_start_matches("error: ")).collect::<Vec<_>>().join("; ")
+    failure::render(&error)
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .map(|line| line.trim_start_matches("error: "))
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 #[cfg(test)]
@@ -292,8 +374,14 @@ mod tests {
 
     #[test]
     fn a_finding_says_how_to_mend_it() {
-        let findings = [Finding::ok("ssh", "OpenSSH"), Finding::fail("key ring", "it is lost", "restore it")];
-        assert_eq!(render(&findings, false), "ok    ssh       OpenSSH\nfail  key ring  it is lost\n                → restore it");
+        let findings = [
+            Finding::ok("ssh", "OpenSSH"),
+            Finding::fail("key ring", "it is lost", "restore it"),
+        ];
+        assert_eq!(
+            render(&findings, false),
+            "ok    ssh       OpenSSH\nfail  key ring  it is lost\n                → restore it"
+        );
     }
 
     #[test]

@@ -50,7 +50,12 @@ impl Instance {
         let data_directory = global.data_directory()?;
         let (database, embedded) = open_database(global, &data_directory, needs.connections).await?;
         match Self::open_on(global, needs, data_directory, database).await {
-            Ok((state, data_directory, ansible)) => Ok(Self { state, data_directory, ansible, embedded }),
+            Ok((state, data_directory, ansible)) => Ok(Self {
+                state,
+                data_directory,
+                ansible,
+                embedded,
+            }),
             Err(error) => {
                 if let Some(embedded) = embedded {
                     embedded.stop().await?;
@@ -66,9 +71,16 @@ impl Instance {
         data_directory: PathBuf,
         database: Database,
     ) -> anyhow::Result<(AppState, PathBuf, Option<AnsibleTools>)> {
-        database.migrate().await.context("failed to bring the database up to date")?;
+        database
+            .migrate()
+            .await
+            .context("failed to bring the database up to date")?;
         let vault = open_vault(&key_ring_path(&data_directory), &database).await?;
-        let ansible = if needs.ansible { Some(discover_ansible().await?) } else { None };
+        let ansible = if needs.ansible {
+            Some(discover_ansible().await?)
+        } else {
+            None
+        };
         let library = library(global, &data_directory, ansible.clone())?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let state = AppState::new(database, Arc::new(vault), Arc::new(library), clock, needs.api);
@@ -86,20 +98,29 @@ impl Instance {
         if self.worker_is_alive().await? {
             return Ok(None);
         }
-        Ok(Some(self.start_worker(CancellationToken::new(), WorkerOptions::default())?))
+        Ok(Some(
+            self.start_worker(CancellationToken::new(), WorkerOptions::default())?,
+        ))
     }
 
     /// Carries deployments out in this process until `shutdown`.
     pub fn start_worker(&self, shutdown: CancellationToken, options: WorkerOptions) -> anyhow::Result<RunningWorker> {
-        let ansible = self.ansible.as_ref().context("this command was not opened to run Ansible")?;
+        let ansible = self
+            .ansible
+            .as_ref()
+            .context("this command was not opened to run Ansible")?;
         let config = WorkerConfig::new(
             self.data_directory.clone(),
             std::env::current_exe().context("failed to find this program's own file")?,
             ansible.ansible_playbook.clone(),
         );
         let config = options.apply(config);
-        let worker =
-            Worker::new(config, self.state.database.clone(), self.state.vault.clone(), self.state.clock.clone());
+        let worker = Worker::new(
+            config,
+            self.state.database.clone(),
+            self.state.vault.clone(),
+            self.state.clock.clone(),
+        );
         let task = tokio::spawn(worker.run(shutdown.clone()));
         Ok(RunningWorker { task, shutdown })
     }
@@ -146,14 +167,21 @@ pub async fn open_database(
 ) -> anyhow::Result<(Database, Option<EmbeddedPostgres>)> {
     if let Some(url) = &global.database_url {
         let database = Database::connect(url, connections).await.map_err(|error| {
-            Hinted::new("failed to open the database", "is the address in --database-url or DATABASE_URL right, and does PostgreSQL answer there?")
-                .caused_by(error)
+            Hinted::new(
+                "failed to open the database",
+                "is the address in --database-url or DATABASE_URL right, and does PostgreSQL answer there?",
+            )
+            .caused_by(error)
         })?;
         return Ok((database, None));
     }
-    let embedded = EmbeddedPostgres::start(data_directory)
-        .await
-        .map_err(|error| Hinted::new("failed to start the embedded PostgreSQL", "`admiral doctor` says what is missing").caused_by(error))?;
+    let embedded = EmbeddedPostgres::start(data_directory).await.map_err(|error| {
+        Hinted::new(
+            "failed to start the embedded PostgreSQL",
+            "`admiral doctor` says what is missing",
+        )
+        .caused_by(error)
+    })?;
     match Database::connect(&embedded.url(), connections).await {
         Ok(database) => Ok((database, Some(embedded))),
         Err(error) => {
@@ -169,14 +197,19 @@ async fn open_vault(path: &Path, database: &Database) -> anyhow::Result<Vault> {
     let known = vault_keys::list_vault_keys(&mut connection).await?;
     if !known.is_empty() && !path.exists() {
         return Err(Hinted::new(
-            format!("the key ring {} is missing, and the database holds secrets sealed with it", path.display()),
+            format!(
+                "the key ring {} is missing, and the database holds secrets sealed with it",
+                path.display()
+            ),
             "restore the key ring from a backup, or point --data-dir at the data directory that holds it",
         )
         .into());
     }
     let vault = Vault::new(KeyRing::load_or_create(path).context("failed to open the key ring")?);
     for key in &known {
-        vault.verify_check_value(&key.key_id, &key.check_value).map_err(|error| wrong_ring(path, error))?;
+        vault
+            .verify_check_value(&key.key_id, &key.check_value)
+            .map_err(|error| wrong_ring(path, error))?;
     }
     if !known.iter().any(|key| key.key_id == vault.current_key_id()) {
         let check_value = vault.check_value().context("failed to use the key ring")?;
@@ -195,9 +228,12 @@ fn wrong_ring(path: &Path, error: VaultError) -> Hinted {
 
 async fn discover_ansible() -> anyhow::Result<AnsibleTools> {
     playbooks::ansible::discover(None).await.map_err(|error| {
-        Hinted::new("failed to find Ansible", "install ansible-core 2.16 to 2.19, or set ADMIRAL_ANSIBLE_BIN to the folder with ansible-playbook")
-            .caused_by(error)
-            .into()
+        Hinted::new(
+            "failed to find Ansible",
+            "install ansible-core 2.16 to 2.19, or set ADMIRAL_ANSIBLE_BIN to the folder with ansible-playbook",
+        )
+        .caused_by(error)
+        .into()
     })
 }
 
@@ -205,7 +241,13 @@ fn library(global: &GlobalOptions, data_directory: &Path, ansible: Option<Ansibl
     let builtin_folder = data_directory.join("builtin-playbooks");
     playbooks::builtin::unpack(&builtin_folder).context("failed to unpack the built-in playbooks")?;
     // A command that runs no playbook works without Ansible, and sooner.
-    let ansible =
-        ansible.unwrap_or_else(|| AnsibleTools { ansible_playbook: "ansible-playbook".into(), version: String::new() });
-    Ok(Library::new(LibraryConfig { builtin_folder, custom_folder: global.custom_playbooks(data_directory)?, ansible }))
+    let ansible = ansible.unwrap_or_else(|| AnsibleTools {
+        ansible_playbook: "ansible-playbook".into(),
+        version: String::new(),
+    });
+    Ok(Library::new(LibraryConfig {
+        builtin_folder,
+        custom_folder: global.custom_playbooks(data_directory)?,
+        ansible,
+    }))
 }

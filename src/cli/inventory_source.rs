@@ -1,8 +1,8 @@
 //! Where `admiral inventory` takes servers and keys from: the local database.
 
 use super::{
-    inventory::{self, InventoryArgs, StoredKey},
     instance::{Instance, Needs},
+    inventory::{self, InventoryArgs, StoredKey},
     options::GlobalOptions,
 };
 use crate::store::{keys, servers};
@@ -10,7 +10,14 @@ use anyhow::Context as _;
 
 /// Answers Ansible on stdout.
 pub async fn run(global: &GlobalOptions, arguments: InventoryArgs) -> anyhow::Result<()> {
-    let instance = Instance::open(global, Needs { connections: 2, ..Needs::default() }).await?;
+    let instance = Instance::open(
+        global,
+        Needs {
+            connections: 2,
+            ..Needs::default()
+        },
+    )
+    .await?;
     let result = answer(&instance, arguments).await;
     instance.close().await?;
     result
@@ -29,7 +36,11 @@ async fn answer(instance: &Instance, arguments: InventoryArgs) -> anyhow::Result
             let sealed = keys::get_sealed_keys(&mut *database.acquire().await?, &ids).await?;
             let stored = sealed
                 .into_iter()
-                .map(|key| StoredKey { id: key.id, sealed_key: key.sealed_key, sealed_passphrase: key.sealed_passphrase })
+                .map(|key| StoredKey {
+                    id: key.id,
+                    sealed_key: key.sealed_key,
+                    sealed_passphrase: key.sealed_passphrase,
+                })
                 .collect();
             Ok((stored, instance.state.vault.clone()))
         },

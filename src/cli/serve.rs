@@ -31,13 +31,28 @@ const GRACE: Duration = Duration::from_secs(3);
 #[derive(Debug, clap::Args)]
 pub struct ServeOptions {
     /// Address and port to listen on
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", env = "ADMIRAL_LISTEN")]
+    #[arg(
+        long,
+        default_value = "127.0.0.1:8080",
+        value_name = "ADDRESS:PORT",
+        env = "ADMIRAL_LISTEN"
+    )]
     listen: SocketAddr,
     /// An origin that browsers may send changes from, such as the address of a proxy in front (repeatable)
-    #[arg(long = "allowed-origin", value_name = "ORIGIN", env = "ADMIRAL_ALLOWED_ORIGINS", value_delimiter = ',')]
+    #[arg(
+        long = "allowed-origin",
+        value_name = "ORIGIN",
+        env = "ADMIRAL_ALLOWED_ORIGINS",
+        value_delimiter = ','
+    )]
     allowed_origins: Vec<String>,
     /// A proxy whose X-Forwarded-For is believed (repeatable)
-    #[arg(long = "trusted-proxy", value_name = "ADDRESS", env = "ADMIRAL_TRUSTED_PROXIES", value_delimiter = ',')]
+    #[arg(
+        long = "trusted-proxy",
+        value_name = "ADDRESS",
+        env = "ADMIRAL_TRUSTED_PROXIES",
+        value_delimiter = ','
+    )]
     trusted_proxies: Vec<IpAddr>,
     /// Set the session cookie's Secure flag: the console is reached over TLS
     #[arg(long, env = "ADMIRAL_SECURE_COOKIES")]
@@ -61,7 +76,15 @@ pub async fn run(global: &GlobalOptions, options: ServeOptions) -> anyhow::Resul
         secure_cookies: options.secure_cookies,
         trusted_proxies: options.trusted_proxies,
     };
-    let instance = Instance::open(global, Needs { connections: 20, ansible: true, api }).await?;
+    let instance = Instance::open(
+        global,
+        Needs {
+            connections: 20,
+            ansible: true,
+            api,
+        },
+    )
+    .await?;
     let shutdown = CancellationToken::new();
     let parts = start(&instance, listener, &shutdown, options.worker).await;
     let result = match parts {
@@ -95,18 +118,28 @@ async fn start(
 ) -> anyhow::Result<(Server, RunningWorker)> {
     let address = listener.local_addr()?;
     let worker = instance.start_worker(shutdown.child_token(), worker)?;
-    tokio::spawn(Scheduler::new(instance.state.database.clone(), instance.state.clock.clone()).run(shutdown.child_token()));
+    tokio::spawn(
+        Scheduler::new(instance.state.database.clone(), instance.state.clock.clone()).run(shutdown.child_token()),
+    );
     let server = tokio::spawn(api::serve(listener, instance.state.clone(), shutdown.child_token()));
     output::line(&format!("Admiral listens on http://{address}"))?;
     let link = auth::first_start(&instance.state.database, instance.state.clock.as_ref()).await?;
     if let Some(link) = link {
-        output::line(&format!("Make the first account (the link works once): http://{address}{}", link.url_path()))?;
+        output::line(&format!(
+            "Make the first account (the link works once): http://{address}{}",
+            link.url_path()
+        ))?;
     }
     Ok((server, worker))
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
-        Hinted::new(format!("failed to listen on {address}"), "choose another address or port with --listen").caused_by(error).into()
+        Hinted::new(
+            format!("failed to listen on {address}"),
+            "choose another address or port with --listen",
+        )
+        .caused_by(error)
+        .into()
     })
 }

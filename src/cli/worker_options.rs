@@ -34,7 +34,11 @@ enum IsolationChoice {
 
 impl Default for WorkerOptions {
     fn default() -> Self {
-        Self { isolation: IsolationChoice::Auto, max_runs: 4, grace_seconds: 10 }
+        Self {
+            isolation: IsolationChoice::Auto,
+            max_runs: 4,
+            grace_seconds: 10,
+        }
     }
 }
 

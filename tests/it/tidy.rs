@@ -18,13 +18,39 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["domain", "events", "inventory"]),
     ("playbooks", &["domain", "process", "runner", "store"]),
     ("auth", &["domain", "store"]),
-    ("worker", &["domain", "events", "inventory", "playbooks", "process", "runner", "store", "vault"]),
+    (
+        "worker",
+        &[
+            "domain",
+            "events",
+            "inventory",
+            "playbooks",
+            "process",
+            "runner",
+            "store",
+            "vault",
+        ],
+    ),
     ("scheduler", &["domain", "store"]),
-    ("api", &["auth", "domain", "events", "inventory", "playbooks", "store", "vault"]),
+    (
+        "api",
+        &["auth", "domain", "events", "inventory", "playbooks", "store", "vault"],
+    ),
     (
         "cli",
         &[
-            "api", "auth", "domain", "embedded", "events", "inventory", "playbooks", "process", "runner", "scheduler", "store", "vault",
+            "api",
+            "auth",
+            "domain",
+            "embedded",
+            "events",
+            "inventory",
+            "playbooks",
+            "process",
+            "runner",
+            "scheduler",
+            "store",
+            "vault",
             "worker",
         ],
     ),
@@ -46,7 +72,16 @@ const OWNERS: &[(&str, &[&str])] = &[
 
 /// No disk, no network, no clock, no threads.
 const PURE: &[&str] = &["domain", "events", "inventory"];
-const IMPURE: &[&str] = &["std::fs", "std::net", "std::process", "std::thread", "std::time::Instant", "SystemTime", "tokio", "Utc::now"];
+const IMPURE: &[&str] = &[
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::thread",
+    "std::time::Instant",
+    "SystemTime",
+    "tokio",
+    "Utc::now",
+];
 /// `domain::clock` is where the clock comes in.
 const CLOCK: &str = "domain/clock.rs";
 
@@ -69,7 +104,10 @@ fn imports_only_point_down() {
             continue;
         }
         let Some(allowed) = arrows.get(source.module.as_str()) else {
-            wrong.push(format!("{}: the module {:?} has no row in ARROWS", source.path, source.module));
+            wrong.push(format!(
+                "{}: the module {:?} has no row in ARROWS",
+                source.path, source.module
+            ));
             continue;
         };
         for imported in imports(&source.code) {
@@ -97,7 +135,10 @@ fn what_has_one_owner_is_named_nowhere_else() {
 #[test]
 fn pure_modules_do_no_input_or_output() {
     let mut wrong = Vec::new();
-    for source in sources().iter().filter(|source| PURE.contains(&source.module.as_str()) && source.path != CLOCK) {
+    for source in sources()
+        .iter()
+        .filter(|source| PURE.contains(&source.module.as_str()) && source.path != CLOCK)
+    {
         for word in IMPURE {
             if source.code.contains(word) {
                 wrong.push(format!("{}: a pure module must not use {word}", source.path));
@@ -109,20 +150,31 @@ fn pure_modules_do_no_input_or_output() {
 
 #[test]
 fn files_have_one_subject() {
-    let long: Vec<_> = sources().into_iter().filter(|source| source.lines > MAX_LINES).map(|source| source.path).collect();
+    let long: Vec<_> = sources()
+        .into_iter()
+        .filter(|source| source.lines > MAX_LINES)
+        .map(|source| source.path)
+        .collect();
     assert!(long.is_empty(), "longer than {MAX_LINES} lines: {}", long.join(", "));
 }
 
 #[test]
 fn the_table_in_architecture_md_is_this_one() {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("src/ARCHITECTURE.md is there");
-    for (module, allowed) in ARROWS.iter().filter(|(module, _)| *module != "main" && *module != "cli") {
+    for (module, allowed) in ARROWS
+        .iter()
+        .filter(|(module, _)| *module != "main" && *module != "cli")
+    {
         let row = text
             .lines()
             .find(|line| line.starts_with(&format!("| `{module}/`")))
             .unwrap_or_else(|| panic!("src/ARCHITECTURE.md has a row for {module}"));
         let cell = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default();
-        let written: BTreeSet<_> = cell.split(',').map(str::trim).filter(|name| !name.is_empty() && *name != "—").collect();
+        let written: BTreeSet<_> = cell
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty() && *name != "—")
+            .collect();
         let allowed: BTreeSet<_> = allowed.iter().copied().collect();
         assert_eq!(written, allowed, "what {module} may import");
     }
@@ -153,12 +205,26 @@ fn sources() -> Vec<Source> {
                     folders.push(path);
                 }
             } else if path.extension().is_some_and(|extension| extension == "rs") && name != "tests.rs" {
-                let relative = path.strip_prefix(root()).expect("below src").to_string_lossy().into_owned();
-                let module = relative.split('/').next().unwrap_or_default().trim_end_matches(".rs").to_owned();
+                let relative = path
+                    .strip_prefix(root())
+                    .expect("below src")
+                    .to_string_lossy()
+                    .into_owned();
+                let module = relative
+                    .split('/')
+                    .next()
+                    .unwrap_or_default()
+                    .trim_end_matches(".rs")
+                    .to_owned();
                 let text = fs::read_to_string(&path).expect("a source file");
                 let code = without_tests_and_comments(&text);
                 let lines = code.lines().count();
-                found.push(Source { module, path: relative, code, lines });
+                found.push(Source {
+                    module,
+                    path: relative,
+                    code,
+                    lines,
+                });
             }
         }
     }
@@ -178,7 +244,9 @@ fn without_tests_and_comments(text: &str) -> String {
         if trimmed.starts_with("#[cfg(test)]") {
             let indent = &line[..line.len() - trimmed.len()];
             for item in lines.by_ref() {
-                let one_line = item.starts_with(indent) && item.trim_end().ends_with(';') && !item[indent.len()..].starts_with(' ');
+                let one_line = item.starts_with(indent)
+                    && item.trim_end().ends_with(';')
+                    && !item[indent.len()..].starts_with(' ');
                 if one_line || item == format!("{indent}}}") {
                     break;
                 }
@@ -225,6 +293,9 @@ fn top_level_names(group: &str) -> Vec<String> {
 }
 
 fn name(text: &str) -> Option<String> {
-    let name: String = text.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+    let name: String = text
+        .chars()
+        .take_while(|c| c.is_ascii_lowercase() || *c == '_')
+        .collect();
     (!name.is_empty()).then_some(name)
 }
