@@ -9,6 +9,7 @@ pub mod ingest;
 pub mod notifications;
 pub mod output;
 pub mod playbooks;
+pub mod run_targets;
 pub mod runs;
 pub mod sessions;
 pub mod tokens;

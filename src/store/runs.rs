@@ -133,17 +133,6 @@ pub async fn list_cancelled(
     Ok(rows.into_iter().map(|(id, force)| (id, CancelState { requested: true, force })).collect())
 }
 
-/// Whether a run still waits for the worker to start it: false once it was cancelled.
-pub async fn is_waiting(connection: &mut Connection, run: RunId, worker: WorkerId) -> Result<bool, StoreError> {
-    let found: Option<(bool,)> =
-        sqlx::query_as("SELECT status = 'pending' FROM admiral.runs WHERE id = $1 AND owner = $2")
-            .bind(run)
-            .bind(worker)
-            .fetch_optional(connection)
-            .await?;
-    Ok(found.is_some_and(|(waiting,)| waiting))
-}
-
 /// Begins a claimed run and its deployment. Must run inside a transaction.
 ///
 /// Fails with [`StoreError::WrongState`] when the run was cancelled, or claimed by another worker, in the meantime.
@@ -291,4 +280,12 @@ pub async fn offsets(
 /// Runs that have not finished: whose folders and secrets may still be needed.
 pub async fn list_unfinished(connection: &mut Connection) -> Result<Vec<RunId>, StoreError> {
     Ok(sqlx::query_scalar("SELECT id FROM admiral.runs WHERE status <> 'finished'").fetch_all(connection).await?)
+}
+
+/// Whether a run has ended.
+pub async fn is_finished(connection: &mut Connection, run: RunId) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar("SELECT EXISTS (SELECT FROM admiral.runs WHERE id = $1 AND status = 'finished')")
+        .bind(run)
+        .fetch_one(connection)
+        .await?)
 }

@@ -1,1 +1,293 @@
-//! TBD.
+//! Carries out deployments: claims runs, makes them ready, starts their supervisors, follows their files into the store.
+//!
+//! The only bridge between `runner` and `store`. Nothing here takes input: woken by a notice or by the clock, it looks at the
+//! database and does what is due, so that a restart, many workers and the usual case are the same code.
+
+mod carry_out;
+mod error;
+mod follow;
+mod host_keys;
+pub mod pipeline;
+mod prepare;
+mod recover;
+pub mod redact;
+mod secrets;
+
+use crate::{
+    domain::{RunId, WorkerId, clock::Clock, clock::new_id},
+    runner::Isolation,
+    store::{
+        Database, StoreError,
+        notifications::{Listener, Notification},
+        runs::{self, CancelState, OwnedRun},
+    },
+    vault::Vault,
+};
+use error::{FollowError, PrepareError};
+use std::{
+    collections::HashMap,
+    fs::{DirBuilder, File, OpenOptions},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior},
+};
+use tokio_util::sync::CancellationToken;
+
+/// The database is looked at this often even when nothing was heard.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Settings of a worker.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// A name for people, such as the machine's.
+    pub name: String,
+    /// Admiral's data; run folders are made in `runs/` below it.
+    pub data_directory: PathBuf,
+    /// The program whose `supervise` subcommand watches over a run.
+    pub admiral_binary: PathBuf,
+    /// `ansible-playbook`, as an absolute path.
+    pub ansible_playbook: PathBuf,
+    /// Runs at a time.
+    pub max_runs: usize,
+    /// Seconds between asking a run to end and killing it.
+    pub grace_seconds: u64,
+    /// How runs are kept apart from the rest of the machine.
+    pub isolation: Isolation,
+    /// How long a run is this worker's without a sign of life.
+    pub lease: Duration,
+    /// How long after the end of its lease a run of another machine counts as lost.
+    pub lost_after: Duration,
+}
+
+impl WorkerConfig {
+    /// Usual settings.
+    pub fn new(data_directory: PathBuf, admiral_binary: PathBuf, ansible_playbook: PathBuf) -> Self {
+        Self {
+            name: "worker".to_owned(),
+            data_directory,
+            admiral_binary,
+            ansible_playbook,
+            max_runs: 5,
+            grace_seconds: 10,
+            isolation: Isolation::None,
+            lease: Duration::from_secs(30),
+            lost_after: Duration::from_secs(300),
+        }
+    }
+
+    /// Where run folders are made.
+    pub fn runs_folder(&self) -> PathBuf {
+        self.data_directory.join("runs")
+    }
+}
+
+/// What all runs of a worker use.
+struct Shared {
+    id: WorkerId,
+    config: WorkerConfig,
+    database: Database,
+    vault: Arc<Vault>,
+    clock: Arc<dyn Clock>,
+    shutdown: CancellationToken,
+}
+
+/// Claims runs and carries them out.
+pub struct Worker {
+    config: WorkerConfig,
+    database: Database,
+    vault: Arc<Vault>,
+    clock: Arc<dyn Clock>,
+}
+
+/// A worker at work.
+struct Engine {
+    shared: Arc<Shared>,
+    tasks: JoinSet<RunId>,
+    running: HashMap<RunId, watch::Sender<CancelState>>,
+    exclusive: bool,
+    heartbeat_at: Option<Instant>,
+    take_over_at: Option<Instant>,
+    registered: bool,
+}
+
+impl Worker {
+    /// A worker that does nothing yet.
+    pub fn new(config: WorkerConfig, database: Database, vault: Arc<Vault>, clock: Arc<dyn Clock>) -> Self {
+        Self { config, database, vault, clock }
+    }
+
+    /// Works until `shutdown`. Runs go on without the worker and are taken over by the next one; dropping this future is
+    /// no worse than a shutdown.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        let lock = match self.open_data_directory() {
+            Ok(lock) => lock,
+            Err(error) => {
+                tracing::error!(%error, folder = %self.config.data_directory.display(), "the data directory cannot be used");
+                return;
+            }
+        };
+        let exclusive = lock.try_lock().is_ok();
+        let shared = Arc::new(Shared {
+            id: new_id(),
+            config: self.config,
+            database: self.database,
+            vault: self.vault,
+            clock: self.clock,
+            shutdown: shutdown.clone(),
+        });
+        let mut engine = Engine {
+            shared,
+            tasks: JoinSet::new(),
+            running: HashMap::new(),
+            exclusive,
+            heartbeat_at: None,
+            take_over_at: None,
+            registered: false,
+        };
+        engine.work(&shutdown).await;
+        engine.end().await;
+        drop(lock);
+    }
+
+    /// Makes the data directory's path the one that the run folders' paths begin with.
+    fn open_data_directory(&mut self) -> std::io::Result<File> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.config.data_directory)?;
+        self.config.data_directory = self.config.data_directory.canonicalize()?;
+        DirBuilder::new().recursive(true).mode(0o700).create(self.config.runs_folder())?;
+        let path = self.config.data_directory.join("worker.lock");
+        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
+    }
+}
+
+impl Engine {
+    async fn work(&mut self, shutdown: &CancellationToken) {
+        let mut listener: Option<Listener> = None;
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            if listener.is_none() {
+                listener = Listener::connect(&self.shared.database)
+                    .await
+                    .inspect_err(|error| tracing::warn!(%error, "the database cannot be listened to yet"))
+                    .ok();
+            }
+            let notice = async {
+                match &mut listener {
+                    Some(listener) => listener.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                notification = notice => {
+                    if matches!(notification, Notification::DeploymentChanged { .. }) {
+                        continue;
+                    }
+                }
+                _ = tick.tick() => {}
+                Some(ended) = self.tasks.join_next(), if !self.tasks.is_empty() => self.note_ended(ended),
+            }
+            if let Err(error) = self.do_what_is_due().await {
+                tracing::warn!(%error, "the worker could not look at the database; trying again");
+            }
+        }
+    }
+
+    async fn do_what_is_due(&mut self) -> Result<(), StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let config = &shared.config;
+        if !self.registered {
+            let mut connection = shared.database.acquire().await?;
+            runs::register_worker(&mut connection, shared.id, &config.name).await?;
+            self.registered = true;
+        }
+        if is_due(self.heartbeat_at, config.lease / 3) {
+            let mut connection = shared.database.acquire().await?;
+            runs::heartbeat(&mut connection, shared.id, config.lease).await?;
+            self.heartbeat_at = Some(Instant::now());
+        }
+        if is_due(self.take_over_at, config.lease) {
+            for run in recover::take_over(&shared, self.exclusive).await? {
+                self.start(run, true);
+            }
+            if self.take_over_at.is_none() && self.exclusive {
+                recover::sweep(&shared).await?;
+            }
+            self.take_over_at = Some(Instant::now());
+        }
+        self.pass_cancels_on().await?;
+        while self.running.len() < config.max_runs {
+            let mut connection = shared.database.acquire().await?;
+            let claimed = runs::claim_next(&mut connection, shared.id, config.lease, &config.runs_folder()).await?;
+            let Some(run) = claimed else { break };
+            self.start(run, false);
+        }
+        Ok(())
+    }
+
+    async fn pass_cancels_on(&mut self) -> Result<(), StoreError> {
+        if self.running.is_empty() {
+            return Ok(());
+        }
+        let mut connection = self.shared.database.acquire().await?;
+        for (run, state) in runs::list_cancelled(&mut connection, self.shared.id).await? {
+            if let Some(sender) = self.running.get(&run) {
+                sender.send_if_modified(|known| std::mem::replace(known, state) != state);
+            }
+        }
+        Ok(())
+    }
+
+    /// Registered before it starts, so that it can be cancelled from the first moment.
+    fn start(&mut self, run: OwnedRun, adopted: bool) {
+        let (sender, receiver) = watch::channel(CancelState::default());
+        self.running.insert(run.id, sender);
+        let shared = Arc::clone(&self.shared);
+        self.tasks.spawn(async move {
+            let id = run.id;
+            if adopted {
+                carry_out::go_on(&shared, run, receiver).await;
+            } else {
+                carry_out::begin(&shared, run, receiver).await;
+            }
+            id
+        });
+    }
+
+    fn note_ended(&mut self, ended: Result<RunId, tokio::task::JoinError>) {
+        match ended {
+            Ok(run) => {
+                self.running.remove(&run);
+            }
+            Err(error) => {
+                tracing::error!(%error, "following a run broke off");
+                // Which one it was is not told; those whose channel nobody reads any more are it.
+                self.running.retain(|_, sender| !sender.is_closed());
+            }
+        }
+    }
+
+    /// Lets go: runs that were not started go back, the others are left to the next worker.
+    async fn end(&mut self) {
+        self.tasks.shutdown().await;
+        let shared = &self.shared;
+        let released = async {
+            let mut connection = shared.database.acquire().await?;
+            runs::release(&mut connection, shared.id, None).await?;
+            runs::remove_worker(&mut connection, shared.id).await
+        };
+        if let Err(error) = released.await {
+            tracing::warn!(%error, "claimed runs could not be given back; others claim them when their leases run out");
+        }
+    }
+}
+
+fn is_due(last: Option<Instant>, every: Duration) -> bool {
+    last.is_none_or(|last| last.elapsed() >= every)
+}

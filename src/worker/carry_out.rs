@@ -1,0 +1,161 @@
+//! One run, from claim to end.
+
+use super::{FollowError, PrepareError, Shared, follow::Follower, pipeline::Pipeline, prepare, recover, redact::Redactor};
+use crate::{
+    events::{
+        RunState,
+        summary::{EndReason, Outcome, RunEnd},
+    },
+    runner::{self, RunFolder},
+    store::{
+        StoreError, ingest,
+        runs::{self, CancelState, OwnedRun},
+    },
+};
+use tokio::sync::watch;
+
+/// Carries out a claimed run.
+pub(super) async fn begin(shared: &Shared, run: OwnedRun, cancel: watch::Receiver<CancelState>) {
+    let id = run.id;
+    let prepared = match prepare::prepare(&shared.config, &shared.database, &shared.vault, &run).await {
+        Ok(prepared) => prepared,
+        Err(error) if error.is_passing() => {
+            tracing::warn!(%error, run = %id, "a run could not be made ready; it goes back to the others");
+            give_back(shared, &run).await;
+            return;
+        }
+        Err(error) => {
+            tracing::warn!(error = error.message(), run = %id, "a run could not be made ready");
+            refuse(shared, run, &error).await;
+            return;
+        }
+    };
+    if let Err(error) = mark_started(shared, &run).await {
+        // Cancelled in the meantime, as a rule. Whatever it was, nothing was started.
+        tracing::info!(%error, run = %id, "a run was not started");
+        if let Err(error) = prepared.folder.remove() {
+            tracing::warn!(%error, run = %id, "an unused run folder could not be removed");
+        }
+        return;
+    }
+    let state = match recover::rebuild(shared, &run).await {
+        Ok(state) => state,
+        Err(error) => {
+            // Not started yet: the next worker that takes it over ends it with a message.
+            tracing::error!(%error, run = %id, "a run's hosts cannot be read");
+            return;
+        }
+    };
+    let mut pipeline = Pipeline::new(run, shared.id, state, prepared.redactor);
+    if !prepared.missing.is_empty() {
+        let message = format!("left out, because their servers were deleted: {}", prepared.missing.join(", "));
+        pipeline.warn(message, shared.clock.now());
+    }
+    match runner::spawn_supervisor(&shared.config.admiral_binary, &prepared.folder) {
+        Ok(supervisor) => {
+            let noted = async {
+                let mut connection = shared.database.acquire().await?;
+                runs::set_supervisor(&mut connection, id, shared.id, supervisor.pid, supervisor.start_ticks).await
+            };
+            if let Err(error) = noted.await {
+                tracing::warn!(%error, run = %id, "a run's supervisor could not be noted");
+            }
+            let follower =
+                Follower { shared, folder: prepared.folder, pipeline, supervisor: Some(supervisor), cancel };
+            report(id, follower.follow().await);
+        }
+        Err(error) => {
+            tracing::error!(%error, run = %id, "a supervisor could not be started");
+            let end = ended(shared, EndReason::SpawnFailed, format!("failed to {error}"));
+            let (batch, outcome) = pipeline.take_last_batch(&end, shared.clock.now());
+            store_end(shared, &batch, &outcome).await;
+            if let Err(error) = prepared.folder.remove() {
+                tracing::warn!(%error, run = %id, "a run folder could not be removed");
+            }
+        }
+    }
+}
+
+/// Goes on with a run that another worker started.
+pub(super) async fn go_on(shared: &Shared, run: OwnedRun, cancel: watch::Receiver<CancelState>) {
+    let id = run.id;
+    tracing::info!(run = %id, "a run is taken over");
+    let made = async {
+        let redactor = recover::redactor(shared, &run).await?;
+        let state = recover::rebuild(shared, &run).await?;
+        Ok::<_, FollowError>(Pipeline::new(run.clone(), shared.id, state, redactor))
+    };
+    match made.await {
+        Ok(pipeline) => {
+            let folder = RunFolder::open(&run.folder);
+            report(id, Follower { shared, folder, pipeline, supervisor: None, cancel }.follow().await);
+        }
+        Err(error) => report(id, Err(error)),
+    }
+}
+
+fn report(run: uuid::Uuid, followed: Result<(), FollowError>) {
+    match followed {
+        Ok(()) => tracing::info!(%run, "a run has ended"),
+        Err(FollowError::Shutdown) => tracing::info!(%run, "a run goes on without its worker"),
+        Err(error) => tracing::error!(%error, %run, "a run is no longer followed"),
+    }
+}
+
+async fn mark_started(shared: &Shared, run: &OwnedRun) -> Result<(), StoreError> {
+    let mut transaction = shared.database.begin().await?;
+    runs::mark_started(&mut transaction, run.id, shared.id, shared.config.isolation.as_str()).await?;
+    transaction.commit().await.map_err(StoreError::from)
+}
+
+async fn give_back(shared: &Shared, run: &OwnedRun) {
+    // A breath, so that a run that cannot be read now is not claimed again and again.
+    tokio::time::sleep(super::TICK).await;
+    let released = async {
+        let mut connection = shared.database.acquire().await?;
+        runs::release(&mut connection, shared.id, Some(run.id)).await
+    };
+    if let Err(error) = released.await {
+        tracing::warn!(%error, run = %run.id, "a claimed run could not be given back; its lease runs out");
+    }
+}
+
+/// Ends a run that cannot be made ready: all its hosts are left as they were.
+async fn refuse(shared: &Shared, run: OwnedRun, error: &PrepareError) {
+    let id = run.id;
+    let refused = async {
+        let hosts = {
+            let mut connection = shared.database.acquire().await?;
+            ingest::list_frozen_hosts(&mut connection, run.deployment_id).await?
+        };
+        let mut pipeline =
+            Pipeline::new(run, shared.id, RunState::new(hosts.into_iter().map(|(host, _)| host)), Redactor::default());
+        pipeline.refuse(Outcome::failed(error.reason(), error.message()));
+        let end = ended(shared, EndReason::SpawnFailed, error.message());
+        let (batch, outcome) = pipeline.take_last_batch(&end, shared.clock.now());
+        let mut transaction = shared.database.begin().await?;
+        runs::mark_started(&mut transaction, id, shared.id, shared.config.isolation.as_str()).await?;
+        ingest::write_batch(&mut transaction, &batch).await?;
+        ingest::finish_run(&mut transaction, &batch, None, &outcome).await?;
+        transaction.commit().await.map_err(StoreError::from)
+    };
+    if let Err(error) = refused.await {
+        tracing::warn!(%error, run = %id, "a run that cannot be made ready could not be ended");
+    }
+}
+
+async fn store_end(shared: &Shared, batch: &ingest::IngestBatch, outcome: &Outcome) {
+    let stored = async {
+        let mut transaction = shared.database.begin().await?;
+        ingest::write_batch(&mut transaction, batch).await?;
+        ingest::finish_run(&mut transaction, batch, None, outcome).await?;
+        transaction.commit().await.map_err(StoreError::from)
+    };
+    if let Err(error) = stored.await {
+        tracing::error!(%error, run = %batch.run_id, "the end of a run could not be stored; it is ended when it is taken over");
+    }
+}
+
+fn ended(shared: &Shared, reason: EndReason, message: String) -> RunEnd {
+    RunEnd { reason, exit_code: None, signal: None, message: Some(message), at: shared.clock.now() }
+}

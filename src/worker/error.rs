@@ -1,0 +1,104 @@
+//! What can keep a run from being carried out.
+
+use crate::{
+    domain::deployment::Reason,
+    runner::RunnerError,
+    store::StoreError,
+    vault::{VaultError, ssh_key::KeyError},
+};
+use std::io;
+
+/// Why a run could not be made ready.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PrepareError {
+    /// The database failed.
+    #[error("failed to read what the run needs")]
+    Store(#[from] StoreError),
+    /// A secret does not open.
+    #[error("failed to open {what}")]
+    Vault {
+        /// The secret's name.
+        what: String,
+        /// Why.
+        #[source]
+        source: VaultError,
+    },
+    /// A private key is of no use.
+    #[error("failed to use the private key {name:?}")]
+    Key {
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        source: KeyError,
+    },
+    /// A secret opened but is not what it should be.
+    #[error("failed to read {0}")]
+    Unreadable(String),
+    /// A playbook's path leads elsewhere.
+    #[error("failed to lay out the playbook: a path leads out of its folder")]
+    PlaybookPath,
+    /// The limit names a file.
+    #[error("failed to use the limit: a pattern may not begin with @")]
+    Limit,
+    /// A file of the run could not be made.
+    #[error("failed to {what}: {source}")]
+    Io {
+        /// The step.
+        what: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The spec could not be written.
+    #[error("failed to {0}")]
+    Runner(#[source] RunnerError),
+}
+
+impl PrepareError {
+    /// Whether trying again later may help.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(self, Self::Store(error) if !matches!(error, StoreError::NotFound(_) | StoreError::Corrupt(_)))
+    }
+
+    /// The reason that the deployment shows.
+    pub(super) fn reason(&self) -> Reason {
+        match self {
+            Self::Vault { .. } | Self::Key { .. } | Self::Limit => Reason::InventoryError,
+            Self::Store(_) | Self::Unreadable(_) | Self::PlaybookPath | Self::Io { .. } | Self::Runner(_) => {
+                Reason::LaunchError
+            }
+        }
+    }
+
+    /// The message that the deployment shows: the fragment and its causes.
+    pub(super) fn message(&self) -> String {
+        let mut message = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            let cause_text = cause.to_string();
+            if !message.ends_with(&cause_text) {
+                message = format!("{message}: {cause_text}");
+            }
+            source = cause.source();
+        }
+        message
+    }
+}
+
+/// Why following a run stopped before its end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FollowError {
+    /// The worker shuts down; the run goes on and is adopted later.
+    #[error("the worker shuts down")]
+    Shutdown,
+    /// Another worker has taken the run over, or ended it.
+    #[error("the run is no longer this worker's")]
+    Taken,
+    /// The database failed.
+    #[error("failed to read the run's state")]
+    Store(#[from] StoreError),
+    /// The run's secrets do not open, so that nothing may be stored.
+    #[error("{0}")]
+    Secrets(String),
+}

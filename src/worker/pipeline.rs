@@ -1,0 +1,203 @@
+//! Bytes of a run's files to batches for the store. Decides, and does no I/O: the driver is [`super::follow`].
+
+use super::redact::Redactor;
+use crate::{
+    domain::{WorkerId, deployment::HostCounts},
+    events::{
+        LineParser, ParsedLine, RunState, WireEvent,
+        fold::TaskSeen,
+        summary::{Outcome, RunEnd},
+    },
+    store::{
+        ingest::{IngestBatch, NewEvent, finished_event},
+        runs::OwnedRun,
+    },
+};
+use chrono::{DateTime, Utc};
+
+/// Lines that could not be read are told one by one up to here, then counted.
+const MAX_TOLD: u32 = 20;
+/// Output without an end of line is held back up to this many bytes, so that a secret is not cut in two.
+const MAX_HELD_OUTPUT: usize = 64 * 1024;
+
+/// A run's state between its files and the store.
+#[derive(Debug)]
+pub struct Pipeline {
+    run: OwnedRun,
+    worker: WorkerId,
+    state: RunState,
+    parser: LineParser,
+    redactor: Redactor,
+    /// Output read but not handed out yet.
+    held: Vec<u8>,
+    /// Bytes of the output file handed out.
+    output_consumed: u64,
+    /// What is stored: offsets of the event file and of the output file.
+    stored: (u64, u64),
+    events: Vec<NewEvent>,
+    tasks: Vec<(usize, TaskSeen)>,
+    output: Vec<u8>,
+    warnings: Vec<String>,
+    unread: u32,
+    /// What became of a run that was never started.
+    refused: Option<Outcome>,
+}
+
+impl Pipeline {
+    /// Goes on where the store stands; `state` is folded from what is stored.
+    pub fn new(run: OwnedRun, worker: WorkerId, state: RunState, redactor: Redactor) -> Self {
+        Self {
+            parser: LineParser::new(run.spool_offset),
+            output_consumed: run.output_offset,
+            stored: (run.spool_offset, run.output_offset),
+            run,
+            worker,
+            state,
+            redactor,
+            held: Vec::new(),
+            events: Vec::new(),
+            tasks: Vec::new(),
+            output: Vec::new(),
+            warnings: Vec::new(),
+            unread: 0,
+            refused: None,
+        }
+    }
+
+    /// The state of the run as folded so far.
+    pub fn state(&self) -> &RunState {
+        &self.state
+    }
+
+    /// The run.
+    pub fn run(&self) -> &OwnedRun {
+        &self.run
+    }
+
+    /// Takes the next bytes of the event file.
+    pub fn feed_events(&mut self, bytes: &[u8], now: DateTime<Utc>) {
+        for line in self.parser.feed(bytes) {
+            self.take_line(line, now);
+        }
+    }
+
+    /// Takes the next bytes of the output file.
+    pub fn feed_output(&mut self, bytes: &[u8]) {
+        self.held.extend_from_slice(bytes);
+        let complete = match self.held.iter().rposition(|byte| *byte == b'\n') {
+            Some(end) => end + 1,
+            None if self.held.len() > MAX_HELD_OUTPUT => self.held.len(),
+            None => return,
+        };
+        let rest = self.held.split_off(complete);
+        let block = std::mem::replace(&mut self.held, rest);
+        self.take_output(block);
+    }
+
+    /// What is to be stored next; `None` when there is nothing.
+    pub fn take_batch(&mut self) -> Option<IngestBatch> {
+        let moved = (self.parser.consumed(), self.output_consumed) != self.stored;
+        (moved || !self.events.is_empty()).then(|| self.batch())
+    }
+
+    /// The last batch: whatever is left of the files, the end of every host, and the deployment's.
+    pub fn take_last_batch(&mut self, end: &RunEnd, now: DateTime<Utc>) -> (IngestBatch, Outcome) {
+        if let Some(line) = self.parser.finish() {
+            self.take_line(line, now);
+        }
+        let held = std::mem::take(&mut self.held);
+        self.take_output(held);
+        if self.unread > MAX_TOLD {
+            self.warn(format!("{} more lines of events could not be read", self.unread - MAX_TOLD), now);
+        }
+        let folded = self.state.finish(end);
+        let outcome = self.refused.take().unwrap_or(folded);
+        self.events.push(finished_event(&outcome, now));
+        (self.batch(), outcome)
+    }
+
+    /// Shows a trouble with the deployment.
+    pub fn warn(&mut self, message: String, now: DateTime<Utc>) {
+        self.events.push(NewEvent::warning(&message, now));
+        self.warnings.push(message);
+    }
+
+    /// Says why a run is ended that was never started.
+    pub fn refuse(&mut self, outcome: Outcome) {
+        self.refused = Some(outcome);
+    }
+
+    /// How many hosts stand where.
+    pub fn counts(&self) -> HostCounts {
+        self.state.counts()
+    }
+
+    fn batch(&mut self) -> IngestBatch {
+        let consumed = (self.parser.consumed(), self.output_consumed);
+        let changes = self.state.take_changes();
+        let batch = IngestBatch {
+            deployment_id: self.run.deployment_id,
+            run_id: self.run.id,
+            worker: self.worker,
+            spool_offset: (self.stored.0, consumed.0),
+            output_offset: (self.stored.1, consumed.1),
+            events: std::mem::take(&mut self.events),
+            tasks: std::mem::take(&mut self.tasks),
+            hosts: changes.hosts,
+            counts: self.state.counts(),
+            output: std::mem::take(&mut self.output),
+            warnings: std::mem::take(&mut self.warnings).into_iter().chain(changes.warnings).collect(),
+        };
+        self.stored = consumed;
+        batch
+    }
+
+    fn take_line(&mut self, line: ParsedLine, now: DateTime<Utc>) {
+        let (event, raw) = match line {
+            ParsedLine::Event { event, raw } => self.without_secrets(event, raw),
+            ParsedLine::Invalid { reason } => {
+                self.unread += 1;
+                if self.unread <= MAX_TOLD {
+                    self.warn(format!("an event could not be read: {reason}"), now);
+                }
+                return;
+            }
+        };
+        if let Some(task) = self.state.apply(&event) {
+            self.tasks.push((self.events.len(), task));
+        }
+        let event = *event;
+        self.events.push(NewEvent {
+            recorded_at: event.ts,
+            kind: event.event,
+            host: event.host,
+            task_id: event.task_id,
+            payload: raw,
+        });
+    }
+
+    /// The fold sees what is stored and nothing else, so that folding the stored events again gives the same rows.
+    fn without_secrets(&self, event: Box<WireEvent>, raw: String) -> (Box<WireEvent>, String) {
+        let Some(redacted) = self.redactor.redact_line(&raw) else { return (event, raw) };
+        match WireEvent::from_line(&redacted) {
+            Ok(event) => (Box::new(event), redacted),
+            // Only strings were replaced by strings, or numbers where the format has none.
+            Err(_) => (
+                Box::new(WireEvent { result: None, data: None, task: None, play: None, ..*event.clone() }),
+                serde_json::json!({
+                    "v": event.v, "seq": event.seq, "ts": event.ts, "event": event.event, "host": event.host,
+                    "task_id": event.task_id, "truncated": true,
+                })
+                .to_string(),
+            ),
+        }
+    }
+
+    fn take_output(&mut self, block: Vec<u8>) {
+        self.output_consumed += block.len() as u64;
+        match self.redactor.redact_text(&String::from_utf8_lossy(&block)) {
+            Some(redacted) => self.output.extend_from_slice(redacted.as_bytes()),
+            None => self.output.extend_from_slice(&block),
+        }
+    }
+}

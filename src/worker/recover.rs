@@ -1,0 +1,78 @@
+//! Runs that an earlier worker left: taken over, and rebuilt from what is stored.
+
+use super::{FollowError, Shared, redact::Redactor, secrets::RunSecrets};
+use crate::{
+    events::{RunState, WireEvent},
+    runner::sweep_secrets,
+    store::{
+        StoreError, ingest, run_targets,
+        runs::{self, OwnedRun},
+    },
+};
+use std::collections::BTreeSet;
+
+/// Events read at a time.
+const PAGE: i64 = 5000;
+
+/// Takes over the runs of this machine, and those of workers that are gone for good.
+pub(super) async fn take_over(shared: &Shared, exclusive: bool) -> Result<Vec<OwnedRun>, StoreError> {
+    let config = &shared.config;
+    let mut transaction = shared.database.begin().await?;
+    let mut taken =
+        runs::adopt(&mut transaction, shared.id, config.lease, &config.runs_folder(), exclusive).await?;
+    taken.extend(runs::take_over_expired(&mut transaction, shared.id, config.lease, config.lost_after).await?);
+    transaction.commit().await?;
+    Ok(taken)
+}
+
+/// Removes secrets and folders that no unfinished run needs.
+pub(super) async fn sweep(shared: &Shared) -> Result<(), StoreError> {
+    let mut connection = shared.database.acquire().await?;
+    let live = runs::list_unfinished(&mut connection).await?;
+    if let Err(error) = sweep_secrets(&live) {
+        tracing::warn!(%error, "secrets of earlier runs could not be removed");
+    }
+    let Ok(entries) = std::fs::read_dir(shared.config.runs_folder()) else { return Ok(()) };
+    for entry in entries.flatten() {
+        let run: Option<uuid::Uuid> = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        if run.is_some_and(|run| !live.contains(&run)) {
+            let folder = crate::runner::RunFolder::open(entry.path());
+            if let Err(error) = folder.remove() {
+                tracing::warn!(%error, "the folder of an earlier run could not be removed");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Folds a run's stored events again.
+pub(super) async fn rebuild(shared: &Shared, run: &OwnedRun) -> Result<RunState, StoreError> {
+    let mut connection = shared.database.acquire().await?;
+    let hosts = ingest::list_frozen_hosts(&mut connection, run.deployment_id).await?;
+    let mut state = RunState::new(hosts.into_iter().map(|(host, _)| host));
+    let mut after = 0;
+    loop {
+        let page = ingest::list_run_payloads(&mut connection, run.deployment_id, run.id, after, PAGE).await?;
+        let Some((last, _)) = page.last() else { break };
+        after = *last;
+        for (_, payload) in &page {
+            // Admiral's own notes are not of the plugin's format and say nothing about hosts.
+            if let Ok(event) = WireEvent::from_line(payload) {
+                state.apply(&event);
+            }
+        }
+    }
+    state.take_changes();
+    Ok(state)
+}
+
+/// What must not be stored. Without it the run is not followed: better late than in the open.
+pub(super) async fn redactor(shared: &Shared, run: &OwnedRun) -> Result<Redactor, FollowError> {
+    let mut connection = shared.database.acquire().await?;
+    let targets = run_targets::list_targets(&mut connection, run.deployment_id).await?;
+    let keys: BTreeSet<_> = targets.iter().filter_map(|target| target.private_key_id).collect();
+    let secrets = RunSecrets::open(&mut connection, &shared.vault, run.deployment_id, &keys)
+        .await
+        .map_err(|error| FollowError::Secrets(error.message()))?;
+    Ok(secrets.redactor())
+}
