@@ -21,7 +21,7 @@ use super::{
 };
 use crate::process::{base_environment, command, run_captured};
 
-const PROGRAM_LIMIT: Duration = Duration::from_secs(300);
+const PROGRAM_LIMIT: Duration = Duration::from_mins(5);
 
 /// `<data directory>/postgres/`.
 #[derive(Debug)]
@@ -134,6 +134,7 @@ impl Cluster {
     pub(super) async fn start(&self, installation: &Installation) -> Result<Postmaster, EmbeddedError> {
         let socket_folder = socket::folder_for(&self.folder, self.account.user, socket::short_root());
         socket::prepare(&socket_folder, &self.account)?;
+        Postmaster::clear_remains(self, &socket_folder).await?;
         self.write_file(&self.data().join("admiral.conf"), &configuration(&socket_folder))?;
         let startup_log = self.folder.join("startup.log");
         self.write_file(&startup_log, "")?;
@@ -175,16 +176,24 @@ impl Cluster {
 
     /// What the server itself said is worth more than what `pg_ctl` says of it.
     fn explain(&self, error: EmbeddedError, startup_log: &Path) -> EmbeddedError {
-        let said = fs::read_to_string(startup_log).unwrap_or_default();
-        match error {
-            EmbeddedError::Program { program, output } => {
-                let tail: Vec<&str> = said.lines().rev().take(10).collect();
-                let tail: Vec<&str> = tail.into_iter().rev().collect();
-                let log = self.log_folder();
-                let output = format!("{output}\n{}\n(more in {})", tail.join("\n"), log.display());
-                EmbeddedError::Program { program, output }
-            }
-            other => other,
+        let EmbeddedError::Program { program, output } = error else {
+            return error;
+        };
+        let logs = fs::read_dir(self.log_folder())
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path());
+        let newest = logs.max_by_key(|path| path.metadata().and_then(|metadata| metadata.modified()).ok());
+        let said: Vec<String> = [Some(startup_log.to_owned()), newest]
+            .iter()
+            .flatten()
+            .map(|log| tail(log))
+            .collect();
+        let log = self.log_folder();
+        EmbeddedError::Program {
+            program,
+            output: format!("{output}\n{}\n(more in {})", said.join("\n"), log.display()),
         }
     }
 
@@ -271,6 +280,14 @@ fn configuration(socket_folder: &Path) -> String {
          log_truncate_on_rotation = on\n",
         socket_folder.replace('"', "\"\"")
     )
+}
+
+/// The last lines of a log.
+fn tail(path: &Path) -> String {
+    let text = fs::read(path).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(10)..].join("\n")
 }
 
 fn append(path: &Path, text: &str) -> io::Result<()> {

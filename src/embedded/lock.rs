@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 use super::error::EmbeddedError;
 
 /// Longer than a start of PostgreSQL may take, recovery after a crash included.
-const WAIT_LIMIT: Duration = Duration::from_secs(180);
+const WAIT_LIMIT: Duration = Duration::from_mins(3);
 const RETRY_INTERVAL: Duration = Duration::from_millis(25);
 
 /// A held lock; dropped, it is given back.

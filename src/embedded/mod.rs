@@ -71,12 +71,12 @@ impl EmbeddedPostgres {
         let _starting = Lock::exclusive(&cluster.start_lock()).await?;
         let installation = Installation::find(binaries, cluster.major_version()?).await?;
         cluster.make_if_missing(&installation).await?;
-        let running = match Postmaster::find(&cluster)? {
-            Some(running) => running.until_ready(&cluster).await?,
-            None => None,
-        };
+        let mut running = Postmaster::find(&cluster)?;
+        if let Some(found) = running {
+            running = found.until_ready(&cluster).await?;
+        }
         let postmaster = match running {
-            Some(running) => running,
+            Some(postmaster) => postmaster,
             None => cluster.start(&installation).await?,
         };
         let users = Lock::shared(&cluster.users_lock()).await?;

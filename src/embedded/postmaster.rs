@@ -8,11 +8,13 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 
-use super::{cluster::Cluster, error::EmbeddedError};
+use super::{cluster::Cluster, error::EmbeddedError, socket};
 use crate::process::ProcessIdentity;
 
 /// Recovery after a crash may take its time.
-pub(super) const READY_LIMIT: Duration = Duration::from_secs(120);
+pub(super) const READY_LIMIT: Duration = Duration::from_mins(2);
+/// The processes of a server that was killed end by themselves, once they are done with what they do.
+const ORPHANS_LIMIT: Duration = Duration::from_secs(30);
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A server that runs on the cluster.
@@ -25,32 +27,38 @@ pub(super) struct Postmaster {
 
 impl Postmaster {
     /// The server that runs on the cluster, if one does.
-    ///
-    /// A `postmaster.pid` whose pid now belongs to another program is removed, unless some process is still at home in
-    /// the cluster: PostgreSQL itself would refuse to start for ever, since it only asks whether the pid is in use. So
-    /// it happens in containers, where every start gives out the same pids.
     pub(super) fn find(cluster: &Cluster) -> Result<Option<Self>, EmbeddedError> {
-        let path = cluster.data().join("postmaster.pid");
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(EmbeddedError::file("read", path)(error)),
-        };
-        let found = parse(&text);
-        if let Some(postmaster) = &found {
-            let is_alive = ProcessIdentity::of(postmaster.pid).is_ok_and(|identity| identity.is_alive());
-            if is_alive && works_in(postmaster.pid, &cluster.data()) {
-                return Ok(found);
+        let path = pid_file(cluster);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(parse(&text).filter(|found| is_alive(found.pid) && works_in(found.pid, &cluster.data()))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(EmbeddedError::file("read", path)(error)),
+        }
+    }
+
+    /// Clears the way for a start after a server that was killed. Call only when [`find`](Self::find) found none.
+    ///
+    /// Its remaining processes notice within moments that it is gone, and are waited for. Lock files whose pid is in
+    /// use are removed: PostgreSQL does not ask by whom, and would refuse to start for ever. In containers every start
+    /// gives out the same pids, and a killed server may stay a zombie that nobody reaps.
+    pub(super) async fn clear_remains(cluster: &Cluster, socket_folder: &Path) -> Result<(), EmbeddedError> {
+        let deadline = Instant::now() + ORPHANS_LIMIT;
+        while is_anyone_in(&cluster.data()) {
+            if Instant::now() > deadline {
+                // PostgreSQL will refuse to start, and say why.
+                return Ok(());
             }
-            if is_alive && !is_anyone_in(&cluster.data()) {
-                tracing::warn!(
-                    pid = postmaster.pid,
-                    "removing a postmaster.pid whose pid belongs to another program"
-                );
+            sleep(LOOK_INTERVAL).await;
+        }
+        // Both begin with the pid; the second lies in a folder that only this cluster uses.
+        for path in [pid_file(cluster), socket::lock_file(socket_folder)] {
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            if let Some(named) = parse(&text).filter(|named| ProcessIdentity::of(named.pid).is_ok()) {
+                tracing::warn!(pid = named.pid, file = %path.display(), "removing a lock of a server that is gone");
                 fs::remove_file(&path).map_err(EmbeddedError::file("remove", path))?;
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     /// Waits until the server answers. `None`: it ended instead, as one does that is being stopped.
@@ -86,6 +94,14 @@ fn parse(text: &str) -> Option<Postmaster> {
         socket_folder,
         is_ready,
     })
+}
+
+fn pid_file(cluster: &Cluster) -> PathBuf {
+    cluster.data().join("postmaster.pid")
+}
+
+fn is_alive(pid: i32) -> bool {
+    ProcessIdentity::of(pid).is_ok_and(|identity| identity.is_alive())
 }
 
 /// Every process of a PostgreSQL server works in the folder of its cluster.

@@ -23,6 +23,11 @@ pub(super) fn socket_file(folder: &Path) -> PathBuf {
     folder.join(format!(".s.PGSQL.{PORT}"))
 }
 
+/// PostgreSQL's lock on the socket; it begins with the pid, as `postmaster.pid` does.
+pub(super) fn lock_file(folder: &Path) -> PathBuf {
+    folder.join(format!(".s.PGSQL.{PORT}.lock"))
+}
+
 /// `socket/` beside the cluster, or a folder with a short name that comes from the cluster's when that is too long.
 pub(super) fn folder_for(postgres_folder: &Path, user: u32, short_root: &Path) -> PathBuf {
     let beside = postgres_folder.join("socket");
@@ -51,7 +56,8 @@ pub(super) fn prepare(folder: &Path, account: &Account) -> Result<(), EmbeddedEr
         Err(error) => return Err(EmbeddedError::file("make", folder)(error)),
     }
     let metadata = fs::symlink_metadata(folder).map_err(EmbeddedError::file("look at", folder))?;
-    if metadata.is_dir() && metadata.uid() == account.user && metadata.mode() & 0o077 == 0 {
+    let is_open_to_others = metadata.mode() & 0o077 != 0;
+    if metadata.is_dir() && metadata.uid() == account.user && !is_open_to_others {
         return Ok(());
     }
     Err(EmbeddedError::SocketFolder {

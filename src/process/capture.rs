@@ -130,7 +130,7 @@ mod tests {
 
     #[tokio::test]
     async fn both_streams_and_the_status_are_kept() {
-        let captured = run_captured(shell("echo out; echo err >&2; cat; exit 3"), Duration::from_secs(60))
+        let captured = run_captured(shell("echo out; echo err >&2; cat; exit 3"), Duration::from_mins(1))
             .await
             .expect("it ran");
         assert_eq!(captured.stdout_text(), "out\n");
@@ -140,7 +140,7 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_of_the_own_environment_is_passed_on() {
-        let captured = run_captured(command("/usr/bin/env"), Duration::from_secs(60))
+        let captured = run_captured(command("/usr/bin/env"), Duration::from_mins(1))
             .await
             .expect("it ran");
         assert_eq!(captured.stdout_text(), "");

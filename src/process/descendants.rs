@@ -44,7 +44,8 @@ pub fn group_members(leader: i32) -> Vec<ProcessIdentity> {
         .collect()
 }
 
-/// Every living process, the calling one left out, whose environment names `path` or something below it.
+/// Every living process, the calling one left out, whose environment names `path` or something below it, or whose
+/// standard output or error goes there.
 ///
 /// Finds what a supervisor that was killed left behind, wherever it was re-parented to.
 /// Processes of other users are not readable and so not found, unless the caller is root.
@@ -58,6 +59,9 @@ pub fn processes_mentioning(path: &Path) -> Vec<ProcessIdentity> {
         .filter(|(pid, stat)| *pid != own && !stat.is_dead())
         .filter(|(pid, _)| {
             fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| names(&environment, needle))
+                || [1, 2].iter().any(|descriptor| {
+                    fs::read_link(format!("/proc/{pid}/fd/{descriptor}")).is_ok_and(|file| file.starts_with(path))
+                })
         })
         .map(|(pid, stat)| ProcessIdentity {
             pid,

@@ -2,12 +2,13 @@
 
 use std::{
     env,
-    fs::{self, DirBuilder},
+    fs::{self, DirBuilder, File},
     io,
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
+use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -56,6 +57,7 @@ pub fn sweep_secrets(live: &[Uuid]) -> io::Result<usize> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
+        let _lock = lock(&root)?;
         for entry in entries {
             let entry = entry?;
             let is_kept = entry
@@ -134,6 +136,7 @@ fn create_below(root: &Path, run_id: Uuid) -> io::Result<PathBuf> {
         let message = format!("{} is not a private folder of this user", root.display());
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
+    let _lock = lock(root)?;
     let folder = root.join(name(run_id));
     if has_living_owner(&folder) && !is_owned_by_us(&folder) {
         return Err(io::Error::new(
@@ -144,6 +147,13 @@ fn create_below(root: &Path, run_id: Uuid) -> io::Result<PathBuf> {
     remove_folder(&folder)?;
     DirBuilder::new().mode(0o700).create(&folder)?;
     take_ownership(&folder)?;
+    Ok(folder)
+}
+
+/// Keeps a sweep from finding a folder whose owner is not written down yet. Held for moments only.
+fn lock(root: &Path) -> io::Result<File> {
+    let folder = File::open(root)?;
+    flock(&folder, FlockOperation::LockExclusive)?;
     Ok(folder)
 }
 
@@ -159,11 +169,6 @@ fn is_owned_by_us(folder: &Path) -> bool {
     owner(folder).is_some_and(|owner| ProcessIdentity::own().is_ok_and(|own| own == owner.process))
 }
 
-#[expect(
-    clippy::unnecessary_cast,
-    clippy::useless_conversion,
-    reason = "the type of f_type differs between targets"
-)]
 fn is_tmpfs(path: &Path) -> bool {
     rustix::fs::statfs(path).is_ok_and(|statistics| statistics.f_type as u64 == TMPFS_MAGIC)
 }

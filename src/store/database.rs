@@ -92,6 +92,9 @@ impl Database {
             .parse::<PgConnectOptions>()
             .map_err(StoreError::Url)?
             .application_name("admiral")
+            // The default, `"$user", public`, means schema `admiral` to a role of that name, once the schema is there: the second
+            // start would look for sqlx's own table there, not find it, and migrate from the beginning. Our SQL names its schema.
+            .options([("search_path", "public")])
             .log_statements(log::LevelFilter::Trace);
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)

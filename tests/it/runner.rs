@@ -24,7 +24,7 @@ const ADMIRAL: &str = env!("CARGO_BIN_EXE_admiral");
 const STAND_IN: &str = r#"#!/bin/bash
 event() { printf '{"v":1,"event":"%s"}\n' "$1" >> "$EVENTS"; }
 # A relative in a session of its own that does not hear SIGTERM, below a parent that is gone.
-relative() { ( setsid bash -c 'trap "" TERM HUP INT; echo up >> "$EVENTS.relatives"; while :; do sleep 600; done' & ) }
+relative() { ( "$@" setsid bash -c 'trap "" TERM HUP INT; echo up >> "$0.relatives"; while :; do sleep 600; done' "$EVENTS" & ) }
 event playbook_on_start
 echo "to standard output"
 echo "to standard error" >&2
@@ -32,8 +32,8 @@ case "$1" in
     finish) exit "$2" ;;
     stall) event stalled; while :; do sleep 600; done ;;
     polite) trap 'event interrupted; exit 99' TERM; event stalled; while :; do sleep 0.05; done ;;
-    stubborn) trap "" TERM; relative; relative; event stalled; while :; do sleep 600; done ;;
-    leave) relative; relative; until [ "$(wc -l < "$EVENTS.relatives")" = 2 ]; do sleep 0.05; done 2>/dev/null; exit 0 ;;
+    stubborn) trap "" TERM; relative; relative env -i; event stalled; while :; do sleep 600; done ;;
+    leave) relative; relative env -i; until [ "$(wc -l < "$EVENTS.relatives")" = 2 ]; do sleep 0.05; done 2>/dev/null; exit 0 ;;
     torn) printf '{"v":1,"eve' >> "$EVENTS"; kill -KILL $$ ;;
     environment) env; if read -r line; then echo "stdin: $line"; else echo "stdin: closed"; fi ;;
     touch) shift; for path; do touch "$path" && echo "could write $path"; [ -s "$path" ] && echo "could read $path"; done; true ;;
@@ -104,7 +104,7 @@ impl Run {
     /// Waits for the end and checks what holds after every one.
     async fn end(&self, supervisor: ProcessIdentity) -> Exit {
         let watch = Watch::new(supervisor).expect("watched");
-        let ended = tokio::time::timeout(Duration::from_secs(60), watch.exited()).await;
+        let ended = tokio::time::timeout(Duration::from_mins(1), watch.exited()).await;
         let log = fs::read_to_string(self.folder.supervisor_log()).unwrap_or_default();
         ended.unwrap_or_else(|_| panic!("the supervisor ends; its log: {log}"));
         self.assert_nothing_left(supervisor);
@@ -139,7 +139,7 @@ impl Drop for Run {
 }
 
 fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while !condition() {
         assert!(Instant::now() < deadline, "waited too long until {what}");
         std::thread::sleep(Duration::from_millis(10));
@@ -239,7 +239,7 @@ async fn force_does_not_wait_for_the_grace() {
         if let Some(force) = second {
             // Two equal signals in one moment are one to the kernel: the second goes on until it is heard.
             let began = Instant::now();
-            while cancel(&supervisor, force).expect("signalled") && began.elapsed() < Duration::from_secs(60) {
+            while cancel(&supervisor, force).expect("signalled") && began.elapsed() < Duration::from_mins(1) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }
@@ -382,10 +382,15 @@ async fn what_a_killed_supervisor_left_is_ended_by_the_next_worker() {
     );
     assert!(supervisor.is_alive());
     assert!(run.spec.secrets_folder.exists());
+    let family = descendants(supervisor.pid);
     signal(&ProcessTarget::Process(supervisor), Signal::KILL).expect("killed");
     Watch::new(supervisor).expect("watched").exited().await;
     assert!(end_abandoned(&run.folder).await.expect("ended").is_empty());
     run.assert_nothing_left(supervisor);
+    assert!(
+        family.len() >= 3 && family.iter().all(|relative| !relative.is_alive()),
+        "{family:?}"
+    );
     assert_eq!(run.folder.read_exit().expect("no record"), None);
 }
 
