@@ -98,13 +98,11 @@ impl Instance {
         if self.worker_is_alive().await? {
             return Ok(None);
         }
-        Ok(Some(
-            self.start_worker(CancellationToken::new(), WorkerOptions::default())?,
-        ))
+        Ok(Some(self.start_worker(CancellationToken::new(), WorkerOptions::default()).await?))
     }
 
     /// Carries deployments out in this process until `shutdown`.
-    pub fn start_worker(&self, shutdown: CancellationToken, options: WorkerOptions) -> anyhow::Result<RunningWorker> {
+    pub async fn start_worker(&self, shutdown: CancellationToken, options: WorkerOptions) -> anyhow::Result<RunningWorker> {
         let ansible = self
             .ansible
             .as_ref()
@@ -114,7 +112,7 @@ impl Instance {
             std::env::current_exe().context("failed to find this program's own file")?,
             ansible.ansible_playbook.clone(),
         );
-        let config = options.apply(config);
+        let config = options.apply(config).await?;
         let worker = Worker::new(
             config,
             self.state.database.clone(),

@@ -117,7 +117,7 @@ async fn start(
     worker: WorkerOptions,
 ) -> anyhow::Result<(Server, RunningWorker)> {
     let address = listener.local_addr()?;
-    let worker = instance.start_worker(shutdown.child_token(), worker)?;
+    let worker = instance.start_worker(shutdown.child_token(), worker).await?;
     tokio::spawn(
         Scheduler::new(instance.state.database.clone(), instance.state.clock.clone()).run(shutdown.child_token()),
     );

@@ -4,7 +4,6 @@ use crate::{
     runner::{self, Isolation},
     worker::WorkerConfig,
 };
-use std::time::Duration;
 
 /// Options of the worker that `admiral serve` runs.
 #[derive(Debug, Clone, clap::Args)]
@@ -43,8 +42,19 @@ impl Default for WorkerOptions {
 }
 
 impl WorkerOptions {
+    /// Puts these options into `config`.
+    pub async fn apply(&self, config: WorkerConfig) -> anyhow::Result<WorkerConfig> {
+        Ok(WorkerConfig {
+            name: machine_name(),
+            max_runs: usize::from(self.max_runs),
+            grace_seconds: self.grace_seconds,
+            isolation: self.isolation().await?,
+            ..config
+        })
+    }
+
     /// What is possible on this machine; an error when bubblewrap is demanded and does not work.
-    pub async fn isolation(&self) -> anyhow::Result<Isolation> {
+    async fn isolation(&self) -> anyhow::Result<Isolation> {
         match self.isolation {
             IsolationChoice::None => Ok(Isolation::None),
             IsolationChoice::Auto => Ok(runner::isolation::detect().await),
@@ -58,4 +68,10 @@ impl WorkerOptions {
             },
         }
     }
+}
+
+fn machine_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "worker".to_owned() } else { name.to_owned() }
 }
