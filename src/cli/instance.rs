@@ -129,9 +129,10 @@ impl Instance {
         // A stream that is still open may hold a connection for a moment.
         let _ = tokio::time::timeout(Duration::from_secs(2), self.state.database.close()).await;
         match self.embedded {
-            Some(embedded) => Ok(embedded.stop().await?),
-            None => Ok(()),
+            Some(embedded) => embedded.stop().await.map(drop)?,
+            None => {}
         }
+        Ok(())
     }
 }
 

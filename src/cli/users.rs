@@ -22,6 +22,7 @@ pub enum UsersCommand {
         /// What they may do
         #[arg(long, default_value = "operator", value_parser = ROLES)]
         role: String,
+        /// Where the password comes from
         #[command(flatten)]
         password: PasswordOptions,
     },
@@ -34,6 +35,7 @@ pub enum UsersCommand {
         /// What they may do
         #[arg(long, value_parser = ROLES)]
         role: Option<String>,
+        /// Where the password comes from
         #[command(flatten)]
         password: PasswordOptions,
         /// Keep them out
