@@ -9,6 +9,7 @@ pub mod local;
 mod middleware;
 pub mod openapi;
 mod origin;
+pub mod page;
 pub mod problem;
 mod router;
 pub mod routes;

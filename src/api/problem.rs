@@ -70,6 +70,22 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "conflict", detail)
     }
 
+    /// 409 that names the field whose value is taken, where `constraint` (`<table>_<column>_key`) is one that people run into.
+    fn taken(constraint: &str) -> Self {
+        let field = match constraint {
+            "servers_hostname_key" => "hostname",
+            "private_keys_name_key" => "name",
+            "users_username_key" => "username",
+            _ => return Self::conflict(format!("{constraint} is already taken")),
+        };
+        let mut problem = Self::conflict(format!("this {field} is already taken"));
+        problem.errors.push(FieldError {
+            field: field.to_owned(),
+            message: "is already taken".to_owned(),
+        });
+        problem
+    }
+
     /// 500; `error` goes to the log, never to the client.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         let mut chain = error.to_string();
@@ -104,9 +120,8 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::NotFound(what) => Self::not_found(what),
-            StoreError::Taken { .. } | StoreError::InUse { .. } | StoreError::WrongState(_) => {
-                Self::conflict(error.to_string())
-            }
+            StoreError::Taken { constraint } => Self::taken(constraint),
+            StoreError::InUse { .. } | StoreError::WrongState(_) => Self::conflict(error.to_string()),
             _ if error.is_unavailable() => {
                 tracing::warn!(%error, "the database is unavailable");
                 let mut problem = Self::new(

@@ -1,7 +1,7 @@
 //! What every handler can reach.
 
 use super::live::Live;
-use crate::{domain::clock::Clock, playbooks::Library, store::Database, vault::Vault};
+use crate::{auth::limiter::SignInLimiter, domain::clock::Clock, playbooks::Library, store::Database, vault::Vault};
 use std::{net::IpAddr, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +20,8 @@ pub struct AppState {
     pub config: Arc<ApiConfig>,
     /// Wakes those who watch deployments.
     pub live: Arc<Live>,
+    /// Slows down those who guess passwords.
+    pub sign_in_limiter: Arc<SignInLimiter>,
     /// Cancelled when the server stops: answers without an end of their own (streams) must end then. `serve` puts its own in.
     pub shutdown: CancellationToken,
 }
@@ -40,6 +42,7 @@ impl AppState {
             library,
             clock,
             config: Arc::new(config),
+            sign_in_limiter: Arc::default(),
             shutdown: CancellationToken::new(),
         }
     }

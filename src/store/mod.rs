@@ -15,6 +15,12 @@ pub mod sessions;
 pub mod tokens;
 pub mod users;
 pub mod workers;
+pub mod host_keys;
+pub mod keys;
+pub mod links;
+pub mod partitions;
+pub mod servers;
+pub mod vault_keys;
 
 pub use database::{Connection, Database, StoreError};
 

@@ -2,5 +2,12 @@
 
 mod embedded;
 mod runner;
+mod api_document;
+mod api_fleet;
+mod api_roles;
+mod api_server;
+mod api_sign_in;
+mod api_users;
+mod scheduler;
 mod support;
 mod tidy;

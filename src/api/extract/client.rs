@@ -1,6 +1,6 @@
 //! Where a request came from.
 
-use crate::api::AppState;
+use crate::{api::AppState, domain::audit::AuditEntry};
 use axum::{
     extract::{ConnectInfo, FromRequestParts},
     http::{HeaderMap, header, request::Parts},
@@ -26,6 +26,15 @@ impl Client {
     /// The address as text.
     pub fn address_text(&self) -> Option<String> {
         self.address.map(|address| address.to_string())
+    }
+
+    /// An audit entry by somebody who is not signed in (yet), named `actor_name`.
+    pub fn entry(&self, actor_name: &str, action: &str) -> AuditEntry {
+        AuditEntry {
+            address: self.address_text(),
+            user_agent: self.user_agent.clone(),
+            ..AuditEntry::by_name(actor_name, action)
+        }
     }
 
     pub(super) fn of(parts: &Parts, trusted_proxies: &[IpAddr]) -> Self {

@@ -3,16 +3,26 @@
 mod actor;
 mod client;
 mod json_body;
+mod own_pages;
 mod path;
 mod query;
 
 pub use actor::{Actor, SESSION_COOKIE, session_cookie};
 pub use client::Client;
 pub use json_body::JsonBody;
+pub use own_pages::FromOwnPages;
 pub use path::Path;
 pub use query::{Query, page};
 
 use crate::domain::validation::Invalid;
+
+/// For `#[serde(default, deserialize_with = "present")]` on an `Option<Option<T>>`: tells `null` (take it away) from a field that
+/// is not there (leave it).
+pub fn present<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    <Option<T> as serde::Deserialize>::deserialize(deserializer).map(Some)
+}
 
 /// Which field `error` is about, and what it says without the place in the text.
 fn invalid<E: std::fmt::Display>(error: &serde_path_to_error::Error<E>) -> Invalid {

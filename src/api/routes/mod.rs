@@ -4,6 +4,13 @@ pub mod deployments;
 pub mod health;
 pub mod playbooks;
 pub mod stream;
+pub mod audit;
+pub mod keys;
+pub mod servers;
+pub mod session;
+pub mod setup;
+pub mod tokens;
+pub mod users;
 
 use super::{AppState, openapi::Document};
 use utoipa::OpenApi as _;
@@ -16,4 +23,11 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(health::router())
         .merge(playbooks::router())
         .merge(stream::router())
+        .merge(session::router())
+        .merge(setup::router())
+        .merge(users::router())
+        .merge(tokens::router())
+        .merge(servers::router())
+        .merge(keys::router())
+        .merge(audit::router())
 }
