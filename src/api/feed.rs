@@ -107,7 +107,10 @@ impl Feed {
             } else {
                 if self.is_final {
                     self.is_over = true;
-                    return Some(Message { id: self.cursor, content: Content::End });
+                    return Some(Message {
+                        id: self.cursor,
+                        content: Content::End,
+                    });
                 }
                 if self.stepped_at.is_some() {
                     self.wait().await?;
@@ -148,12 +151,18 @@ impl Feed {
         if self.shown.as_ref() != Some(&deployment) {
             self.shown = Some(deployment.clone());
             let id = if rows.is_empty() { reached } else { self.cursor };
-            self.ready.push_back(Message { id, content: Content::Deployment(Box::new(deployment)) });
+            self.ready.push_back(Message {
+                id,
+                content: Content::Deployment(Box::new(deployment)),
+            });
         }
         while !rows.is_empty() {
             let rest = rows.split_off(rows.len().min(ROWS_PER_MESSAGE));
             let id = if rest.is_empty() { reached } else { self.cursor };
-            self.ready.push_back(Message { id, content: Content::Servers(rows) });
+            self.ready.push_back(Message {
+                id,
+                content: Content::Servers(rows),
+            });
             rows = rest;
         }
         self.cursor = reached;
@@ -164,14 +173,16 @@ impl Feed {
     async fn read_events(&mut self) -> Result<(), StoreError> {
         let mut connection = self.state.database.acquire().await?;
         let filter = EventFilter::default();
-        let page =
-            events::list_after(&mut connection, self.id, self.cursor, EVENTS_PER_MESSAGE, &filter).await?;
+        let page = events::list_after(&mut connection, self.id, self.cursor, EVENTS_PER_MESSAGE, &filter).await?;
         let mut events = page.events;
         // Later events wait for the rows that belong to them.
         events.retain(|event| event.position <= self.goal);
         if let Some(last) = events.last().map(|event| event.position) {
             self.cursor = last;
-            self.ready.push_back(Message { id: last, content: Content::Events(events) });
+            self.ready.push_back(Message {
+                id: last,
+                content: Content::Events(events),
+            });
         } else {
             // Nothing is left up to the goal: old events may have been dropped.
             self.cursor = self.goal;

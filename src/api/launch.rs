@@ -87,7 +87,12 @@ pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchReque
     };
     deployments::insert_deployment(&mut transaction, &new).await?;
     let deployment = deployments::get_deployment(&mut transaction, id).await?;
-    actor.record(&mut transaction, actor.entry("deployment.launch").object(id).after(&deployment)).await?;
+    actor
+        .record(
+            &mut transaction,
+            actor.entry("deployment.launch").object(id).after(&deployment),
+        )
+        .await?;
     transaction.commit().await.map_err(crate::store::StoreError::from)?;
     Ok(deployment)
 }
@@ -103,7 +108,11 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
     let mut servers = servers::get_servers_by_ids(&mut transaction, &ids).await?;
     servers.retain(|server| server.status == ServerStatus::Active);
     if servers.is_empty() {
-        return Err(Invalid::field("deployment", "has no host to retry: none failed, was unreachable or was left out, or their servers are gone or inactive").into());
+        return Err(Invalid::field(
+            "deployment",
+            "has no host to retry: none failed, was unreachable or was left out, or their servers are gone or inactive",
+        )
+        .into());
     }
     servers.sort_by(|a, b| a.hostname.cmp(&b.hostname));
     require_keys(&servers, "deployment")?;
@@ -115,7 +124,9 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
                 .vault
                 .open(&sealed, RowIdentity::deployment_variables(of))
                 .map_err(|error| Problem::internal(&error))?;
-            let sealed = state.vault.seal(plain.expose_secret(), RowIdentity::deployment_variables(id));
+            let sealed = state
+                .vault
+                .seal(plain.expose_secret(), RowIdentity::deployment_variables(id));
             Some(sealed.map_err(|error| Problem::internal(&error))?)
         }
         None => None,
@@ -127,7 +138,9 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
         description: old.description,
         playbook: old.playbook,
         playbook_version_id: frozen.playbook_version_id,
-        target: Target::ServerIds { server_ids: servers.iter().map(|server| server.id).collect() },
+        target: Target::ServerIds {
+            server_ids: servers.iter().map(|server| server.id).collect(),
+        },
         variables: old.variables,
         secret_variable_names: old.secret_variables,
         sealed_variables,
@@ -138,13 +151,21 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
     };
     deployments::insert_deployment(&mut transaction, &new).await?;
     let deployment = deployments::get_deployment(&mut transaction, id).await?;
-    actor.record(&mut transaction, actor.entry("deployment.retry").object(id).after(&deployment)).await?;
+    actor
+        .record(
+            &mut transaction,
+            actor.entry("deployment.retry").object(id).after(&deployment),
+        )
+        .await?;
     transaction.commit().await.map_err(crate::store::StoreError::from)?;
     Ok(deployment)
 }
 
 fn launcher(actor: &Actor) -> Launcher {
-    Launcher { id: actor.principal.user_id, username: actor.principal.username.clone() }
+    Launcher {
+        id: actor.principal.user_id,
+        username: actor.principal.username.clone(),
+    }
 }
 
 fn host(server: &Server) -> NewHost {
@@ -153,7 +174,11 @@ fn host(server: &Server) -> NewHost {
     } else {
         format!("{}:{}", server.ssh_host, server.ssh_port)
     };
-    NewHost { host: server.hostname.clone(), server_id: server.id, address }
+    NewHost {
+        host: server.hostname.clone(),
+        server_id: server.id,
+        address,
+    }
 }
 
 /// What can be judged without looking anywhere.
@@ -178,7 +203,11 @@ fn check(request: LaunchRequest) -> Result<Checked, Invalid> {
     check_variables(&mut validator, &request.variables, &request.secret_variables);
     request.options.validate(&mut validator);
     if let Some(limit) = &request.options.limit {
-        validator.check(is_plain_limit(limit), "options.limit", "must be a host pattern; files (@) and options (-) are not taken");
+        validator.check(
+            is_plain_limit(limit),
+            "options.limit",
+            "must be a host pattern; files (@) and options (-) are not taken",
+        );
     }
     validator.finish()?;
     let (Some(playbook), Some(target)) = (playbook, target) else {
@@ -206,7 +235,9 @@ fn check_target(
         (Some(server_ids), None, None) => {
             let fits = (1..=MAX_SERVER_IDS).contains(&server_ids.len());
             validator.check(fits, "server_ids", "must name 1 to 10000 servers");
-            Some(Target::ServerIds { server_ids: once_each(server_ids) })
+            Some(Target::ServerIds {
+                server_ids: once_each(server_ids),
+            })
         }
         (None, Some(tags), None) => {
             validator.check((1..=100).contains(&tags.len()), "tags", "must be 1 to 100 tags");
@@ -227,7 +258,11 @@ fn check_target(
             None
         }
         (server_ids, tags, _) => {
-            for (given, field) in [(server_ids.is_some(), "server_ids"), (tags.is_some(), "tags"), (all.is_some(), "all")] {
+            for (given, field) in [
+                (server_ids.is_some(), "server_ids"),
+                (tags.is_some(), "tags"),
+                (all.is_some(), "all"),
+            ] {
                 validator.check(!given, field, ONE);
             }
             None
@@ -245,26 +280,43 @@ fn check_variables(
     variables: &Map<String, Value>,
     secret_variables: &BTreeMap<String, SecretString>,
 ) {
-    let judged = [extra_vars::validate_variables(variables), extra_vars::validate_secret_variables(secret_variables)];
-    for error in judged.into_iter().filter_map(Result::err).flat_map(|invalid| invalid.errors) {
+    let judged = [
+        extra_vars::validate_variables(variables),
+        extra_vars::validate_secret_variables(secret_variables),
+    ];
+    for error in judged
+        .into_iter()
+        .filter_map(Result::err)
+        .flat_map(|invalid| invalid.errors)
+    {
         validator.error(error.field, error.message);
     }
     for name in secret_variables.keys().filter(|name| variables.contains_key(*name)) {
-        validator.error(format!("secret_variables.{name}"), "is given among the variables as well");
+        validator.error(
+            format!("secret_variables.{name}"),
+            "is given among the variables as well",
+        );
     }
 }
 
 /// `--limit @FILE` reads a file of the controller, in any part of a list of patterns.
 fn is_plain_limit(limit: &str) -> bool {
     !limit.trim_start().starts_with('-')
-        && !limit.split([',', ':', ';']).any(|part| part.trim_start_matches(|c: char| c.is_whitespace() || "!&".contains(c)).starts_with('@'))
+        && !limit.split([',', ':', ';']).any(|part| {
+            part.trim_start_matches(|c: char| c.is_whitespace() || "!&".contains(c))
+                .starts_with('@')
+        })
 }
 
 /// Stores the playbook's files as they are and makes sure that Ansible can read them. Gives the version and the playbook's name.
 async fn freeze_playbook(state: &AppState, checked: &Checked) -> Result<(VersionId, String), Problem> {
     let id = &checked.playbook;
     let (playbook, _) = state.library.read(id).await.map_err(|error| refuse_playbook(&error))?;
-    let snapshot = state.library.snapshot(id).await.map_err(|error| refuse_playbook(&error))?;
+    let snapshot = state
+        .library
+        .snapshot(id)
+        .await
+        .map_err(|error| refuse_playbook(&error))?;
     let mut transaction = state.database.begin().await?;
     let version = playbooks::upsert_playbook_version(
         &mut transaction,
@@ -290,7 +342,12 @@ fn refuse_playbook(error: &LibraryError) -> Problem {
 
 /// The syntax is checked once per version, without variables. Only a playbook that cannot be read without some (`hosts: "{{ x }}"`)
 /// is checked anew at each launch, with the variables of that launch.
-async fn check_syntax(state: &AppState, checked: &Checked, snapshot: &Snapshot, version: VersionId) -> Result<(), Problem> {
+async fn check_syntax(
+    state: &AppState,
+    checked: &Checked,
+    snapshot: &Snapshot,
+    version: VersionId,
+) -> Result<(), Problem> {
     // One at a time: a second launch of the same playbook waits for the first one's answer, and launches do not crowd the machine.
     let _turn = state.library.syntax_turn().await;
     let mut connection = state.database.acquire().await?;
@@ -313,7 +370,11 @@ async fn check_syntax(state: &AppState, checked: &Checked, snapshot: &Snapshot, 
         return Err(Invalid::field("playbook", refusal).into());
     }
     // A secret's value has no business in a file that is there for its name.
-    let secret = checked.secret_variables.keys().map(|name| (name.clone(), SecretString::from("secret"))).collect();
+    let secret = checked
+        .secret_variables
+        .keys()
+        .map(|name| (name.clone(), SecretString::from("secret")))
+        .collect();
     let text = extra_vars::render_extra_vars(&checked.variables, &secret);
     match syntax_check(state, snapshot, Some(text.expose_secret())).await? {
         None => Ok(()),
@@ -321,7 +382,11 @@ async fn check_syntax(state: &AppState, checked: &Checked, snapshot: &Snapshot, 
     }
 }
 
-async fn syntax_check(state: &AppState, snapshot: &Snapshot, extra_vars: Option<&str>) -> Result<Option<String>, Problem> {
+async fn syntax_check(
+    state: &AppState,
+    snapshot: &Snapshot,
+    extra_vars: Option<&str>,
+) -> Result<Option<String>, Problem> {
     match state.library.syntax_check(snapshot, extra_vars).await {
         Ok(()) => Ok(None),
         Err(SyntaxError::Refused(message)) => Ok(Some(message)),
@@ -338,11 +403,15 @@ async fn resolve(connection: &mut Connection, target: &Target) -> Result<Vec<Ser
             (found, "server_ids", "names no server")
         }
         Target::Tags { tags } => (
-            servers::list_servers_with_tags(connection, tags, true).await?,
+            servers::list_servers_with_tags(connection, tags).await?,
             "tags",
             "no active server has all of these tags",
         ),
-        Target::All => (servers::list_all_servers(connection).await?, "all", "there is no active server"),
+        Target::All => (
+            servers::list_all_servers(connection).await?,
+            "all",
+            "there is no active server",
+        ),
     };
     found.retain(|server| server.status == ServerStatus::Active);
     if found.is_empty() {
@@ -376,8 +445,11 @@ fn check_named(ids: &[ServerId], found: &[Server]) -> Result<(), Invalid> {
 }
 
 fn require_keys(servers: &[Server], field: &str) -> Result<(), Invalid> {
-    let keyless: Vec<&str> =
-        servers.iter().filter(|server| server.private_key.is_none()).map(|server| server.hostname.as_str()).collect();
+    let keyless: Vec<&str> = servers
+        .iter()
+        .filter(|server| server.private_key.is_none())
+        .map(|server| server.hostname.as_str())
+        .collect();
     if keyless.is_empty() {
         return Ok(());
     }
@@ -393,8 +465,10 @@ fn seal(state: &AppState, id: Uuid, secret: &BTreeMap<String, SecretString>) -> 
     if secret.is_empty() {
         return Ok(None);
     }
-    let exposed: BTreeMap<&str, &str> =
-        secret.iter().map(|(name, value)| (name.as_str(), value.expose_secret())).collect();
+    let exposed: BTreeMap<&str, &str> = secret
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.expose_secret()))
+        .collect();
     let text = Zeroizing::new(serde_json::to_vec(&exposed).map_err(|error| Problem::internal(&error))?);
     let sealed = state.vault.seal(&text, RowIdentity::deployment_variables(id));
     sealed.map(Some).map_err(|error| Problem::internal(&error))
@@ -409,7 +483,16 @@ mod tests {
         for limit in ["web", "web:&staging", "web,!db", "~web\\d+", "host@domain", "all:!x@y"] {
             assert!(is_plain_limit(limit), "{limit:?}");
         }
-        for limit in ["@/etc/passwd", " @x", "web,@x", "web, @x", "web:@x", "web:!@x", "--version", " -i x"] {
+        for limit in [
+            "@/etc/passwd",
+            " @x",
+            "web,@x",
+            "web, @x",
+            "web:@x",
+            "web:!@x",
+            "--version",
+            " -i x",
+        ] {
             assert!(!is_plain_limit(limit), "{limit:?}");
         }
     }
@@ -425,19 +508,28 @@ mod tests {
             ..LaunchRequest::default()
         };
         let fields = |request| {
-            check(request).map(|checked| checked.target).map_err(|invalid| {
-                invalid.errors.into_iter().map(|error| error.field).collect::<Vec<_>>()
-            })
+            check(request)
+                .map(|checked| checked.target)
+                .map_err(|invalid| invalid.errors.into_iter().map(|error| error.field).collect::<Vec<_>>())
         };
-        assert_eq!(fields(request(Some(vec![id, id]), None, None)), Ok(Target::ServerIds { server_ids: vec![id] }));
+        assert_eq!(
+            fields(request(Some(vec![id, id]), None, None)),
+            Ok(Target::ServerIds { server_ids: vec![id] })
+        );
         assert_eq!(fields(request(None, None, Some(true))), Ok(Target::All));
         assert_eq!(fields(request(None, None, None)), Err(vec!["server_ids".to_owned()]));
         assert_eq!(fields(request(None, None, Some(false))), Err(vec!["all".to_owned()]));
-        assert_eq!(fields(request(Some(vec![]), None, None)), Err(vec!["server_ids".to_owned()]));
+        assert_eq!(
+            fields(request(Some(vec![]), None, None)),
+            Err(vec!["server_ids".to_owned()])
+        );
         assert_eq!(
             fields(request(Some(vec![id]), Some(vec!["a".into()]), None)),
             Err(vec!["server_ids".to_owned(), "tags".to_owned()])
         );
-        assert_eq!(fields(request(None, Some(vec!["a".into(), " ".into()]), None)), Err(vec!["tags[1]".to_owned()]));
+        assert_eq!(
+            fields(request(None, Some(vec!["a".into(), " ".into()]), None)),
+            Err(vec!["tags[1]".to_owned()])
+        );
     }
 }

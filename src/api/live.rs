@@ -38,7 +38,9 @@ pub struct Live {
 
 impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Live").field("listening", &self.listening).finish_non_exhaustive()
+        f.debug_struct("Live")
+            .field("listening", &self.listening)
+            .finish_non_exhaustive()
     }
 }
 
@@ -61,14 +63,23 @@ impl Live {
         self.listen();
         let mut deployments = self.deployments();
         deployments.retain(|_, sender| sender.receiver_count() > 0);
-        let receiver = deployments.entry(id).or_insert_with(|| watch::Sender::new(())).subscribe();
-        Subscription { receiver, _live: Arc::clone(self) }
+        let receiver = deployments
+            .entry(id)
+            .or_insert_with(|| watch::Sender::new(()))
+            .subscribe();
+        Subscription {
+            receiver,
+            _live: Arc::clone(self),
+        }
     }
 
     /// Watches all deployments, from now on.
     pub fn subscribe_all(self: &Arc<Self>) -> ListSubscription {
         self.listen();
-        ListSubscription { receiver: self.all.subscribe(), _live: Arc::clone(self) }
+        ListSubscription {
+            receiver: self.all.subscribe(),
+            _live: Arc::clone(self),
+        }
     }
 
     fn deployments(&self) -> MutexGuard<'_, HashMap<DeploymentId, watch::Sender<()>>> {

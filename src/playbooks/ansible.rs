@@ -73,6 +73,9 @@ pub enum SyntaxError {
     /// The files could not be written.
     #[error("failed to lay out the playbook's files")]
     Files(#[source] io::Error),
+    /// Ansible itself is broken: this says nothing about the playbook.
+    #[error("ansible-playbook does not work: {0}")]
+    Broken(String),
     /// Ansible could not be run to its end: this says nothing about the playbook.
     #[error("failed to run the syntax check")]
     Process(#[from] ProcessError),
@@ -125,9 +128,10 @@ async fn read_version(path: &Path) -> Result<String, AnsibleError> {
         },
     })?;
     let mut command = process::command(path);
+    // Names a configuration so that none is looked for elsewhere; Ansible passes over a file that is not there.
     command
         .envs(process::base_environment(home.path()))
-        .env("ANSIBLE_CONFIG", "/dev/null")
+        .env("ANSIBLE_CONFIG", home.path().join("ansible.cfg"))
         .arg("--version");
     command.current_dir(home.path());
     let answer = process::run_captured(command, VERSION_TIMEOUT)
@@ -186,10 +190,18 @@ pub(super) async fn syntax_check(
         .unwrap_or_else(|_| Err(io::Error::other("interrupted")))
         .and_then(|()| fs::DirBuilder::new().mode(0o700).create(&home))
         .map_err(SyntaxError::Files)?;
+    // Roles and collections are looked for where a run looks for them.
+    let configuration = folder.path().join("ansible.cfg");
+    let text = format!(
+        "[defaults]\nroles_path = {0}/roles:/usr/share/ansible/roles:/etc/ansible/roles\n\
+         collections_path = {0}/collections:/usr/share/ansible/collections\n",
+        project.display()
+    );
+    write_file(&configuration, 0o600, text.as_bytes()).map_err(SyntaxError::Files)?;
     let mut command = process::command(&tools.ansible_playbook);
     command
         .envs(process::base_environment(&home))
-        .env("ANSIBLE_CONFIG", "/dev/null")
+        .env("ANSIBLE_CONFIG", &configuration)
         .env("ANSIBLE_HOME", home.join(".ansible"))
         .env("ANSIBLE_NOCOLOR", "1")
         .env("ANSIBLE_DEPRECATION_WARNINGS", "0")
@@ -210,6 +222,13 @@ pub(super) async fn syntax_check(
     let (errors, output) = (captured.stderr_text(), captured.stdout_text());
     let said = if errors.trim().is_empty() { output } else { errors };
     let message = clean_message(&said, folder.path());
+    // 1 and 4 are what it answers for a playbook it cannot read. 5 is for options, 250 for an exception, none for a signal.
+    if !matches!(captured.status.code(), Some(1..=4)) {
+        return Err(SyntaxError::Broken(format!(
+            "it ended with {}: {message}",
+            captured.status
+        )));
+    }
     if message.is_empty() {
         return Err(SyntaxError::Refused(format!(
             "ansible-playbook ended with {} and said nothing",

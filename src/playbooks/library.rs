@@ -95,7 +95,10 @@ pub struct Library {
 impl Library {
     /// A library over these folders.
     pub fn new(config: LibraryConfig) -> Self {
-        Self { config, syntax_turn: Arc::default() }
+        Self {
+            config,
+            syntax_turn: Arc::default(),
+        }
     }
 
     /// The Ansible that checks and runs the playbooks.

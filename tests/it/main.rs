@@ -9,5 +9,8 @@ mod api_server;
 mod api_sign_in;
 mod api_users;
 mod scheduler;
+mod deployments_api;
+mod playbooks;
+mod stream;
 mod support;
 mod tidy;

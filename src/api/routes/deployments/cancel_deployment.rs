@@ -50,7 +50,12 @@ pub(super) async fn cancel_deployment(
     deployments::request_cancel(&mut transaction, id, &actor.principal.username, body.force).await?;
     let deployment = deployments::get_deployment(&mut transaction, id).await?;
     let asked = json!({ "force": body.force, "status": deployment.status });
-    actor.record(&mut transaction, actor.entry("deployment.cancel").object(id).after(&asked)).await?;
+    actor
+        .record(
+            &mut transaction,
+            actor.entry("deployment.cancel").object(id).after(&asked),
+        )
+        .await?;
     transaction.commit().await.map_err(StoreError::from)?;
     Ok((StatusCode::ACCEPTED, Json(deployment)))
 }

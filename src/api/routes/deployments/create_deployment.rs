@@ -8,10 +8,7 @@ use crate::{
         problem::Problem,
     },
     auth::policy::Action,
-    domain::{
-        ServerId,
-        deployment::{Deployment, DeploymentOptions},
-    },
+    domain::deployment::{Deployment, DeploymentOptions},
 };
 use axum::{Json, extract::State, http::StatusCode};
 use secrecy::SecretString;
@@ -19,6 +16,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// What to carry out, and where: exactly one of `server_ids`, `tags` and `all`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -31,7 +29,7 @@ pub struct CreateDeployment {
     /// The playbook's id in the library: `builtin/ping.yml`.
     playbook: String,
     /// These servers.
-    server_ids: Option<Vec<ServerId>>,
+    server_ids: Option<Vec<Uuid>>,
     /// Active servers that have all of these tags.
     tags: Option<Vec<String>>,
     /// All active servers.
@@ -84,7 +82,11 @@ pub(super) async fn create_deployment(
         tags: body.tags,
         all: body.all,
         variables: body.variables,
-        secret_variables: body.secret_variables.into_iter().map(|(name, SecretText(value))| (name, value)).collect(),
+        secret_variables: body
+            .secret_variables
+            .into_iter()
+            .map(|(name, SecretText(value))| (name, value))
+            .collect(),
         options: body.options,
     };
     let deployment = launch::launch(&state, &actor, request).await?;

@@ -65,11 +65,17 @@ pub(super) async fn list_deployment_events(
     validator.check(after >= 0, "after", "must not be negative");
     validator.check((1..=5000).contains(&limit), "limit", "must be between 1 and 5000");
     validator.finish()?;
-    let filter = EventFilter { host: query.host, kind: query.kind };
+    let filter = EventFilter {
+        host: query.host,
+        kind: query.kind,
+    };
     let mut connection = state.database.acquire().await?;
     let id = super::find(&mut connection, &id).await?;
     deployments::get_deployment(&mut connection, id).await?;
     let page = events::list_after(&mut connection, id, after, limit, &filter).await?;
     let next_after = page.events.last().filter(|_| page.more).map(|event| event.position);
-    Ok(Json(EventList { data: page.events, next_after }))
+    Ok(Json(EventList {
+        data: page.events,
+        next_after,
+    }))
 }

@@ -92,7 +92,11 @@ pub(super) async fn list_deployment_output(
     let (after, limit) = (query.after.unwrap_or(0), query.limit_bytes.unwrap_or(DEFAULT_BYTES));
     let mut validator = Validator::new();
     validator.check(after >= 0, "after", "must not be negative");
-    validator.check((1..=MAX_BYTES).contains(&limit), "limit_bytes", "must be between 1 and 4194304");
+    validator.check(
+        (1..=MAX_BYTES).contains(&limit),
+        "limit_bytes",
+        "must be between 1 and 4194304",
+    );
     validator.finish()?;
     let mut connection = state.database.acquire().await?;
     let id = super::find(&mut connection, &id).await?;
@@ -102,11 +106,18 @@ pub(super) async fn list_deployment_output(
         return Ok(download(state, &deployment, after));
     }
     let chunks = output::list_after(&mut connection, id, after, limit).await?;
-    let end = chunks.last().map_or(after, |chunk| chunk.offset + chunk.content.len() as i64);
+    let end = chunks
+        .last()
+        .map_or(after, |chunk| chunk.offset + chunk.content.len() as i64);
     let is_whole = deployment.status.is_final() && end >= deployment.output_bytes;
     let (data, end) = to_text(chunks, after, is_whole);
     let next_after = (end > after && end < deployment.output_bytes).then_some(end);
-    Ok(Json(OutputList { data, next_after, total_bytes: deployment.output_bytes }).into_response())
+    Ok(Json(OutputList {
+        data,
+        next_after,
+        total_bytes: deployment.output_bytes,
+    })
+    .into_response())
 }
 
 /// Chunks as text. Characters are kept whole: the bytes of one that a chunk breaks off move to the next chunk, and those at the end
@@ -126,7 +137,11 @@ fn to_text(chunks: Vec<output::OutputChunk>, after: i64, is_whole: bool) -> (Vec
         end = offset + bytes.len() as i64;
         if !bytes.is_empty() {
             let text = String::from_utf8_lossy(&bytes).into_owned();
-            data.push(OutputChunk { offset, text, recorded_at: chunk.recorded_at });
+            data.push(OutputChunk {
+                offset,
+                text,
+                recorded_at: chunk.recorded_at,
+            });
         }
     }
     (data, end)
@@ -151,7 +166,13 @@ fn broken_off(bytes: &[u8]) -> usize {
 fn download(state: AppState, deployment: &Deployment, after: i64) -> Response {
     let name = format!("attachment; filename=\"deployment-{}.log\"", deployment.number);
     let body = Body::from_stream(stream::try_unfold((state, deployment.id, after), read_on));
-    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)], body)
+    (
+        [
+            (header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()),
+            (header::CONTENT_DISPOSITION, name),
+        ],
+        body,
+    )
         .into_response()
 }
 
@@ -176,8 +197,11 @@ mod tests {
         parts
             .iter()
             .map(|part| {
-                let chunk =
-                    output::OutputChunk { offset, content: part.to_vec(), recorded_at: DateTime::<Utc>::default() };
+                let chunk = output::OutputChunk {
+                    offset,
+                    content: part.to_vec(),
+                    recorded_at: DateTime::<Utc>::default(),
+                };
                 offset += part.len() as i64;
                 chunk
             })
@@ -196,8 +220,14 @@ mod tests {
             (vec![(0, "a".to_owned()), (1, "€ b".to_owned())], 6)
         );
         assert_eq!(texts(&[b"ab\xf0\x9f\x98"], false), (vec![(0, "ab".to_owned())], 2));
-        assert_eq!(texts(&[b"ab\xf0\x9f\x98"], true), (vec![(0, "ab\u{fffd}".to_owned())], 5));
-        assert_eq!(texts(&[b"\xff\xfe\xffx"], false), (vec![(0, "\u{fffd}\u{fffd}\u{fffd}x".to_owned())], 4));
+        assert_eq!(
+            texts(&[b"ab\xf0\x9f\x98"], true),
+            (vec![(0, "ab\u{fffd}".to_owned())], 5)
+        );
+        assert_eq!(
+            texts(&[b"\xff\xfe\xffx"], false),
+            (vec![(0, "\u{fffd}\u{fffd}\u{fffd}x".to_owned())], 4)
+        );
         assert_eq!(texts(&["ü€😀".as_bytes()], false), (vec![(0, "ü€😀".to_owned())], 9));
         assert_eq!(texts(&[], false), (vec![], 0));
     }

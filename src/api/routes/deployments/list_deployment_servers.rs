@@ -71,12 +71,19 @@ pub(super) async fn list_deployment_servers(
         None => RowSort::default(),
         Some(word) => RowSort::from_word(word).ok_or_else(unknown_sort)?,
     };
-    let filter = RowFilter { search: query.search, status: query.status, sort };
+    let filter = RowFilter {
+        search: query.search,
+        status: query.status,
+        sort,
+    };
     let mut connection = state.database.acquire().await?;
     let id = super::find(&mut connection, &id).await?;
     deployments::get_deployment(&mut connection, id).await?;
     let (data, total) = deployment_servers::list(&mut connection, id, &filter, page).await?;
-    Ok(Json(DeploymentServerList { data, meta: page.meta(total) }))
+    Ok(Json(DeploymentServerList {
+        data,
+        meta: page.meta(total),
+    }))
 }
 
 fn unknown_sort() -> Invalid {

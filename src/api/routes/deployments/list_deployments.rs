@@ -60,8 +60,15 @@ pub(super) async fn list_deployments(
 ) -> Result<Json<DeploymentList>, Problem> {
     actor.require(Action::ReadDeployments)?;
     let page = page(query.page, query.per_page, 500)?;
-    let filter = DeploymentListFilter { search: query.search, status: query.status, playbook: query.playbook };
+    let filter = DeploymentListFilter {
+        search: query.search,
+        status: query.status,
+        playbook: query.playbook,
+    };
     let mut connection = state.database.acquire().await?;
     let (data, total) = deployments::list_deployments(&mut connection, &filter, page).await?;
-    Ok(Json(DeploymentList { data, meta: page.meta(total) }))
+    Ok(Json(DeploymentList {
+        data,
+        meta: page.meta(total),
+    }))
 }

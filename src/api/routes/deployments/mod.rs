@@ -13,7 +13,7 @@ mod stream_deployment;
 pub use cancel_deployment::CancelDeployment;
 pub use create_deployment::{CreateDeployment, SecretText};
 pub use list_deployment_events::EventList;
-pub use list_deployment_output::{OutputChunk, OutputList};
+pub use list_deployment_output::{OutputChunk, OutputFormat, OutputList};
 pub use list_deployment_servers::DeploymentServerList;
 pub use list_deployments::DeploymentList;
 pub use retry_deployment::RetryDeployment;

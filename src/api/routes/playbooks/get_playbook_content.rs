@@ -50,5 +50,8 @@ pub(super) async fn get_playbook_content(
     actor.require(Action::ReadPlaybooks)?;
     let id: PlaybookId = query.id.parse().map_err(|_| Problem::not_found("playbook"))?;
     let (playbook, content) = state.library.read(&id).await.map_err(|error| super::problem(&error))?;
-    Ok(Json(PlaybookContent { playbook, content: String::from_utf8_lossy(&content).into_owned() }))
+    Ok(Json(PlaybookContent {
+        playbook,
+        content: String::from_utf8_lossy(&content).into_owned(),
+    }))
 }

@@ -45,6 +45,10 @@ pub(super) async fn list_playbooks(
     Query(query): Query<ListPlaybooksQuery>,
 ) -> Result<Json<PlaybookList>, Problem> {
     actor.require(Action::ReadPlaybooks)?;
-    let data = state.library.list(query.search.as_deref()).await.map_err(|error| super::problem(&error))?;
+    let data = state
+        .library
+        .list(query.search.as_deref())
+        .await
+        .map_err(|error| super::problem(&error))?;
     Ok(Json(PlaybookList { data }))
 }

@@ -86,12 +86,23 @@ impl ListFeed {
 
     async fn step(&mut self, mut changed: Vec<DeploymentId>) -> Result<Vec<Deployment>, StoreError> {
         // Those that were unfinished when last sent may have ended without our hearing of it.
-        changed.extend(self.shown.values().filter(|shown| !shown.status.is_final()).map(|shown| shown.id));
+        changed.extend(
+            self.shown
+                .values()
+                .filter(|shown| !shown.status.is_final())
+                .map(|shown| shown.id),
+        );
         let mut connection = self.state.database.acquire().await?;
         let watched = deployments::list_watched(&mut connection, &changed, NEWEST).await?;
-        let fresh: Vec<Deployment> =
-            watched.iter().filter(|deployment| self.shown.get(&deployment.id) != Some(deployment)).cloned().collect();
-        self.shown = watched.into_iter().map(|deployment| (deployment.id, deployment)).collect();
+        let fresh: Vec<Deployment> = watched
+            .iter()
+            .filter(|deployment| self.shown.get(&deployment.id) != Some(deployment))
+            .cloned()
+            .collect();
+        self.shown = watched
+            .into_iter()
+            .map(|deployment| (deployment.id, deployment))
+            .collect();
         Ok(fresh)
     }
 }
