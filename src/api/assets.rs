@@ -15,6 +15,11 @@ struct Console;
 const NOT_BUILT: &str =
     "The console is not part of this build: run `make web` and build again. The HTTP API is under /api.\n";
 
+/// Whether the console's files are part of this build.
+pub fn console_is_built() -> bool {
+    Console::get("index.html").is_some()
+}
+
 /// Everything that no route takes: a file of the console, or its page (it has routes of its own); under `/api`, a 404.
 pub(super) async fn serve_asset(method: Method, uri: Uri) -> Result<Response, Problem> {
     let path = uri.path();

@@ -1,5 +1,168 @@
-//! TBD.
+//! The command line: one file per subcommand, rendering, exit codes. The only user of stdout.
+//!
+//! Data subcommands are clients of the HTTP API. With `--server` they speak to a running server; without, they call the same
+//! handlers in this process, on the database that the data directory or `--database-url` names.
 
+pub mod client;
+pub mod completions;
+pub mod deploy;
+pub mod deployments;
+pub mod doctor;
+pub mod failure;
+pub mod input;
+pub mod instance;
 pub mod inventory;
+pub mod inventory_source;
 pub mod keeper;
 pub mod key_files;
+pub mod keys;
+pub mod live;
+pub mod logging;
+pub mod openapi;
+pub mod options;
+pub mod output;
+pub mod playbooks;
+pub mod recap;
+pub mod serve;
+pub mod servers;
+pub mod sse;
+pub mod supervise;
+pub mod tokens;
+pub mod users;
+pub mod version;
+pub mod views;
+pub mod worker_options;
+
+use clap::{Parser, Subcommand};
+use options::GlobalOptions;
+use std::process::ExitCode;
+
+/// An Ansible-compatible orchestrator.
+#[derive(Debug, Parser)]
+#[command(name = "admiral", version, about, max_term_width = 110, propagate_version = true)]
+pub struct Cli {
+    /// Apply to every subcommand.
+    #[command(flatten)]
+    pub global: GlobalOptions,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the console and the API, and carry deployments out
+    Serve(serve::ServeOptions),
+    /// Run a playbook on servers and watch it
+    Deploy(Box<deploy::DeployOptions>),
+    /// Answer Ansible as a dynamic inventory
+    Inventory(inventory::InventoryArgs),
+    /// List, show, cancel and retry deployments
+    #[command(subcommand)]
+    Deployments(deployments::DeploymentsCommand),
+    /// Manage servers
+    #[command(subcommand)]
+    Servers(servers::ServersCommand),
+    /// Manage SSH private keys
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// List and show playbooks
+    #[command(subcommand)]
+    Playbooks(playbooks::PlaybooksCommand),
+    /// Manage users
+    #[command(subcommand)]
+    Users(users::UsersCommand),
+    /// Manage API tokens
+    #[command(subcommand)]
+    Tokens(tokens::TokensCommand),
+    /// Check what this machine has, and say how to mend what is missing
+    Doctor,
+    /// Print the version
+    Version,
+    /// Print shell completions
+    #[command(hide = true)]
+    Completions(completions::CompletionsOptions),
+    /// See one run through to its end
+    #[command(hide = true)]
+    Supervise(supervise::SuperviseOptions),
+    /// Remove key files when the process they were made for is gone
+    #[command(hide = true)]
+    Keeper(keeper::KeeperArgs),
+    /// Print the OpenAPI document
+    #[command(hide = true)]
+    Openapi,
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers, all else is misuse; clap knows which stream each goes to.
+            let _ = error.print();
+            return if error.use_stderr() {
+                ExitCode::from(2)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            output::say(failure::render(&error).trim_end());
+            ExitCode::from(failure::exit_code(&error))
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(dispatch(cli));
+    // Blocking reads of a terminal cannot be interrupted and must not hold up the exit.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    result
+}
+
+async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    let Cli { global, command } = cli;
+    if !matches!(command, Command::Serve(_) | Command::Supervise(_)) {
+        logging::for_commands();
+    }
+    match command {
+        Command::Serve(options) => serve::run(&global, options).await?,
+        Command::Doctor => return doctor::run(&global).await,
+        Command::Inventory(arguments) => inventory_source::run(&global, arguments).await?,
+        Command::Keeper(arguments) => keeper::run(arguments).await?,
+        Command::Supervise(options) => supervise::run(options).await?,
+        Command::Deploy(options) => return deploy::run(&global, *options).await,
+        Command::Deployments(command) => return deployments::run(&global, command).await,
+        Command::Servers(command) => servers::run(&global, command).await?,
+        Command::Keys(command) => keys::run(&global, command).await?,
+        Command::Playbooks(command) => playbooks::run(&global, command).await?,
+        Command::Users(command) => users::run(&global, command).await?,
+        Command::Tokens(command) => tokens::run(&global, command).await?,
+        Command::Version => version::run(global.output)?,
+        Command::Completions(options) => completions::run(&options)?,
+        Command::Openapi => openapi::run()?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_tree_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_follow_a_subcommand() {
+        let cli = Cli::try_parse_from(["admiral", "servers", "list", "--output", "json", "--tag", "web"]).unwrap();
+        assert_eq!(cli.global.output, output::Format::Json);
+    }
+}

@@ -38,6 +38,12 @@ const ROLE: &str = "admiral";
 /// Only names the socket file: no TCP port is opened.
 const PORT: u16 = 5432;
 
+/// The folder of the server binaries that [`EmbeddedPostgres::start`] would use for a new cluster.
+pub async fn find_programs() -> Result<PathBuf, EmbeddedError> {
+    let explicit = env::var_os("ADMIRAL_PG_BIN").map(PathBuf::from);
+    Ok(Installation::find(explicit.as_deref(), None).await?.folder().to_owned())
+}
+
 /// A use of the embedded PostgreSQL. Dropped without [`stop`](Self::stop), PostgreSQL goes on for the next user.
 #[derive(Debug)]
 pub struct EmbeddedPostgres {

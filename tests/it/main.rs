@@ -24,3 +24,4 @@ mod stream;
 mod support;
 mod viewers;
 mod worker;
+mod tidy;

@@ -1,0 +1,404 @@
+//! `admiral doctor`: what this machine has, what is missing, and how to mend it.
+
+use super::{
+    failure,
+    instance::key_ring_path,
+    options::{GlobalOptions, is_root},
+    output::{self, Format},
+};
+use crate::{
+    api::assets,
+    embedded::{self, EmbeddedPostgres},
+    playbooks::ansible,
+    process,
+    runner::{self, Isolation},
+    store::{Database, vault_keys},
+    vault::{KeyRing, Vault},
+};
+use serde::Serialize;
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+/// The newest ansible-core that Admiral is tested with.
+const NEWEST_ANSIBLE: (u32, u32) = (2, 19);
+const GIB: u64 = 1024 * 1024 * 1024;
+
+/// How one check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Ok,
+    Warn,
+    Fail,
+}
+
+/// One line of the report.
+#[derive(Debug, Serialize)]
+struct Finding {
+    check: &'static str,
+    verdict: Verdict,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mend: Option<String>,
+}
+
+impl Finding {
+    fn ok(check: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            check,
+            verdict: Verdict::Ok,
+            detail: detail.into(),
+            mend: None,
+        }
+    }
+
+    fn warn(check: &'static str, detail: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self {
+            check,
+            verdict: Verdict::Warn,
+            detail: detail.into(),
+            mend: Some(mend.into()),
+        }
+    }
+
+    fn fail(check: &'static str, detail: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self {
+            check,
+            verdict: Verdict::Fail,
+            detail: detail.into(),
+            mend: Some(mend.into()),
+        }
+    }
+}
+
+/// Checks everything; exit code 1 when something must be mended.
+pub async fn run(global: &GlobalOptions) -> anyhow::Result<ExitCode> {
+    let data_directory = global.data_directory_path()?;
+    let mut findings = vec![check_data_directory(&data_directory, global.database_url.is_none())];
+    findings.extend(check_database(global, &data_directory).await);
+    findings.push(check_ansible().await);
+    findings.push(check_ssh().await);
+    findings.push(check_space(&data_directory));
+    findings.push(check_isolation().await);
+    findings.push(check_console());
+    match global.output {
+        Format::Json => output::json(&findings)?,
+        Format::Table => output::line(&render(&findings, output::colours()))?,
+    }
+    let failed = findings.iter().any(|finding| finding.verdict == Verdict::Fail);
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn render(findings: &[Finding], colours: bool) -> String {
+    let widest = findings.iter().map(|finding| finding.check.len()).max().unwrap_or(0);
+    let mut lines = Vec::new();
+    for finding in findings {
+        let (word, colour) = match finding.verdict {
+            Verdict::Ok => ("ok  ", 32),
+            Verdict::Warn => ("warn", 33),
+            Verdict::Fail => ("fail", 31),
+        };
+        let word = if colours {
+            format!("\u{1b}[{colour}m{word}\u{1b}[0m")
+        } else {
+            word.to_owned()
+        };
+        lines.push(format!("{word}  {:widest$}  {}", finding.check, finding.detail));
+        if let Some(mend) = &finding.mend {
+            lines.push(format!("      {:widest$}  → {mend}", ""));
+        }
+    }
+    lines.join("\n")
+}
+
+fn check_data_directory(path: &Path, embedded: bool) -> Finding {
+    const CHECK: &str = "data directory";
+    let shown = path.display();
+    let Ok(metadata) = path.metadata() else {
+        return Finding::warn(CHECK, format!("{shown} is not there yet"), "`admiral serve` makes it");
+    };
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o066 != 0 {
+        return Finding::fail(
+            CHECK,
+            format!("{shown} can be read or changed by others (mode {mode:o})"),
+            format!("chmod go-rw {shown}"),
+        );
+    }
+    if tempfile::tempfile_in(path).is_err() {
+        return Finding::fail(
+            CHECK,
+            format!("{shown} cannot be written to"),
+            "run as its owner, or name another with --data-dir",
+        );
+    }
+    if embedded && is_root() {
+        // PostgreSQL runs as a user of its own and passes through every folder on the way.
+        let closed = path.ancestors().find(|folder| {
+            folder
+                .metadata()
+                .is_ok_and(|found| found.permissions().mode() & 0o001 == 0)
+        });
+        if let Some(folder) = closed {
+            let folder = folder.display();
+            return Finding::fail(
+                CHECK,
+                format!("PostgreSQL's user cannot pass through {folder}"),
+                format!("chmod o+x {folder}"),
+            );
+        }
+    }
+    Finding::ok(CHECK, format!("{shown} (mode {mode:o})"))
+}
+
+async fn check_database(global: &GlobalOptions, data_directory: &Path) -> Vec<Finding> {
+    const CHECK: &str = "PostgreSQL";
+    let ring = key_ring_path(data_directory);
+    let (database, server, whose) = match &global.database_url {
+        Some(url) => match Database::connect(url, 1).await {
+            Ok(database) => (database, None, "the one that DATABASE_URL names"),
+            Err(error) => {
+                let mend = "is the address right, and does PostgreSQL answer there?";
+                return vec![
+                    Finding::fail(CHECK, chain(error), mend),
+                    check_key_ring(&ring, None).await,
+                ];
+            }
+        },
+        None if !data_directory.is_dir() => return vec![check_programs().await, check_key_ring(&ring, None).await],
+        None => match EmbeddedPostgres::start(data_directory).await {
+            Ok(embedded) => match Database::connect(&embedded.url(), 1).await {
+                Ok(database) => (database, Some(embedded), "embedded"),
+                Err(error) => {
+                    let _ = embedded.stop().await;
+                    let mend = "its log is in the data directory's postgres folder";
+                    return vec![
+                        Finding::fail(CHECK, chain(error), mend),
+                        check_key_ring(&ring, None).await,
+                    ];
+                }
+            },
+            Err(error) => {
+                let mend = "on Debian and Ubuntu install the package postgresql, or set DATABASE_URL";
+                return vec![
+                    Finding::fail(CHECK, chain(error), mend),
+                    check_key_ring(&ring, None).await,
+                ];
+            }
+        },
+    };
+    let reached = match database.server_version().await {
+        Ok(version) => Finding::ok(CHECK, format!("{version}, {whose}")),
+        Err(error) => Finding::fail(CHECK, chain(error), "PostgreSQL's own log says more"),
+    };
+    let findings = vec![reached, check_key_ring(&ring, Some(&database)).await];
+    database.close().await;
+    if let Some(server) = server {
+        let _ = server.stop().await;
+    }
+    findings
+}
+
+async fn check_programs() -> Finding {
+    match embedded::find_programs().await {
+        Ok(folder) => Finding::ok(
+            "PostgreSQL",
+            format!("programs in {}, no database yet", folder.display()),
+        ),
+        Err(error) => Finding::fail(
+            "PostgreSQL",
+            chain(error),
+            "on Debian and Ubuntu install the package postgresql, or set DATABASE_URL",
+        ),
+    }
+}
+
+async fn check_key_ring(path: &Path, database: Option<&Database>) -> Finding {
+    const CHECK: &str = "key ring";
+    let shown = path.display();
+    let known = match database {
+        Some(database) => match database.acquire().await {
+            // A database that was never migrated has no such table, and no secrets either.
+            Ok(mut connection) => vault_keys::list_vault_keys(&mut connection).await.unwrap_or_default(),
+            Err(_) => Vec::new(),
+        },
+        None => Vec::new(),
+    };
+    if !path.exists() {
+        return if known.is_empty() {
+            Finding::warn(CHECK, format!("{shown} is not there yet"), "`admiral serve` makes it")
+        } else {
+            Finding::fail(
+                CHECK,
+                format!("{shown} is missing, and the database holds secrets sealed with it"),
+                "restore it from a backup",
+            )
+        };
+    }
+    let vault = match KeyRing::load(path) {
+        Ok(ring) => Vault::new(ring),
+        Err(error) => {
+            return Finding::fail(
+                CHECK,
+                chain(error),
+                format!("chmod 600 {shown}, or restore it from a backup"),
+            );
+        }
+    };
+    for key in &known {
+        if let Err(error) = vault.verify_check_value(&key.key_id, &key.check_value) {
+            return Finding::fail(
+                CHECK,
+                chain(error),
+                "restore the key ring that belongs to this database",
+            );
+        }
+    }
+    let keys = vault.key_ids().count();
+    let plural = if keys == 1 { "key" } else { "keys" };
+    let checked = if known.is_empty() {
+        ""
+    } else {
+        ", opens what the database holds"
+    };
+    Finding::ok(CHECK, format!("{shown}, {keys} {plural}{checked}"))
+}
+
+async fn check_ansible() -> Finding {
+    const CHECK: &str = "Ansible";
+    match ansible::discover(None).await {
+        Ok(tools) => {
+            let detail = format!("ansible-core {} at {}", tools.version, tools.ansible_playbook.display());
+            if is_newer(&tools.version, NEWEST_ANSIBLE) {
+                Finding::warn(CHECK, detail, "newer than Admiral is tested with (2.16 to 2.19)")
+            } else {
+                Finding::ok(CHECK, detail)
+            }
+        }
+        Err(error) => Finding::fail(
+            CHECK,
+            chain(error),
+            "install ansible-core 2.16 to 2.19, or set ADMIRAL_ANSIBLE_BIN to the folder with ansible-playbook",
+        ),
+    }
+}
+
+fn is_newer(version: &str, than: (u32, u32)) -> bool {
+    let mut numbers = version.split('.').map_while(|part| part.parse::<u32>().ok());
+    match (numbers.next(), numbers.next()) {
+        (Some(major), Some(minor)) => (major, minor) > than,
+        _ => false,
+    }
+}
+
+async fn check_ssh() -> Finding {
+    const CHECK: &str = "ssh";
+    let Some(program) = process::find_program("ssh", &[]) else {
+        return Finding::fail(
+            CHECK,
+            "ssh was not found",
+            "on Debian and Ubuntu install the package openssh-client",
+        );
+    };
+    let mut command = process::command(&program);
+    command.arg("-V");
+    match process::run_captured(command, Duration::from_secs(10)).await {
+        Ok(captured) => Finding::ok(CHECK, captured.stderr_text().trim()),
+        Err(error) => Finding::fail(CHECK, chain(error), format!("{} must run", program.display())),
+    }
+}
+
+fn check_space(data_directory: &Path) -> Finding {
+    const CHECK: &str = "free space";
+    let there: PathBuf = data_directory
+        .ancestors()
+        .find(|path| path.exists())
+        .unwrap_or(Path::new("/"))
+        .to_owned();
+    match rustix::fs::statvfs(&there) {
+        Ok(space) => {
+            let free = space.f_bavail * space.f_frsize;
+            let detail = format!("{:.1} GiB at {}", free as f64 / GIB as f64, there.display());
+            match free {
+                ..=268_435_455 => Finding::fail(CHECK, detail, "make room: runs and the database need some"),
+                ..=2_147_483_647 => Finding::warn(CHECK, detail, "make room soon"),
+                _ => Finding::ok(CHECK, detail),
+            }
+        }
+        Err(error) => Finding::warn(
+            CHECK,
+            format!("{}: {error}", there.display()),
+            "see whether the disk is healthy",
+        ),
+    }
+}
+
+async fn check_isolation() -> Finding {
+    const CHECK: &str = "isolation";
+    match runner::isolation::detect().await {
+        Isolation::Bwrap => Finding::ok(CHECK, "runs are kept apart by bubblewrap"),
+        Isolation::None => Finding::warn(
+            CHECK,
+            "none: a playbook can read what Admiral's own user can",
+            "install bubblewrap; in a container it also needs unprivileged user namespaces",
+        ),
+    }
+}
+
+fn check_console() -> Finding {
+    if assets::console_is_built() {
+        Finding::ok("console", "part of this build")
+    } else {
+        Finding::warn("console", "not part of this build", "`make build` builds both")
+    }
+}
+
+/// An error and its causes in one line.
+fn chain(error: impl Into<anyhow::Error>) -> String {
+    let error = error.into();
+    failure::render(&error)
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .map(|line| line.trim_start_matches("error: "))
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_says_how_to_mend_it() {
+        let findings = [
+            Finding::ok("ssh", "OpenSSH"),
+            Finding::fail("key ring", "it is lost", "restore it"),
+        ];
+        assert_eq!(
+            render(&findings, false),
+            "ok    ssh       OpenSSH\nfail  key ring  it is lost\n                → restore it"
+        );
+    }
+
+    #[test]
+    fn versions_compare_as_numbers() {
+        assert!(is_newer("2.20.1", NEWEST_ANSIBLE));
+        assert!(is_newer("3.0.0", NEWEST_ANSIBLE));
+        assert!(!is_newer("2.19.14", NEWEST_ANSIBLE));
+        assert!(!is_newer("2.9.1", NEWEST_ANSIBLE));
+        assert!(!is_newer("devel", NEWEST_ANSIBLE));
+    }
+
+    #[test]
+    fn a_directory_open_to_others_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(check_data_directory(folder.path(), false).verdict, Verdict::Fail);
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
+        assert_eq!(check_data_directory(folder.path(), false).verdict, Verdict::Ok);
+    }
+}

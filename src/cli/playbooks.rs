@@ -1,0 +1,116 @@
+//! `admiral playbooks …`
+
+use super::{
+    client::{Client, with_query},
+    failure::Hinted,
+    options::GlobalOptions,
+    output::{self, Format, Table},
+};
+use clap::Subcommand;
+use serde_json::Value;
+
+/// List and show playbooks.
+#[derive(Debug, Subcommand)]
+pub enum PlaybooksCommand {
+    /// List playbooks
+    List {
+        /// Only those whose name or path holds this
+        #[arg(long)]
+        search: Option<String>,
+    },
+    /// Print a playbook
+    Show {
+        /// Its id, path or file name
+        playbook: String,
+    },
+}
+
+/// Runs the subcommand.
+pub async fn run(global: &GlobalOptions, command: PlaybooksCommand) -> anyhow::Result<()> {
+    let client = Client::connect(global).await?;
+    let result = run_with(&client, global.output, command).await;
+    client.close().await?;
+    result
+}
+
+async fn run_with(client: &Client, format: Format, command: PlaybooksCommand) -> anyhow::Result<()> {
+    match command {
+        PlaybooksCommand::List { search } => {
+            let query: Vec<_> = search.iter().map(|search| ("search", search.as_str())).collect();
+            let playbooks = client.list("/api/playbooks", &query).await?;
+            match format {
+                Format::Json => output::json(&playbooks),
+                Format::Table => Ok(Table::new(&["ID", "NAME", "DESCRIPTION"])
+                    .rows_of(&playbooks, &["/id", "/name", "/description"])
+                    .print()?),
+            }
+        }
+        PlaybooksCommand::Show { playbook } => {
+            let id = find(client, &playbook).await?;
+            let answer = client
+                .get(&with_query("/api/playbooks/content", &[("id", &id)]))
+                .await?;
+            match format {
+                Format::Json => output::json(&answer),
+                Format::Table => Ok(output::bytes(
+                    answer["content"].as_str().unwrap_or_default().as_bytes(),
+                )?),
+            }
+        }
+    }
+}
+
+/// The id of the playbook with this id, path or file name.
+pub async fn find(client: &Client, name: &str) -> anyhow::Result<String> {
+    let playbooks = client.list("/api/playbooks", &[]).await?;
+    match choose(&playbooks, name).as_slice() {
+        [id] => Ok((*id).to_owned()),
+        [] => Err(Hinted::new(
+            format!("there is no playbook {name:?}"),
+            "`admiral playbooks list` shows all of them",
+        )
+        .into()),
+        several => Err(Hinted::new(
+            format!("several playbooks are called {name:?}"),
+            format!("say which: {}", several.join(", ")),
+        )
+        .into()),
+    }
+}
+
+/// Ids that match best: by id, else by path, else by file name.
+fn choose<'a>(playbooks: &'a [Value], name: &str) -> Vec<&'a str> {
+    let ids = || playbooks.iter().filter_map(|playbook| playbook["id"].as_str());
+    let id_without_origin = |id: &'a str| id.split_once('/').map_or(id, |(_, path)| path);
+    let by_id: Vec<_> = ids().filter(|id| *id == name).collect();
+    let by_path: Vec<_> = ids().filter(|id| id_without_origin(id) == name).collect();
+    let by_file: Vec<_> = ids().filter(|id| id.rsplit('/').next() == Some(name)).collect();
+    [by_id, by_path, by_file]
+        .into_iter()
+        .find(|found| !found.is_empty())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_closest_match_wins() {
+        let playbooks: Vec<_> = [
+            "builtin/ping.yml",
+            "custom/ping.yml",
+            "custom/app/site.yml",
+            "custom/site.yml",
+        ]
+        .iter()
+        .map(|id| json!({"id": id}))
+        .collect();
+        assert_eq!(choose(&playbooks, "custom/ping.yml"), ["custom/ping.yml"]);
+        assert_eq!(choose(&playbooks, "ping.yml"), ["builtin/ping.yml", "custom/ping.yml"]);
+        assert_eq!(choose(&playbooks, "site.yml"), ["custom/site.yml"]);
+        assert_eq!(choose(&playbooks, "app/site.yml"), ["custom/app/site.yml"]);
+        assert!(choose(&playbooks, "nope.yml").is_empty());
+    }
+}
