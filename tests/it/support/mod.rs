@@ -1,13 +1,12 @@
 //! What the tests stand on.
 
 pub mod ansible;
+pub mod app;
 pub mod database;
+pub mod fleet;
+pub mod launchpad;
+pub mod library;
 pub mod processes;
 pub mod server;
 pub mod ssh_hosts;
-pub mod app;
-pub mod database;
-pub mod launchpad;
-pub mod library;
-pub mod fleet;
 pub mod stage;
