@@ -7,6 +7,7 @@ mod api_server;
 mod api_sign_in;
 mod api_users;
 mod deployments_api;
+mod deployments_reading;
 mod playbooks;
 mod scheduler;
 mod stream;
