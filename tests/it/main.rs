@@ -1,5 +1,10 @@
 //! Integration tests: real PostgreSQL, real `ansible-playbook`, real `sshd`.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails, in its supporting functions too"
+)]
+
 mod api_document;
 mod api_fleet;
 mod api_roles;
@@ -16,6 +21,7 @@ mod ingest;
 mod inventory_render;
 mod keeper;
 mod parity;
+mod deployments_reading;
 mod playbooks;
 mod runner;
 mod scheduler;

@@ -23,6 +23,10 @@ use utoipa::ToSchema;
 /// Changes to a server; what is not there stays as it is.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::option_option,
+    reason = "null takes a value away, a field that is not there leaves it"
+)]
 pub struct UpdateServer {
     /// The name in Ansible's inventory; unique.
     hostname: Option<String>,
