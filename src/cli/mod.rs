@@ -1,1 +1,5 @@
 //! TBD.
+
+pub mod inventory;
+pub mod keeper;
+pub mod key_files;

@@ -4,5 +4,7 @@ mod embedded;
 mod golden;
 mod ingest;
 mod runner;
+mod inventory_render;
+mod keeper;
 mod support;
 mod worker;

@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+pub mod ansible;
 pub mod database;
 pub mod fleet;
 pub mod stage;
