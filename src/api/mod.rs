@@ -1,6 +1,23 @@
 //! The HTTP API: the only user of `axum`. One file per operation under `routes/<resource>/`.
 
+pub mod assets;
+pub mod extract;
+mod feed;
+mod launch;
+pub mod live;
+pub mod local;
+mod middleware;
+pub mod openapi;
+mod origin;
+pub mod page;
 pub mod problem;
+mod router;
+pub mod routes;
+mod serve;
+mod sse;
 pub mod state;
 
+pub use openapi::openapi_document;
+pub use router::router;
+pub use serve::serve;
 pub use state::AppState;

@@ -1,7 +1,11 @@
 //! Errors as `application/problem+json` (RFC 9457).
 
 use crate::{
-    domain::validation::{FieldError, Invalid},
+    auth::AuthError,
+    domain::{
+        audit::AuditEntry,
+        validation::{FieldError, Invalid},
+    },
     store::StoreError,
 };
 use axum::{
@@ -32,6 +36,12 @@ pub struct Problem {
     /// What is wrong with which field.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// Written into the audit log on the way out.
+    #[serde(skip)]
+    pub audit: Option<Box<AuditEntry>>,
+    /// Seconds for the header `Retry-After`.
+    #[serde(skip)]
+    pub retry_after: Option<u64>,
 }
 
 impl Problem {
@@ -45,6 +55,8 @@ impl Problem {
             code: code.to_owned(),
             request_id: None,
             errors: Vec::new(),
+            audit: None,
+            retry_after: None,
         }
     }
 
@@ -56,6 +68,22 @@ impl Problem {
     /// 409.
     pub fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", detail)
+    }
+
+    /// 409 that names the field whose value is taken, where `constraint` (`<table>_<column>_key`) is one that people run into.
+    fn taken(constraint: &str) -> Self {
+        let field = match constraint {
+            "servers_hostname_key" => "hostname",
+            "private_keys_name_key" => "name",
+            "users_username_key" => "username",
+            _ => return Self::conflict(format!("{constraint} is already taken")),
+        };
+        let mut problem = Self::conflict(format!("this {field} is already taken"));
+        problem.errors.push(FieldError {
+            field: field.to_owned(),
+            message: "is already taken".to_owned(),
+        });
+        problem
     }
 
     /// 500; `error` goes to the log, never to the client.
@@ -92,35 +120,56 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::NotFound(what) => Self::not_found(what),
-            StoreError::Taken { .. } | StoreError::InUse { .. } | StoreError::WrongState(_) => {
-                Self::conflict(error.to_string())
-            }
+            StoreError::Taken { constraint } => Self::taken(constraint),
+            StoreError::InUse { .. } | StoreError::WrongState(_) => Self::conflict(error.to_string()),
             _ if error.is_unavailable() => {
                 tracing::warn!(%error, "the database is unavailable");
-                Self::new(
+                let mut problem = Self::new(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "unavailable",
                     "the database is unavailable; try again shortly",
-                )
+                );
+                problem.retry_after = Some(5);
+                problem
             }
             _ => Self::internal(&error),
         }
     }
 }
 
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::InvalidCredentials => {
+                Self::new(StatusCode::UNAUTHORIZED, "invalid_credentials", error.to_string())
+            }
+            AuthError::InvalidLink => Self::new(StatusCode::UNAUTHORIZED, "invalid_link", error.to_string()),
+            AuthError::TooManyAttempts { retry_after_seconds } => {
+                let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", error.to_string());
+                problem.retry_after = Some(retry_after_seconds);
+                problem
+            }
+            AuthError::Store(error) => error.into(),
+            AuthError::Random(_) | AuthError::Hash(_) | AuthError::Interrupted(_) => Self::internal(&error),
+        }
+    }
+}
+
 impl IntoResponse for Problem {
+    /// The middleware finds the problem again among the response's extensions, to add the request's id and to audit refusals.
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry = status == StatusCode::SERVICE_UNAVAILABLE;
-        let mut response = (status, Json(self)).into_response();
+        let mut response = (status, Json(&self)).into_response();
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
-        if retry {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -1,9 +1,11 @@
 //! What every handler can reach.
 
-use crate::{domain::clock::Clock, playbooks::Library, store::Database, vault::Vault};
-use std::sync::Arc;
+use super::live::Live;
+use crate::{auth::limiter::SignInLimiter, domain::clock::Clock, playbooks::Library, store::Database, vault::Vault};
+use std::{net::IpAddr, sync::Arc};
+use tokio_util::sync::CancellationToken;
 
-/// Cheap to clone.
+/// Cheap to clone. Build it with [`AppState::new`].
 #[derive(Clone)]
 pub struct AppState {
     /// The connection pool.
@@ -16,6 +18,34 @@ pub struct AppState {
     pub clock: Arc<dyn Clock>,
     /// Settings of this server.
     pub config: Arc<ApiConfig>,
+    /// Wakes those who watch deployments.
+    pub live: Arc<Live>,
+    /// Slows down those who guess passwords.
+    pub sign_in_limiter: Arc<SignInLimiter>,
+    /// Cancelled when the server stops: answers without an end of their own (streams) must end then. `serve` puts its own in.
+    pub shutdown: CancellationToken,
+}
+
+impl AppState {
+    /// Everything that handlers share, with what only this process holds still empty.
+    pub fn new(
+        database: Database,
+        vault: Arc<Vault>,
+        library: Arc<Library>,
+        clock: Arc<dyn Clock>,
+        config: ApiConfig,
+    ) -> Self {
+        Self {
+            live: Live::new(database.clone()),
+            database,
+            vault,
+            library,
+            clock,
+            config: Arc::new(config),
+            sign_in_limiter: Arc::default(),
+            shutdown: CancellationToken::new(),
+        }
+    }
 }
 
 /// Settings of the API.
@@ -25,4 +55,6 @@ pub struct ApiConfig {
     pub allowed_origins: Vec<String>,
     /// Set the cookie's `Secure` flag: the console is reached over TLS.
     pub secure_cookies: bool,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
 }

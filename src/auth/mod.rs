@@ -1,1 +1,14 @@
-//! TBD.
+//! Who may do what, and how they prove who they are.
+
+pub mod error;
+pub mod limiter;
+pub mod links;
+pub mod passwords;
+pub mod policy;
+pub mod secrets;
+pub mod sessions;
+pub mod sign_in;
+pub mod tokens;
+
+pub use error::AuthError;
+pub use links::{OneTimeLink, first_start};

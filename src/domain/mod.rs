@@ -1,5 +1,6 @@
 //! The words of the product as types. Pure: imports nothing of ours, does no I/O, reads no clock but its own trait.
 
+pub mod audit;
 pub mod clock;
 pub mod deployment;
 pub mod event;

@@ -1,5 +1,11 @@
-//! The playbook library.
+//! The playbook library: what can be launched, frozen to a [`Snapshot`] when it is.
 
-/// The playbooks that can be launched.
-#[derive(Debug)]
-pub struct Library {}
+pub mod ansible;
+pub mod builtin;
+mod library;
+mod outline;
+mod snapshot;
+
+pub use ansible::{AnsibleError, AnsibleTools, SyntaxError};
+pub use library::{Library, LibraryConfig, LibraryError};
+pub use snapshot::{MAX_FILES, MAX_TOTAL_BYTES, Snapshot};

@@ -3,7 +3,7 @@
 use super::{Connection, StoreError};
 use crate::domain::{
     DeploymentId, ServerId,
-    deployment::{DeploymentServer, HostStatus},
+    deployment::{DeploymentServer, DeploymentStatus, HostStatus},
     page::PageRequest,
 };
 use chrono::{DateTime, Utc};
@@ -186,18 +186,21 @@ pub async fn changed_since(
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// Servers to try again: hosts that failed, were unreachable or never ran, as far as their servers still exist.
+/// Servers to try again: hosts that failed, were unreachable or never ran, as far as their servers still exist. In a deployment
+/// that was completed, hosts that never ran were not meant by any play: they are left out.
 pub async fn list_retryable(
     connection: &mut Connection,
     deployment_id: DeploymentId,
+    status: DeploymentStatus,
 ) -> Result<Vec<ServerId>, StoreError> {
     Ok(sqlx::query_scalar(
         "SELECT server_id FROM admiral.deployment_servers WHERE deployment_id = $1 AND server_id IS NOT NULL \
            AND (status IN ('failed', 'unreachable', 'pending', 'running', 'cancelled') \
-                OR (status = 'skipped' AND ok_count + changed_count + failed_count + skipped_count = 0)) \
+                OR (status = 'skipped' AND NOT $2 AND ok_count + changed_count + failed_count + skipped_count = 0)) \
          ORDER BY host",
     )
     .bind(deployment_id)
+    .bind(status == DeploymentStatus::Completed)
     .fetch_all(connection)
     .await?)
 }

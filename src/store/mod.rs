@@ -1,14 +1,29 @@
 //! SQL and nothing else: the only user of `sqlx`. Functions take `&mut Connection`; row structs stay private.
 
+pub mod audit;
 pub mod database;
 pub mod deployment_servers;
 pub mod deployments;
 pub mod events;
 pub mod ingest;
+pub mod host_keys;
+pub mod keys;
+pub mod links;
 pub mod notifications;
 pub mod output;
+pub mod partitions;
 pub mod playbooks;
 pub mod run_targets;
 pub mod runs;
+pub mod servers;
+pub mod sessions;
+pub mod tokens;
+pub mod users;
+pub mod vault_keys;
 
 pub use database::{Connection, Database, StoreError};
+
+/// A stored word back as its enum; `what` names the column in the error.
+pub(in crate::store) fn word<T: std::str::FromStr>(text: &str, what: &'static str) -> Result<T, StoreError> {
+    text.parse().map_err(|_| StoreError::Corrupt(what))
+}

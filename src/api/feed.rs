@@ -1,0 +1,204 @@
+//! What a viewer of a deployment is sent, in which order: pulled from the database as fast as the viewer takes it.
+//!
+//! A message's id is a cursor: everything up to that position has been delivered once the message is. Rows are sent before the
+//! events of the same step, because a cursor inside the step's events promises the rows as well; a row may therefore be sent again
+//! after a reconnect (it is a state, so that does no harm), an event never is.
+
+use super::{AppState, live::Subscription};
+use crate::{
+    domain::{
+        DeploymentId,
+        deployment::{Deployment, DeploymentServer},
+        event::DeploymentEvent,
+    },
+    store::{
+        StoreError, deployment_servers, deployments,
+        events::{self, EventFilter},
+    },
+};
+use std::{collections::VecDeque, time::Duration};
+use tokio::time::Instant;
+
+/// At most ten steps a second.
+const STEP: Duration = Duration::from_millis(100);
+const RETRY: Duration = Duration::from_secs(1);
+const ROWS_PER_MESSAGE: usize = 1000;
+const EVENTS_PER_MESSAGE: i64 = 1000;
+
+/// One message of the stream.
+#[derive(Debug)]
+pub(super) struct Message {
+    /// The cursor to resume from.
+    pub(super) id: i64,
+    /// What it says.
+    pub(super) content: Content,
+}
+
+/// What a message says.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// The deployment has changed.
+    Deployment(Box<Deployment>),
+    /// Rows have changed.
+    Servers(Vec<DeploymentServer>),
+    /// The next events.
+    Events(Vec<DeploymentEvent>),
+    /// Nothing will change any more.
+    End,
+}
+
+/// One viewer of one deployment.
+pub(super) struct Feed {
+    state: AppState,
+    id: DeploymentId,
+    subscription: Subscription,
+    with_events: bool,
+    /// Everything up to here has been handed out.
+    cursor: i64,
+    /// The step under way goes up to here.
+    goal: i64,
+    shown: Option<Deployment>,
+    ready: VecDeque<Message>,
+    stepped_at: Option<Instant>,
+    is_final: bool,
+    is_over: bool,
+    /// The stream breaks off then, so that the viewer's rights are looked at again when it comes back.
+    expires_at: Option<Instant>,
+}
+
+impl Feed {
+    /// Begins after position `after`.
+    pub(super) fn new(
+        state: AppState,
+        id: DeploymentId,
+        after: i64,
+        with_events: bool,
+        expires_at: Option<Instant>,
+    ) -> Self {
+        let subscription = state.live.subscribe(id);
+        let cursor = after.max(0);
+        Self {
+            state,
+            id,
+            subscription,
+            with_events,
+            cursor,
+            goal: cursor,
+            shown: None,
+            ready: VecDeque::new(),
+            stepped_at: None,
+            is_final: false,
+            is_over: false,
+            expires_at,
+        }
+    }
+
+    /// The next message, once there is one; `None` at the end, and when the server stops.
+    pub(super) async fn next(&mut self) -> Option<Message> {
+        loop {
+            if let Some(message) = self.ready.pop_front() {
+                return Some(message);
+            }
+            if self.is_over || self.expires_at.is_some_and(|end| end <= Instant::now()) {
+                return None;
+            }
+            let done = if self.cursor < self.goal {
+                self.read_events().await
+            } else {
+                if self.is_final {
+                    self.is_over = true;
+                    return Some(Message {
+                        id: self.cursor,
+                        content: Content::End,
+                    });
+                }
+                if self.stepped_at.is_some() {
+                    self.wait().await?;
+                }
+                self.step().await
+            };
+            match done {
+                Ok(()) => {}
+                // The deployment was deleted.
+                Err(StoreError::NotFound(_)) => return None,
+                Err(error) => {
+                    tracing::warn!(%error, deployment = %self.id, "a stream cannot go on; trying again");
+                    self.unless_stopped(tokio::time::sleep(RETRY)).await?;
+                }
+            }
+        }
+    }
+
+    /// Looks at the deployment and its rows, and sets the goal for the events.
+    async fn step(&mut self) -> Result<(), StoreError> {
+        self.stepped_at = Some(Instant::now());
+        let mut connection = self.state.database.acquire().await?;
+        // In this order: all rows that changed up to the deployment's position are seen by the second query.
+        let deployment = deployments::get_deployment(&mut connection, self.id).await?;
+        let is_first = self.shown.is_none();
+        // A cursor from elsewhere must not hide what is to come.
+        self.cursor = self.cursor.min(deployment.event_position);
+        let position = deployment.event_position;
+        let mut rows = if is_first || self.cursor < position {
+            deployment_servers::changed_since(&mut connection, self.id, self.cursor).await?
+        } else {
+            Vec::new()
+        };
+        drop(connection);
+        self.is_final = deployment.status.is_final();
+        self.goal = position;
+        let reached = if self.with_events { self.cursor } else { position };
+        if self.shown.as_ref() != Some(&deployment) {
+            self.shown = Some(deployment.clone());
+            let id = if rows.is_empty() { reached } else { self.cursor };
+            self.ready.push_back(Message {
+                id,
+                content: Content::Deployment(Box::new(deployment)),
+            });
+        }
+        while !rows.is_empty() {
+            let rest = rows.split_off(rows.len().min(ROWS_PER_MESSAGE));
+            let id = if rest.is_empty() { reached } else { self.cursor };
+            self.ready.push_back(Message {
+                id,
+                content: Content::Servers(rows),
+            });
+            rows = rest;
+        }
+        self.cursor = reached;
+        Ok(())
+    }
+
+    /// Reads one page of the events that lead to the goal.
+    async fn read_events(&mut self) -> Result<(), StoreError> {
+        let mut connection = self.state.database.acquire().await?;
+        let filter = EventFilter::default();
+        let page = events::list_after(&mut connection, self.id, self.cursor, EVENTS_PER_MESSAGE, &filter).await?;
+        let mut events = page.events;
+        // Later events wait for the rows that belong to them.
+        events.retain(|event| event.position <= self.goal);
+        if let Some(last) = events.last().map(|event| event.position) {
+            self.cursor = last;
+            self.ready.push_back(Message {
+                id: last,
+                content: Content::Events(events),
+            });
+        } else {
+            // Nothing is left up to the goal: old events may have been dropped.
+            self.cursor = self.goal;
+        }
+        Ok(())
+    }
+
+    /// Waits until there may be something new, and until a step is due.
+    async fn wait(&mut self) -> Option<()> {
+        let shutdown = self.state.shutdown.clone();
+        shutdown.run_until_cancelled(self.subscription.changed()).await?;
+        let due = self.stepped_at.map_or_else(Instant::now, |at| at + STEP);
+        self.unless_stopped(tokio::time::sleep_until(due)).await
+    }
+
+    async fn unless_stopped(&self, work: impl Future<Output = ()>) -> Option<()> {
+        self.state.shutdown.run_until_cancelled(work).await
+    }
+}

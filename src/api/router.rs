@@ -1,0 +1,30 @@
+//! Puts the resources and the middleware together.
+
+use super::{AppState, assets, middleware, problem::Problem, routes};
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{StatusCode, Uri},
+    response::Response,
+};
+
+/// Longest body that an endpoint takes unless it says otherwise.
+const BODY_LIMIT: usize = 1024 * 1024;
+
+/// The whole HTTP surface: `/api/…` and the console.
+pub fn router(state: AppState) -> Router {
+    let (router, _document) = routes::router().split_for_parts();
+    let router = router
+        .fallback(assets::serve_asset)
+        .method_not_allowed_fallback(refuse_method)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT));
+    middleware::around(router, &state).with_state(state)
+}
+
+async fn refuse_method(uri: Uri) -> Result<Response, Problem> {
+    Err(Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        format!("{} does not take this method", uri.path()),
+    ))
+}

@@ -1,0 +1,81 @@
+//! `GET /api/deployments/{id}/events`.
+
+use crate::{
+    api::{
+        AppState,
+        extract::{Actor, Path, Query},
+        problem::Problem,
+    },
+    auth::policy::Action,
+    domain::{event::DeploymentEvent, validation::Validator},
+    store::{
+        deployments,
+        events::{self, EventFilter},
+    },
+};
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// Which events are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListDeploymentEventsQuery {
+    /// Only events with a higher position; 0 when not said.
+    after: Option<i64>,
+    /// 1 to 5000; 500 when not said. Fewer come when they are large.
+    limit: Option<i64>,
+    /// Only events about this host.
+    host: Option<String>,
+    /// Only events of this kind.
+    kind: Option<String>,
+}
+
+/// Events in the order of their positions.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct EventList {
+    /// The events.
+    pub data: Vec<DeploymentEvent>,
+    /// Where to go on; null when there is no more at present.
+    pub next_after: Option<i64>,
+}
+
+/// The events of a deployment.
+#[utoipa::path(
+    get, path = "/api/deployments/{id}/events", tag = "deployments",
+    params(("id" = String, Path, description = "The deployment's id, or its number"), ListDeploymentEventsQuery),
+    responses(
+        (status = 200, body = EventList),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn list_deployment_events(
+    actor: Actor,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Query(query): Query<ListDeploymentEventsQuery>,
+) -> Result<Json<EventList>, Problem> {
+    actor.require(Action::ReadDeployments)?;
+    let (after, limit) = (query.after.unwrap_or(0), query.limit.unwrap_or(500));
+    let mut validator = Validator::new();
+    validator.check(after >= 0, "after", "must not be negative");
+    validator.check((1..=5000).contains(&limit), "limit", "must be between 1 and 5000");
+    validator.finish()?;
+    let filter = EventFilter {
+        host: query.host,
+        kind: query.kind,
+    };
+    let mut connection = state.database.acquire().await?;
+    let id = super::find(&mut connection, &id).await?;
+    deployments::get_deployment(&mut connection, id).await?;
+    let page = events::list_after(&mut connection, id, after, limit, &filter).await?;
+    let next_after = page.events.last().filter(|_| page.more).map(|event| event.position);
+    Ok(Json(EventList {
+        data: page.events,
+        next_after,
+    }))
+}

@@ -1,0 +1,16 @@
+//! Whether this server can do its work, and the description of its API.
+
+mod get_health;
+mod get_openapi;
+
+pub use get_health::{DatabaseHealth, Health, HealthStatus};
+
+use crate::api::AppState;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// `/api/health`, `/api/openapi.json`.
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(get_health::get_health))
+        .routes(routes!(get_openapi::get_openapi))
+}

@@ -1,0 +1,33 @@
+//! The endpoints: one folder per resource, one file per operation.
+
+pub mod audit;
+pub mod deployments;
+pub mod health;
+pub mod keys;
+pub mod playbooks;
+pub mod servers;
+pub mod session;
+pub mod setup;
+pub mod stream;
+pub mod tokens;
+pub mod users;
+
+use super::{AppState, openapi::Document};
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+
+/// All resources. A new one is registered here, and nowhere else.
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .merge(audit::router())
+        .merge(deployments::router())
+        .merge(health::router())
+        .merge(keys::router())
+        .merge(playbooks::router())
+        .merge(servers::router())
+        .merge(session::router())
+        .merge(setup::router())
+        .merge(stream::router())
+        .merge(tokens::router())
+        .merge(users::router())
+}

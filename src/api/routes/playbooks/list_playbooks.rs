@@ -1,0 +1,54 @@
+//! `GET /api/playbooks`.
+
+use crate::{
+    api::{
+        AppState,
+        extract::{Actor, Query},
+        problem::Problem,
+    },
+    auth::policy::Action,
+    domain::playbook::Playbook,
+};
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// Which playbooks are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListPlaybooksQuery {
+    /// Part of the id, the name or the description.
+    search: Option<String>,
+}
+
+/// The library.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct PlaybookList {
+    /// Built-in first, then by path.
+    pub data: Vec<Playbook>,
+}
+
+/// The playbooks that can be launched.
+#[utoipa::path(
+    get, path = "/api/playbooks", tag = "playbooks", params(ListPlaybooksQuery),
+    responses(
+        (status = 200, body = PlaybookList),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn list_playbooks(
+    actor: Actor,
+    State(state): State<AppState>,
+    Query(query): Query<ListPlaybooksQuery>,
+) -> Result<Json<PlaybookList>, Problem> {
+    actor.require(Action::ReadPlaybooks)?;
+    let data = state
+        .library
+        .list(query.search.as_deref())
+        .await
+        .map_err(|error| super::problem(&error))?;
+    Ok(Json(PlaybookList { data }))
+}

@@ -1,0 +1,28 @@
+//! The playbook library.
+
+mod get_playbook_content;
+mod list_playbooks;
+
+pub use get_playbook_content::PlaybookContent;
+pub use list_playbooks::PlaybookList;
+
+use crate::{
+    api::{AppState, problem::Problem},
+    playbooks::LibraryError,
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// `/api/playbooks…`.
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list_playbooks::list_playbooks))
+        .routes(routes!(get_playbook_content::get_playbook_content))
+}
+
+fn problem(error: &LibraryError) -> Problem {
+    match error {
+        // A link that leads out is not there, as far as anybody can see.
+        LibraryError::NotFound(_) | LibraryError::LeavesLibrary(_) => Problem::not_found("playbook"),
+        error => Problem::internal(error),
+    }
+}

@@ -1,0 +1,108 @@
+//! `GET /api/stream`.
+
+use crate::{
+    api::{AppState, extract::Actor, live::ListSubscription, problem::Problem, sse},
+    auth::policy::Action,
+    domain::{DeploymentId, deployment::Deployment},
+    store::{StoreError, deployments},
+};
+use axum::{extract::State, response::Response};
+use futures_util::stream;
+use serde::{Deserialize, Serialize};
+use std::{collections::HashMap, time::Duration};
+use tokio::time::Instant;
+use utoipa::ToSchema;
+
+/// At most four messages a second.
+const STEP: Duration = Duration::from_millis(250);
+/// The newest deployments are watched, the unfinished ones, and those that were changed.
+const NEWEST: i64 = 50;
+
+/// Deployments that have changed.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DeploymentsMessage {
+    /// Newest first.
+    pub deployments: Vec<Deployment>,
+}
+
+/// Server-sent events: `deployments`, first with the newest and the unfinished ones, then with each that has changed.
+#[utoipa::path(
+    get, path = "/api/stream", tag = "deployments",
+    responses(
+        (status = 200, description = "`event: deployments`", body = DeploymentsMessage, content_type = "text/event-stream"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn stream_deployments(actor: Actor, State(state): State<AppState>) -> Result<Response, Problem> {
+    actor.require(Action::ReadDeployments)?;
+    let feed = ListFeed {
+        subscription: state.live.subscribe_all(),
+        expires_at: sse::expiry(&actor),
+        state,
+        shown: HashMap::new(),
+        stepped_at: None,
+    };
+    Ok(sse::respond(stream::unfold(feed, |mut feed| async {
+        let message = feed.next().await?;
+        Some((sse::event("deployments", None, &message), feed))
+    })))
+}
+
+struct ListFeed {
+    state: AppState,
+    subscription: ListSubscription,
+    /// As last sent.
+    shown: HashMap<DeploymentId, Deployment>,
+    stepped_at: Option<Instant>,
+    expires_at: Option<Instant>,
+}
+
+impl ListFeed {
+    async fn next(&mut self) -> Option<DeploymentsMessage> {
+        let shutdown = self.state.shutdown.clone();
+        loop {
+            let mut changed = Vec::new();
+            if let Some(at) = self.stepped_at {
+                shutdown
+                    .run_until_cancelled(async {
+                        self.subscription.changed(&mut changed).await;
+                        tokio::time::sleep_until(at + STEP).await;
+                        self.subscription.drain(&mut changed);
+                    })
+                    .await?;
+            }
+            self.stepped_at = Some(Instant::now());
+            if self.expires_at.is_some_and(|end| end <= Instant::now()) {
+                return None;
+            }
+            match self.step(changed).await {
+                Ok(deployments) if deployments.is_empty() => {}
+                Ok(deployments) => return Some(DeploymentsMessage { deployments }),
+                Err(error) => tracing::warn!(%error, "the stream of deployments cannot go on; trying again"),
+            }
+        }
+    }
+
+    async fn step(&mut self, mut changed: Vec<DeploymentId>) -> Result<Vec<Deployment>, StoreError> {
+        // Those that were unfinished when last sent may have ended without our hearing of it.
+        changed.extend(
+            self.shown
+                .values()
+                .filter(|shown| !shown.status.is_final())
+                .map(|shown| shown.id),
+        );
+        let mut connection = self.state.database.acquire().await?;
+        let watched = deployments::list_watched(&mut connection, &changed, NEWEST).await?;
+        let fresh: Vec<Deployment> = watched
+            .iter()
+            .filter(|deployment| self.shown.get(&deployment.id) != Some(deployment))
+            .cloned()
+            .collect();
+        self.shown = watched
+            .into_iter()
+            .map(|deployment| (deployment.id, deployment))
+            .collect();
+        Ok(fresh)
+    }
+}

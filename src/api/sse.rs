@@ -1,0 +1,50 @@
+//! Server-sent events: how a stream is framed.
+
+use super::extract::Actor;
+use crate::domain::principal::Via;
+use axum::{
+    http::{HeaderName, HeaderValue, header},
+    response::{
+        IntoResponse as _, Response, Sse,
+        sse::{Event, KeepAlive},
+    },
+};
+use futures_util::{Stream, StreamExt as _};
+use serde::Serialize;
+use std::time::Duration;
+use tokio::time::Instant;
+
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// A browser's stream breaks off after this long, and the browser comes back by itself: a session that was revoked in the meantime
+/// is noticed then.
+const SESSION_STREAM: Duration = Duration::from_secs(15 * 60);
+
+/// One event, with `data` as JSON.
+pub(super) fn event(name: &str, id: Option<i64>, data: &impl Serialize) -> Result<Event, axum::Error> {
+    let event = Event::default().event(name);
+    let event = match id {
+        Some(id) => event.id(id.to_string()),
+        None => event,
+    };
+    event.json_data(data)
+}
+
+/// The answer; a comment keeps the connection open when there is nothing to say.
+pub(super) fn respond(events: impl Stream<Item = Result<Event, axum::Error>> + Send + 'static) -> Response {
+    let keep_alive = KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive");
+    // Fused: the keep-alive asks once more after the end.
+    let mut response = Sse::new(events.fuse()).keep_alive(keep_alive).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Proxies such as nginx would otherwise hold the stream back.
+    headers.insert(
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    );
+    response
+}
+
+/// When a stream for this actor breaks off.
+pub(super) fn expiry(actor: &Actor) -> Option<Instant> {
+    (actor.principal.via == Via::Session).then(|| Instant::now() + SESSION_STREAM)
+}

@@ -1,0 +1,99 @@
+//! Links that work once: to make the first admin, and to sign a user in.
+
+use super::{
+    AuthError,
+    secrets::{hash_token, random_token},
+};
+use crate::{
+    domain::{UserId, clock::Clock},
+    store::{
+        Connection, Database,
+        links::{self, LinkPurpose},
+        users,
+    },
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// How long a link to make the first admin works.
+const SETUP: TimeDelta = TimeDelta::hours(24);
+/// How long a link to sign in works.
+const SIGN_IN: TimeDelta = TimeDelta::minutes(30);
+
+/// A link that works once: the token is to be seen here only.
+#[derive(Debug)]
+pub struct OneTimeLink {
+    /// Which page it opens.
+    page: &'static str,
+    /// The secret part.
+    pub token: SecretString,
+    /// When it stops working.
+    pub expires_at: DateTime<Utc>,
+}
+
+impl OneTimeLink {
+    /// Path and query, to be put behind the server's address: `/setup?token=…`. Secret.
+    pub fn url_path(&self) -> String {
+        format!("/{}?token={}", self.page, self.token.expose_secret())
+    }
+}
+
+/// A fresh link to make the first admin, when there is no user yet; earlier ones stop working.
+pub async fn first_start(database: &Database, clock: &dyn Clock) -> Result<Option<OneTimeLink>, AuthError> {
+    let mut transaction = database.begin().await?;
+    if users::any_user(&mut transaction).await? {
+        return Ok(None);
+    }
+    let link = create(&mut transaction, LinkPurpose::Setup, None, clock.now()).await?;
+    transaction.commit().await.map_err(crate::store::StoreError::from)?;
+    Ok(Some(link))
+}
+
+/// A link that signs `user_id` in; earlier ones stop working.
+pub async fn create_sign_in(
+    connection: &mut Connection,
+    user_id: UserId,
+    now: DateTime<Utc>,
+) -> Result<OneTimeLink, AuthError> {
+    create(connection, LinkPurpose::SignIn, Some(user_id), now).await
+}
+
+async fn create(
+    connection: &mut Connection,
+    purpose: LinkPurpose,
+    user_id: Option<UserId>,
+    now: DateTime<Utc>,
+) -> Result<OneTimeLink, AuthError> {
+    let (page, life) = match purpose {
+        LinkPurpose::Setup => ("setup", SETUP),
+        LinkPurpose::SignIn => ("sign-in", SIGN_IN),
+    };
+    let token = random_token("")?;
+    let expires_at = now + life;
+    links::replace_link(connection, &hash_token(&token), purpose, user_id, now, expires_at).await?;
+    Ok(OneTimeLink {
+        page,
+        token,
+        expires_at,
+    })
+}
+
+/// Uses a setup link up.
+pub async fn use_setup(connection: &mut Connection, token: &SecretString, now: DateTime<Utc>) -> Result<(), AuthError> {
+    match links::use_link(connection, &hash_token(token), LinkPurpose::Setup, now).await? {
+        Some(_) => Ok(()),
+        None => Err(AuthError::InvalidLink),
+    }
+}
+
+/// Uses a sign-in link up: whom it signs in.
+pub async fn use_sign_in(
+    connection: &mut Connection,
+    token: &SecretString,
+    now: DateTime<Utc>,
+) -> Result<UserId, AuthError> {
+    links::use_link(connection, &hash_token(token), LinkPurpose::SignIn, now)
+        .await?
+        .flatten()
+        .ok_or(AuthError::InvalidLink)
+}

@@ -1,0 +1,75 @@
+//! Links that work once. Tokens are stored as their SHA-256 only.
+
+use super::{Connection, StoreError};
+use crate::domain::text_enum::text_enum;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+text_enum! {
+    /// What a link is for.
+    LinkPurpose {
+        /// Makes the first admin.
+        Setup = "setup",
+        /// Signs a user in.
+        SignIn = "sign_in",
+    }
+}
+
+/// Stores a link, and makes those before it for the same purpose and user stop working.
+pub async fn replace_link(
+    connection: &mut Connection,
+    token_hash: &[u8],
+    purpose: LinkPurpose,
+    user_id: Option<Uuid>,
+    created_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "DELETE FROM admiral.one_time_links
+          WHERE purpose = $1 AND user_id IS NOT DISTINCT FROM $2 AND used_at IS NULL",
+    )
+    .bind(purpose.as_str())
+    .bind(user_id)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "INSERT INTO admiral.one_time_links (token_hash, purpose, user_id, created_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(token_hash)
+    .bind(purpose.as_str())
+    .bind(user_id)
+    .bind(created_at)
+    .bind(expires_at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Uses a link up: `None` when there is none that works at `now`, else whom it is for.
+pub async fn use_link(
+    connection: &mut Connection,
+    token_hash: &[u8],
+    purpose: LinkPurpose,
+    now: DateTime<Utc>,
+) -> Result<Option<Option<Uuid>>, StoreError> {
+    let row: Option<(Option<Uuid>,)> = sqlx::query_as(
+        "UPDATE admiral.one_time_links SET used_at = $3
+          WHERE token_hash = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3 RETURNING user_id",
+    )
+    .bind(token_hash)
+    .bind(purpose.as_str())
+    .bind(now)
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|(user_id,)| user_id))
+}
+
+/// Deletes links that ended before `now`; how many there were.
+pub async fn purge_links(connection: &mut Connection, now: DateTime<Utc>) -> Result<u64, StoreError> {
+    let done = sqlx::query("DELETE FROM admiral.one_time_links WHERE expires_at <= $1")
+        .bind(now)
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected())
+}

@@ -1,0 +1,78 @@
+//! Daily partitions of what runs report.
+
+use super::{Connection, StoreError};
+use chrono::NaiveDate;
+
+/// A table that is partitioned by day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartitionedTable {
+    /// `deployment_events`.
+    Events,
+    /// `deployment_output`.
+    Output,
+}
+
+impl PartitionedTable {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Events, Self::Output];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Events => "deployment_events",
+            Self::Output => "deployment_output",
+        }
+    }
+}
+
+/// Makes the partition for `day` (UTC) unless there is one; `false` when the default partition already holds rows of that day,
+/// which then stay there. Call it in a transaction of its own: it takes a lock, so that several processes may do it at once.
+pub async fn ensure_partition(
+    connection: &mut Connection,
+    table: PartitionedTable,
+    day: NaiveDate,
+) -> Result<bool, StoreError> {
+    let table = table.name();
+    let partition = format!("{table}_{}", day.format("%Y%m%d"));
+    let from = format!("{day} 00:00:00+00");
+    let Some(next) = day.succ_opt() else { return Ok(false) };
+    let to = format!("{next} 00:00:00+00");
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtext('admiral.partitions'))")
+        .execute(&mut *connection)
+        .await?;
+    let (exists,): (bool,) = sqlx::query_as("SELECT to_regclass('admiral.' || $1) IS NOT NULL")
+        .bind(&partition)
+        .fetch_one(&mut *connection)
+        .await?;
+    if exists {
+        return Ok(true);
+    }
+    let (late,): (bool,) = sqlx::query_as(&format!(
+        "SELECT EXISTS (SELECT 1 FROM admiral.{table}_default
+                         WHERE ingested_at >= $1::timestamptz AND ingested_at < $2::timestamptz)"
+    ))
+    .bind(&from)
+    .bind(&to)
+    .fetch_one(&mut *connection)
+    .await?;
+    if late {
+        return Ok(false);
+    }
+    // Names and bounds are made of a constant and a date: nothing from outside gets into this text.
+    sqlx::query(&format!(
+        "CREATE TABLE admiral.{partition} PARTITION OF admiral.{table} FOR VALUES FROM ('{from}') TO ('{to}')"
+    ))
+    .execute(connection)
+    .await?;
+    Ok(true)
+}
+
+/// How many partitions there are, the default ones included.
+pub async fn count_partitions(connection: &mut Connection) -> Result<i64, StoreError> {
+    let (partitions,): (i64,) = sqlx::query_as(
+        "SELECT count(*) FROM pg_inherits i
+          WHERE i.inhparent IN ('admiral.deployment_events'::regclass, 'admiral.deployment_output'::regclass)",
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(partitions)
+}

@@ -1,0 +1,134 @@
+//! Every endpoint × every role has an expected answer; a new endpoint without one fails.
+
+use crate::support::app::{ADMIN, ANONYMOUS, AUDITOR, As, OPERATOR, TestApp, VIEWER};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// Who is let through; all others get 403, and nobody 401.
+#[derive(Clone, Copy)]
+enum Who {
+    Everybody,
+    SignedIn,
+    Operators,
+    Auditors,
+    Admins,
+}
+
+impl Who {
+    fn includes(self, who: As) -> bool {
+        match self {
+            Self::Everybody => true,
+            Self::SignedIn => who != ANONYMOUS,
+            Self::Operators => who == ADMIN || who == OPERATOR,
+            Self::Auditors => who == ADMIN || who == AUDITOR,
+            Self::Admins => who == ADMIN,
+        }
+    }
+}
+
+/// Method, path as in the document, who is let through, a body that passes the checks that come before the role.
+fn table() -> Vec<(&'static str, &'static str, Who, Option<Value>)> {
+    vec![
+        ("get", "/api/health", Who::Everybody, None),
+        ("get", "/api/openapi.json", Who::Everybody, None),
+        ("get", "/api/setup", Who::Everybody, None),
+        (
+            "post",
+            "/api/setup",
+            Who::Everybody,
+            Some(json!({"token": "x", "username": "x", "password": "long enough to pass"})),
+        ),
+        ("get", "/api/session", Who::SignedIn, None),
+        ("post", "/api/session", Who::Everybody, Some(json!({"username": "x", "password": "x"}))),
+        ("post", "/api/session/link", Who::Everybody, Some(json!({"token": "x"}))),
+        ("delete", "/api/session", Who::SignedIn, None),
+        ("get", "/api/users", Who::Admins, None),
+        ("post", "/api/users", Who::Admins, Some(json!({"username": "new", "role": "viewer"}))),
+        ("patch", "/api/users/{id}", Who::Admins, Some(json!({}))),
+        ("delete", "/api/users/{id}", Who::Admins, None),
+        ("post", "/api/users/{id}/sign-in-link", Who::Admins, None),
+        ("get", "/api/tokens", Who::SignedIn, None),
+        ("post", "/api/tokens", Who::SignedIn, Some(json!({"name": "ci"}))),
+        ("delete", "/api/tokens/{id}", Who::SignedIn, None),
+        ("get", "/api/servers", Who::SignedIn, None),
+        ("post", "/api/servers", Who::Operators, Some(json!({"hostname": "web-1", "ssh_host": "192.0.2.1"}))),
+        ("get", "/api/servers/{id}", Who::SignedIn, None),
+        ("patch", "/api/servers/{id}", Who::Operators, Some(json!({}))),
+        ("delete", "/api/servers/{id}", Who::Operators, None),
+        ("delete", "/api/servers/{id}/host-keys", Who::Operators, None),
+        ("get", "/api/server-tags", Who::SignedIn, None),
+        ("get", "/api/keys", Who::SignedIn, None),
+        ("post", "/api/keys", Who::Operators, Some(json!({"name": "k", "private_key": "x"}))),
+        ("post", "/api/keys/generate", Who::Operators, Some(json!({"name": "k"}))),
+        ("get", "/api/keys/{id}", Who::SignedIn, None),
+        ("patch", "/api/keys/{id}", Who::Operators, Some(json!({}))),
+        ("delete", "/api/keys/{id}", Who::Operators, None),
+        ("get", "/api/audit", Who::Auditors, None),
+        ("get", "/api/playbooks", Who::SignedIn, None),
+        ("get", "/api/playbooks/content", Who::SignedIn, None),
+        ("get", "/api/deployments", Who::SignedIn, None),
+        (
+            "post",
+            "/api/deployments",
+            Who::Operators,
+            Some(json!({"playbook": "builtin/ping.yml", "all": true})),
+        ),
+        ("get", "/api/deployments/{id}", Who::SignedIn, None),
+        ("get", "/api/deployments/{id}/servers", Who::SignedIn, None),
+        ("get", "/api/deployments/{id}/events", Who::SignedIn, None),
+        ("get", "/api/deployments/{id}/output", Who::SignedIn, None),
+        ("get", "/api/deployments/{id}/stream", Who::SignedIn, None),
+        ("post", "/api/deployments/{id}/cancel", Who::Operators, Some(json!({}))),
+        ("post", "/api/deployments/{id}/retry", Who::Operators, Some(json!({}))),
+        ("get", "/api/stream", Who::SignedIn, None),
+    ]
+}
+
+#[tokio::test]
+async fn every_endpoint_answers_every_role_as_expected() {
+    let app = TestApp::start().await;
+    let document: Value = serde_json::from_str(&admiral::api::openapi_document()).unwrap();
+    let mut documented = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            documented.insert((method.clone(), path.clone()));
+        }
+    }
+    let table = table();
+    let expected: BTreeSet<_> =
+        table.iter().map(|(method, path, ..)| ((*method).to_owned(), (*path).to_owned())).collect();
+    assert_eq!(documented, expected, "the table of roles and the OpenAPI document differ");
+
+    for (method, path, who, body) in table {
+        let real = path.replace("{id}", "00000000-0000-7000-8000-000000000000");
+        for role in [ANONYMOUS, VIEWER, OPERATOR, AUDITOR, ADMIN] {
+            let verb = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let response = app.send(role, verb, &real, body.clone()).await;
+            let status = response.status().as_u16();
+            // A stream has no end to wait for.
+            let is_stream = response.headers().get("content-type").is_some_and(|kind| kind == "text/event-stream");
+            let body: Value = if is_stream { Value::Null } else { response.json().await.unwrap_or_default() };
+            let code = body["code"].as_str().unwrap_or_default().to_owned();
+            let told = format!("{method} {path} as {role:?}: {status} {body}");
+            if who.includes(role) {
+                assert!(status != 403 && code != "unauthenticated" && status < 500, "{told}");
+            } else if role == ANONYMOUS {
+                assert_eq!((status, code.as_str()), (401, "unauthenticated"), "{told}");
+            } else {
+                assert_eq!((status, code.as_str()), (403, "forbidden"), "{told}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn refusals_are_audited() {
+    let app = TestApp::start().await;
+    assert_eq!(app.get(VIEWER, "/api/users").await.status(), 403);
+    let records: Value = app.get(AUDITOR, "/api/audit?outcome=denied").await.json().await.unwrap();
+    assert_eq!(records["meta"]["total"], 1);
+    assert_eq!(records["data"][0]["actor_name"], "viewer");
+    assert_eq!(records["data"][0]["action"], "user.manage");
+    assert_eq!(records["data"][0]["address"], "127.0.0.1");
+}
