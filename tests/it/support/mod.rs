@@ -1,10 +1,9 @@
 //! What the tests stand on.
 
 pub mod ansible;
-pub mod database;
-pub mod fleet;
-pub mod stage;
 pub mod app;
 pub mod database;
+pub mod fleet;
 pub mod launchpad;
 pub mod library;
+pub mod stage;
