@@ -372,3 +372,72 @@ fn write_file(path: &Path, content: &[u8], mode: u32) -> Result<(), PrepareError
 fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> PrepareError {
     move |source| PrepareError::Io { what, source }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments_for(change: impl FnOnce(&mut DeploymentOptions)) -> Result<Vec<String>, PrepareError> {
+        let mut options = DeploymentOptions::default();
+        change(&mut options);
+        arguments(
+            &RunFolder::open("/run"),
+            Path::new("/secret/variables.yml"),
+            &options,
+            "-site.yml",
+        )
+    }
+
+    #[test]
+    fn no_value_can_be_taken_for_an_option() {
+        let arguments = arguments_for(|options| {
+            options.limit = Some("--check".to_owned());
+            options.tags = vec!["a".to_owned(), "b".to_owned()];
+            options.skip_tags = vec!["c".to_owned()];
+            options.start_at_task = Some("-vvv".to_owned());
+            options.verbosity = 2;
+            options.diff = true;
+            options.become_ = true;
+        })
+        .unwrap();
+        let expected = [
+            "--inventory=/run/inventory/admiral-run",
+            "--extra-vars=@/secret/variables.yml",
+            "--forks=50",
+            "--diff",
+            "--become",
+            "--limit=--check",
+            "--tags=a,b",
+            "--skip-tags=c",
+            "--start-at-task=-vvv",
+            "-vv",
+            "./-site.yml",
+        ];
+        assert_eq!(arguments, expected);
+    }
+
+    #[test]
+    fn a_limit_cannot_read_files() {
+        for limit in ["@/etc/passwd", "web, @x", "a:@x"] {
+            assert!(matches!(
+                arguments_for(|options| options.limit = Some(limit.to_owned())),
+                Err(PrepareError::Limit)
+            ));
+        }
+    }
+
+    #[test]
+    fn a_playbook_stays_in_its_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = RunFolder::open(root.path());
+        for path in ["../x", "/etc/x", "a/../../x", "", "./x"] {
+            let file = PlaybookFile {
+                path: path.to_owned(),
+                mode: 0o644,
+                content: Vec::new(),
+            };
+            let outcome = write_project(&folder, &[file]);
+            assert!(matches!(outcome, Err(PrepareError::PlaybookPath)), "{path:?}");
+        }
+    }
+}

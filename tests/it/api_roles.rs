@@ -132,8 +132,15 @@ async fn every_endpoint_answers_every_role_as_expected() {
             let response = app.send(role, verb, &real, body.clone()).await;
             let status = response.status().as_u16();
             // A stream has no end to wait for.
-            let is_stream = response.headers().get("content-type").is_some_and(|kind| kind == "text/event-stream");
-            let body: Value = if is_stream { Value::Null } else { response.json().await.unwrap_or_default() };
+            let is_stream = response
+                .headers()
+                .get("content-type")
+                .is_some_and(|kind| kind == "text/event-stream");
+            let body: Value = if is_stream {
+                Value::Null
+            } else {
+                response.json().await.unwrap_or_default()
+            };
             let code = body["code"].as_str().unwrap_or_default().to_owned();
             let told = format!("{method} {path} as {role:?}: {status} {body}");
             if who.includes(role) {

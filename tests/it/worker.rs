@@ -6,11 +6,13 @@ use crate::support::{
     stage::Stage,
 };
 use admiral::{
+    domain::clock::new_id,
     domain::deployment::{DeploymentServer, DeploymentStatus, HostStatus, Reason},
     process::{ProcessTarget, Signal, find_program, signal},
     store::{Database, deployments},
-    vault::RowIdentity,
+    vault::{RowIdentity, ssh_key},
 };
+use secrecy::ExposeSecret as _;
 use std::{fs, path::Path};
 
 fn statuses(rows: &[DeploymentServer]) -> Vec<(&str, HostStatus)> {
@@ -93,6 +95,77 @@ async fn a_run_goes_from_launch_to_rows() {
     }
     assert_eq!(deployment.output_bytes, output.len() as i64);
     assert!(!stage.folder(launched).path().exists());
+}
+
+#[tokio::test]
+async fn keys_are_handed_over_and_host_keys_are_learned() {
+    let stage = Stage::set().await;
+    let (key, public) = ssh_key::generate_ed25519("test").expect("a key");
+    let (_, met) = ssh_key::generate_ed25519("").expect("a host key");
+    let (_, later) = ssh_key::generate_ed25519("").expect("another");
+    let host_key = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    let script = format!(
+        r#"
+        for key in $(grep -o '/[^"]*/key-[0-9]*' ../inventory/hosts.json | sort -u); do stat -c 'key %a' $key; ssh-keygen -y -f $key; done
+        ../inventory/admiral-run --list | head -c 1; ../inventory/admiral-run --host web1
+        echo "192.0.2.1 {}" >> ../known_hosts
+        echo "192.0.2.9 {}" >> ../known_hosts
+        on runner_on_ok web1; stats '"web1":{{"ok":1}},"web2":{{"ok":1}}'
+        "#,
+        host_key(&met.public_key_line),
+        host_key(&later.public_key_line),
+    );
+    let launched = stage.launch(&script).await;
+    let id = new_id();
+    let sealed = stage
+        .vault
+        .seal(key.expose_secret().as_bytes(), RowIdentity::private_key(id))
+        .expect("sealed");
+    let mut connection = stage.test.database.acquire().await.expect("a connection");
+    sqlx::query(
+        "INSERT INTO admiral.private_keys (id, name, key_type, fingerprint, public_key, sealed_key) \
+         VALUES ($1, 'key', 'ssh-ed25519', $2, $3, $4)",
+    )
+    .bind(id)
+    .bind(&public.fingerprint)
+    .bind(&public.public_key_line)
+    .bind(sealed)
+    .execute(&mut *connection)
+    .await
+    .expect("a key");
+    sqlx::query(
+        "INSERT INTO admiral.server_private_keys (server_id, private_key_id) SELECT id, $1 FROM admiral.servers",
+    )
+    .bind(id)
+    .execute(&mut *connection)
+    .await
+    .expect("used by all");
+    let worker = stage.worker();
+    let (deployment, _) = stage.until_end(launched).await;
+    worker.end().await;
+    let output = stage.output(launched).await;
+    assert_eq!(
+        deployment.status,
+        DeploymentStatus::Completed,
+        "{deployment:#?} {output}"
+    );
+    assert_eq!(
+        output.matches("key 600").count(),
+        1,
+        "one file for both servers: {output}"
+    );
+    assert!(
+        output.contains(&host_key(&public.public_key_line)) && output.contains("{{}"),
+        "{output}"
+    );
+    let known: Vec<(String, String, bool)> = sqlx::query_as(
+        "SELECT s.hostname, k.fingerprint, s.last_seen_at IS NOT NULL \
+         FROM admiral.host_keys k JOIN admiral.servers s ON s.id = k.server_id",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .expect("host keys");
+    assert_eq!(known, [("web1".to_owned(), met.fingerprint, true)]);
 }
 
 #[tokio::test]

@@ -9,6 +9,9 @@ pub fn library() -> Arc<Library> {
     Arc::new(Library::new(LibraryConfig {
         builtin_folder: nowhere.join("builtin"),
         custom_folder: nowhere.join("custom"),
-        ansible: AnsibleTools { ansible_playbook: nowhere.join("ansible-playbook"), version: "2.19.0".to_owned() },
+        ansible: AnsibleTools {
+            ansible_playbook: nowhere.join("ansible-playbook"),
+            version: "2.19.0".to_owned(),
+        },
     }))
 }

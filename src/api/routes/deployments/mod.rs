@@ -35,7 +35,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 /// `/api/deployments…`.
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(list_deployments::list_deployments, create_deployment::create_deployment))
+        .routes(routes!(
+            list_deployments::list_deployments,
+            create_deployment::create_deployment
+        ))
         .routes(routes!(get_deployment::get_deployment))
         .routes(routes!(list_deployment_servers::list_deployment_servers))
         .routes(routes!(list_deployment_events::list_deployment_events))
