@@ -1,6 +1,7 @@
 //! Integration tests: real PostgreSQL, real `ansible-playbook`, real `sshd`.
 
 mod embedded;
+mod ingest;
 mod runner;
 mod api_document;
 mod api_fleet;
@@ -14,3 +15,4 @@ mod playbooks;
 mod stream;
 mod support;
 mod tidy;
+mod worker;

@@ -4,3 +4,4 @@ pub mod app;
 pub mod database;
 pub mod library;
 pub mod launchpad;
+pub mod fleet;

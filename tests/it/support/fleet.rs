@@ -1,0 +1,121 @@
+//! Servers and deployments, straight into the database.
+
+use admiral::{
+    domain::{
+        DeploymentId, RunId, ServerId,
+        clock::new_id,
+        deployment::{Deployment, DeploymentOptions, DeploymentServer, Launcher, Target},
+        event::DeploymentEvent,
+        playbook::{ManifestEntry, PlaybookFile, PlaybookOrigin},
+    },
+    store::{
+        Database, deployment_servers,
+        deployments::{self, NewDeployment, NewHost},
+        events, playbooks,
+    },
+};
+use sha2::{Digest as _, Sha256};
+
+/// A deployment that was just launched.
+#[derive(Debug, Clone, Copy)]
+pub struct Launched {
+    /// The deployment.
+    pub id: DeploymentId,
+    /// Its run.
+    pub run_id: RunId,
+}
+
+/// Registers servers under these names.
+pub async fn insert_servers(database: &Database, names: &[&str]) -> Vec<ServerId> {
+    let mut connection = database.acquire().await.expect("a connection");
+    let mut ids = Vec::new();
+    for (number, name) in names.iter().enumerate() {
+        let id = new_id();
+        sqlx::query(
+            "INSERT INTO admiral.servers (id, hostname, name, ssh_host, ssh_port, ssh_username) \
+             VALUES ($1, $2, $2, $3, 22, 'root') ON CONFLICT (hostname) DO NOTHING",
+        )
+        .bind(id)
+        .bind(name)
+        .bind(format!("192.0.2.{}", number + 1))
+        .execute(&mut *connection)
+        .await
+        .expect("a server");
+        let id = sqlx::query_scalar("SELECT id FROM admiral.servers WHERE hostname = $1")
+            .bind(name)
+            .fetch_one(&mut *connection)
+            .await
+            .expect("its id");
+        ids.push(id);
+    }
+    ids
+}
+
+/// Launches a playbook of one file on servers of these names.
+pub async fn launch(
+    database: &Database,
+    hosts: &[&str],
+    playbook: &str,
+    change: impl FnOnce(&mut NewDeployment),
+) -> Launched {
+    let servers = insert_servers(database, hosts).await;
+    let digest = hex::encode(Sha256::digest(playbook));
+    let mut transaction = database.begin().await.expect("a transaction");
+    let version = playbooks::upsert_playbook_version(
+        &mut transaction,
+        PlaybookOrigin::Custom,
+        "play.yml",
+        &digest,
+        &[ManifestEntry { path: "play.yml".to_owned(), mode: 0o644, digest: digest.clone() }],
+        &[PlaybookFile { path: "play.yml".to_owned(), mode: 0o644, content: playbook.as_bytes().to_vec() }],
+    )
+    .await
+    .expect("a playbook version");
+    let mut new = NewDeployment {
+        id: new_id(),
+        run_id: new_id(),
+        name: "test".to_owned(),
+        description: None,
+        playbook: "custom/play.yml".to_owned(),
+        playbook_version_id: version,
+        target: Target::All,
+        variables: serde_json::Map::new(),
+        secret_variable_names: Vec::new(),
+        sealed_variables: None,
+        options: DeploymentOptions::default(),
+        retry_of: None,
+        created_by: Launcher { id: None, username: "test".to_owned() },
+        hosts: hosts
+            .iter()
+            .zip(servers)
+            .map(|(host, server_id)| NewHost { host: (*host).to_owned(), server_id, address: "192.0.2.1:22".to_owned() })
+            .collect(),
+    };
+    change(&mut new);
+    deployments::insert_deployment(&mut transaction, &new).await.expect("a deployment");
+    transaction.commit().await.expect("committed");
+    Launched { id: new.id, run_id: new.run_id }
+}
+
+/// The deployment as it stands.
+pub async fn deployment(database: &Database, id: DeploymentId) -> Deployment {
+    let mut connection = database.acquire().await.expect("a connection");
+    deployments::get_deployment(&mut connection, id).await.expect("the deployment")
+}
+
+/// Its rows, by name.
+pub async fn rows(database: &Database, id: DeploymentId) -> Vec<DeploymentServer> {
+    let mut connection = database.acquire().await.expect("a connection");
+    let mut rows = deployment_servers::changed_since(&mut connection, id, 0).await.expect("rows");
+    rows.sort_by(|a, b| a.host.cmp(&b.host));
+    rows
+}
+
+/// All its events.
+pub async fn all_events(database: &Database, id: DeploymentId) -> Vec<DeploymentEvent> {
+    let mut connection = database.acquire().await.expect("a connection");
+    events::list_after(&mut connection, id, 0, 100_000, &events::EventFilter::default())
+        .await
+        .expect("events")
+        .events
+}

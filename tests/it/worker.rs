@@ -1,0 +1,413 @@
+//! Deployments carried out: a real worker, a real supervisor, and a scripted stand-in for `ansible-playbook` that runs the
+//! playbook as a shell script. The last test runs the real one.
+
+use crate::support::{
+    database::TestDatabase,
+    fleet::{self, Launched},
+};
+use admiral::{
+    domain::{
+        clock::SystemClock,
+        deployment::{Deployment, DeploymentServer, DeploymentStatus, HostStatus, Reason},
+    },
+    process::{ProcessTarget, Signal, find_program, signal},
+    runner::RunFolder,
+    store::{deployments, output},
+    vault::{KeyRing, RowIdentity, Vault},
+    worker::{Worker, WorkerConfig},
+};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{task::JoinHandle, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+const STAND_IN: &str = r#"#!/bin/bash
+SEQ=0
+event() {
+    SEQ=$((SEQ + 1))
+    printf '{"v":1,"seq":%d,"ts":"2026-01-02T03:04:%02d.000000Z","event":"%s"%s}\n' $SEQ $((SEQ % 60)) "$1" "$2" >> "$ADMIRAL_EVENTS_PATH"
+}
+on() { event "$1" ",\"host\":\"$2\",\"task\":\"Install\",\"task_id\":\"t1\",\"play\":\"p\"$3"; }
+stats() { event playbook_on_stats ",\"stats\":{$1}"; }
+for last; do :; done
+. "$last"
+"#;
+
+/// How long anything may take on a machine that is busy with other tests.
+const LIMIT: Duration = Duration::from_secs(60);
+
+struct Stage {
+    test: TestDatabase,
+    data: tempfile::TempDir,
+    ansible_playbook: PathBuf,
+    vault: Arc<Vault>,
+}
+
+struct WorkerAtWork {
+    task: JoinHandle<()>,
+    shutdown: CancellationToken,
+}
+
+impl Stage {
+    async fn set() -> Self {
+        let data = tempfile::tempdir().expect("a folder");
+        let ansible_playbook = data.path().join("bin/ansible-playbook");
+        fs::create_dir(data.path().join("bin")).expect("a folder");
+        fs::write(&ansible_playbook, STAND_IN).expect("written");
+        fs::set_permissions(&ansible_playbook, fs::Permissions::from_mode(0o700)).expect("made executable");
+        let vault = Arc::new(Vault::new(KeyRing::generate().expect("keys")));
+        Self { test: TestDatabase::create().await, data, ansible_playbook, vault }
+    }
+
+    fn worker(&self) -> WorkerAtWork {
+        let config = WorkerConfig {
+            grace_seconds: 2,
+            ..WorkerConfig::new(
+                self.data.path().join("data"),
+                env!("CARGO_BIN_EXE_admiral").into(),
+                self.ansible_playbook.clone(),
+            )
+        };
+        let worker =
+            Worker::new(config, self.test.database.clone(), Arc::clone(&self.vault), Arc::new(SystemClock));
+        let shutdown = CancellationToken::new();
+        WorkerAtWork { task: tokio::spawn(worker.run(shutdown.clone())), shutdown }
+    }
+
+    async fn launch(&self, playbook: &str) -> Launched {
+        fleet::launch(&self.test.database, &["web1", "web2"], playbook, |_| {}).await
+    }
+
+    async fn until(&self, launched: Launched, what: impl Fn(&Deployment, &[DeploymentServer]) -> bool) -> Deployment {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let deployment = fleet::deployment(&self.test.database, launched.id).await;
+            let rows = fleet::rows(&self.test.database, launched.id).await;
+            if what(&deployment, &rows) {
+                return deployment;
+            }
+            assert!(Instant::now() < deadline, "it took too long: {deployment:#?} {rows:#?}");
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    }
+
+    async fn until_end(&self, launched: Launched) -> (Deployment, Vec<DeploymentServer>) {
+        let deployment = self.until(launched, |deployment, _| deployment.status.is_final()).await;
+        (deployment, fleet::rows(&self.test.database, launched.id).await)
+    }
+
+    async fn run(&self, playbook: &str) -> (Launched, Deployment, Vec<DeploymentServer>) {
+        let launched = self.launch(playbook).await;
+        let worker = self.worker();
+        let (deployment, rows) = self.until_end(launched).await;
+        worker.end().await;
+        (launched, deployment, rows)
+    }
+
+    async fn output(&self, launched: Launched) -> String {
+        let mut connection = self.test.database.acquire().await.expect("a connection");
+        let chunks = output::list_after(&mut connection, launched.id, 0, 1 << 24).await.expect("output");
+        chunks.iter().map(|chunk| String::from_utf8_lossy(&chunk.content).into_owned()).collect()
+    }
+
+    fn folder(&self, launched: Launched) -> RunFolder {
+        RunFolder::open(self.data.path().join("data/runs").join(launched.run_id.to_string()))
+    }
+}
+
+impl WorkerAtWork {
+    async fn end(self) {
+        self.shutdown.cancel();
+        self.task.await.expect("the worker ends");
+    }
+
+    async fn abort(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+}
+
+fn statuses(rows: &[DeploymentServer]) -> Vec<(&str, HostStatus)> {
+    rows.iter().map(|row| (row.host.as_str(), row.status)).collect()
+}
+
+#[tokio::test]
+async fn a_run_goes_from_launch_to_rows() {
+    let stage = Stage::set().await;
+    let script = r#"
+        event playbook_on_start
+        on runner_on_start web1; on runner_on_start web2
+        on runner_on_ok web1 ',"changed":true,"result":{"msg":"the password is hunter22-secret"}'
+        on runner_on_failed web2 ',"result":{"msg":"no\nluck with hunter22-secret"}'
+        on runner_on_ok added
+        event something_new ',"more":[1]'
+        stats '"web1":{"ok":1,"changed":1},"web2":{"failures":1},"added":{"ok":1}'
+        echo "plain hunter22-secret output"; echo "$@" | tr ' ' '\n'; env; grep -c . "$PWD/../known_hosts"
+        exit 2
+    "#;
+    let launched = fleet::launch(&stage.test.database, &["web1", "web2"], script, |new| {
+        let sealed = stage.vault.seal(br#"{"password":"hunter22-secret"}"#, RowIdentity::deployment_variables(new.id));
+        new.sealed_variables = Some(sealed.expect("sealed"));
+        new.secret_variable_names = vec!["password".to_owned()];
+        new.options.check = true;
+        new.options.limit = Some("web*".to_owned());
+    })
+    .await;
+    let worker = stage.worker();
+    let (deployment, rows) = stage.until_end(launched).await;
+    worker.end().await;
+    assert_eq!(deployment.status, DeploymentStatus::Failed);
+    assert_eq!(deployment.reason, Some(Reason::HostsFailed), "{deployment:#?}");
+    assert_eq!(deployment.message.as_deref(), Some("1 of 3 hosts failed"));
+    let expected = [("added", HostStatus::Success), ("web1", HostStatus::Success), ("web2", HostStatus::Failed)];
+    assert_eq!(statuses(&rows), expected);
+    assert_eq!(rows[2].error_message.as_deref(), Some("no luck with ********"));
+    assert!(rows[0].server_id.is_none() && rows[1].server_id.is_some() && rows[1].changed);
+    let counts = deployment.counts;
+    assert_eq!((counts.total, counts.success, counts.failed, counts.changed, counts.running), (3, 2, 1, 1, 0));
+
+    let events = fleet::all_events(&stage.test.database, launched.id).await;
+    let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(kinds.first(), Some(&"deployment_started"));
+    assert_eq!(kinds.last(), Some(&"deployment_finished"));
+    assert!(kinds.contains(&"something_new"));
+    assert_eq!(events.iter().map(|event| event.position).collect::<Vec<_>>(), (1..=10).collect::<Vec<_>>());
+    assert!(events.iter().all(|event| !event.payload.get().contains("hunter22")));
+
+    let output = stage.output(launched).await;
+    assert!(output.contains("plain ******** output"), "{output}");
+    assert!(!output.contains("hunter22") && !output.contains("postgres://"), "{output}");
+    for argument in ["--check", "--limit=web*", "--forks=50", "./play.yml"] {
+        assert!(output.lines().any(|line| line == argument), "{argument} is not in {output}");
+    }
+    assert_eq!(deployment.output_bytes, output.len() as i64);
+    assert!(!stage.folder(launched).path().exists());
+}
+
+#[tokio::test]
+async fn a_run_without_a_single_event_has_failed() {
+    let stage = Stage::set().await;
+    let (_, deployment, rows) = stage.run("echo all is well; exit 0").await;
+    assert_eq!((deployment.status, deployment.reason), (DeploymentStatus::Failed, Some(Reason::PlaybookError)));
+    assert!(deployment.message.as_deref().is_some_and(|message| message.contains("callback plugin did not load")));
+    assert!(rows.iter().all(|row| row.status == HostStatus::Cancelled && row.started_at.is_none()));
+}
+
+#[tokio::test]
+async fn lines_that_cannot_be_read_do_not_stop_a_run() {
+    let stage = Stage::set().await;
+    let (launched, deployment, rows) = stage
+        .run(
+            r#"
+            event unheard_of
+            head -c 1200000 /dev/zero | tr '\0' x >> "$ADMIRAL_EVENTS_PATH"; echo >> "$ADMIRAL_EVENTS_PATH"
+            printf 'not json\n\n[]\n{"v":1}\n' >> "$ADMIRAL_EVENTS_PATH"
+            on runner_on_ok web1 ',"result":{"msg":"'$'\xff\xfe''"}'
+            stats '"web1":{"ok":1},"web2":{"ok":1}'
+            printf '\377\000 raw\n'
+            exit 0
+            "#,
+        )
+        .await;
+    assert_eq!((deployment.status, deployment.reason), (DeploymentStatus::Completed, None), "{deployment:#?}");
+    assert_eq!(statuses(&rows), [("web1", HostStatus::Success), ("web2", HostStatus::Success)]);
+    assert_eq!(deployment.warnings.len(), 4, "{:?}", deployment.warnings);
+    assert!(deployment.warnings[0].contains("1200000 bytes is longer than the limit"), "{:?}", deployment.warnings);
+    let events = fleet::all_events(&stage.test.database, launched.id).await;
+    assert_eq!(events.iter().filter(|event| event.kind == "warning").count(), 4);
+    assert!(events.iter().any(|event| event.kind == "unheard_of"));
+    assert!(events.iter().any(|event| event.payload.get().contains("\u{fffd}\u{fffd}")));
+}
+
+#[tokio::test]
+async fn a_line_torn_by_death_is_stated() {
+    let stage = Stage::set().await;
+    let (_, deployment, rows) = stage
+        .run(r#"on runner_on_start web1; printf '{"v":1,"seq":2,"ev' >> "$ADMIRAL_EVENTS_PATH"; kill -KILL $$"#)
+        .await;
+    assert_eq!((deployment.status, deployment.reason), (DeploymentStatus::Failed, Some(Reason::PlaybookError)));
+    assert!(deployment.message.as_deref().is_some_and(|message| message.contains("signal 9")), "{deployment:#?}");
+    assert_eq!(statuses(&rows), [("web1", HostStatus::Failed), ("web2", HostStatus::Cancelled)]);
+    assert!(deployment.warnings[0].contains("torn after 18 bytes"), "{:?}", deployment.warnings);
+}
+
+#[tokio::test]
+async fn a_cancelled_run_ends_and_says_so() {
+    let stage = Stage::set().await;
+    let launched = stage.launch("on runner_on_start web1; while :; do sleep 0.05; done").await;
+    let worker = stage.worker();
+    stage.until(launched, |_, rows| rows[0].status == HostStatus::Running).await;
+    let mut transaction = stage.test.database.begin().await.expect("a transaction");
+    deployments::request_cancel(&mut transaction, launched.id, "test", false).await.expect("asked");
+    transaction.commit().await.expect("committed");
+    let (deployment, rows) = stage.until_end(launched).await;
+    worker.end().await;
+    assert_eq!((deployment.status, deployment.reason), (DeploymentStatus::Cancelled, Some(Reason::CancelledByUser)));
+    assert_eq!(statuses(&rows), [("web1", HostStatus::Cancelled), ("web2", HostStatus::Cancelled)]);
+}
+
+#[tokio::test]
+async fn a_second_cancel_skips_the_grace() {
+    let stage = Stage::set().await;
+    let launched = stage.launch("trap '' TERM; on runner_on_start web1; while :; do sleep 0.05; done").await;
+    let worker = stage.worker();
+    stage.until(launched, |_, rows| rows[0].status == HostStatus::Running).await;
+    for force in [false, true] {
+        let mut transaction = stage.test.database.begin().await.expect("a transaction");
+        deployments::request_cancel(&mut transaction, launched.id, "test", force).await.expect("asked");
+        transaction.commit().await.expect("committed");
+    }
+    let (deployment, _) = stage.until_end(launched).await;
+    worker.end().await;
+    assert_eq!(deployment.status, DeploymentStatus::Cancelled);
+}
+
+#[tokio::test]
+async fn a_run_ends_at_its_timeout() {
+    let stage = Stage::set().await;
+    let script = "on runner_on_start web1; while :; do sleep 0.05; done";
+    let launched = fleet::launch(&stage.test.database, &["web1", "web2"], script, |new| {
+        new.options.timeout_seconds = 1;
+    })
+    .await;
+    let worker = stage.worker();
+    let (deployment, rows) = stage.until_end(launched).await;
+    worker.end().await;
+    assert_eq!((deployment.status, deployment.reason), (DeploymentStatus::Failed, Some(Reason::TimedOut)));
+    assert_eq!(statuses(&rows), [("web1", HostStatus::Failed), ("web2", HostStatus::Cancelled)]);
+}
+
+/// The rows without what differs between any two runs.
+fn comparable(rows: Vec<DeploymentServer>) -> Vec<DeploymentServer> {
+    rows.into_iter().map(|row| DeploymentServer { position: 0, ..row }).collect()
+}
+
+fn gated(gate: &Path) -> String {
+    format!(
+        r#"
+        event playbook_on_start
+        on runner_on_start web1; on runner_on_ok web1; on runner_on_start web2
+        on runner_on_failed web2 ',"result":{{"msg":"first"}}'
+        echo before
+        printf '{{"v":1,"seq":6,"ts":"2026-01-02T03:04:06Z",' >> "$ADMIRAL_EVENTS_PATH"
+        until [ -e "{}" ]; do sleep 0.02; done
+        printf '"event":"runner_on_ok","host":"web1","changed":true}}\n' >> "$ADMIRAL_EVENTS_PATH"
+        SEQ=6
+        stats '"web1":{{"ok":2,"changed":1}},"web2":{{"ok":1,"rescued":1}}'
+        echo after
+        "#,
+        gate.display()
+    )
+}
+
+#[tokio::test]
+async fn a_run_that_lost_its_worker_ends_like_an_undisturbed_twin() {
+    let stage = Stage::set().await;
+    let gate = stage.data.path().join("gate");
+    let launched = stage.launch(&gated(&gate)).await;
+    let first = stage.worker();
+    stage.until(launched, |_, rows| rows[1].status == HostStatus::Failed).await;
+    first.abort().await;
+    fs::write(&gate, "").expect("opened");
+    let second = stage.worker();
+    let (deployment, rows) = stage.until_end(launched).await;
+    second.end().await;
+    let (twin, twin_deployment, twin_rows) = stage.run(&gated(&gate)).await;
+    assert_eq!(deployment.status, DeploymentStatus::Completed, "{deployment:#?}");
+    assert_eq!(deployment.counts, twin_deployment.counts);
+    assert_eq!(comparable(rows), comparable(twin_rows));
+    assert_eq!(stage.output(launched).await, stage.output(twin).await);
+    let events = async |launched: Launched| {
+        let events = fleet::all_events(&stage.test.database, launched.id).await;
+        events.into_iter().map(|event| (event.position, event.kind, event.payload.to_string())).collect::<Vec<_>>()
+    };
+    assert_eq!(events(launched).await, events(twin).await);
+}
+
+#[tokio::test]
+async fn a_run_whose_supervisor_is_killed_is_lost() {
+    let stage = Stage::set().await;
+    let launched = stage.launch("on runner_on_start web1; while :; do sleep 0.05; done").await;
+    let worker = stage.worker();
+    stage.until(launched, |_, rows| rows[0].status == HostStatus::Running).await;
+    let started = stage.folder(launched).read_started().expect("readable").expect("started");
+    signal(&ProcessTarget::Process(started.supervisor), Signal::KILL).expect("killed");
+    let (deployment, rows) = stage.until_end(launched).await;
+    worker.end().await;
+    assert_eq!((deployment.status, deployment.reason), (DeploymentStatus::Failed, Some(Reason::WorkerLost)));
+    assert_eq!(statuses(&rows), [("web1", HostStatus::Failed), ("web2", HostStatus::Cancelled)]);
+    assert!(!started.ansible.is_alive());
+}
+
+#[tokio::test]
+async fn secrets_that_do_not_open_end_a_deployment_before_it_begins() {
+    let stage = Stage::set().await;
+    let launched = fleet::launch(&stage.test.database, &["web1"], "exit 0", |new| {
+        new.sealed_variables = Some(b"nonsense".to_vec());
+    })
+    .await;
+    let worker = stage.worker();
+    let (deployment, rows) = stage.until_end(launched).await;
+    worker.end().await;
+    assert_eq!((deployment.status, deployment.reason), (DeploymentStatus::Failed, Some(Reason::InventoryError)));
+    assert!(deployment.message.as_deref().is_some_and(|message| message.contains("the secret variables")));
+    assert_eq!(statuses(&rows), [("web1", HostStatus::Cancelled)]);
+    assert!(!stage.folder(launched).path().exists());
+}
+
+#[tokio::test]
+async fn the_real_ansible_agrees() {
+    let mut stage = Stage::set().await;
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin");
+    stage.ansible_playbook = find_program("ansible-playbook", &[beside]).expect("ansible-playbook is installed");
+    let launched = fleet::launch(
+        &stage.test.database,
+        &["web1", "web2", "web3"],
+        r"
+- hosts: web1,web2
+  gather_facts: false
+  connection: local
+  tasks:
+    - name: Say the secret
+      ansible.builtin.debug:
+        msg: 'the word is {{ word }} and {{ plain }}'
+    - name: Fail on one
+      ansible.builtin.fail:
+        msg: as asked
+      when: inventory_hostname == 'web2'
+    - block:
+        - name: Change
+          ansible.builtin.command: 'true'
+        - name: Fail to be rescued
+          ansible.builtin.command: 'false'
+      rescue:
+        - name: Rescue
+          ansible.builtin.debug:
+            msg: rescued
+",
+        |new| {
+            let sealed = stage.vault.seal(br#"{"word":"hunter22-secret"}"#, RowIdentity::deployment_variables(new.id));
+            new.sealed_variables = Some(sealed.expect("sealed"));
+            new.variables.insert("plain".to_owned(), "{{ 1 + 1 }}".into());
+        },
+    )
+    .await;
+    let worker = stage.worker();
+    let (deployment, rows) = stage.until_end(launched).await;
+    worker.end().await;
+    let output = stage.output(launched).await;
+    let expected = [("web1", HostStatus::Success), ("web2", HostStatus::Failed), ("web3", HostStatus::Skipped)];
+    assert_eq!(statuses(&rows), expected, "{deployment:#?} {output}");
+    assert_eq!((rows[0].ok, rows[0].changed_count, rows[0].skipped, rows[0].rescued), (3, 1, 1, 1), "{output}");
+    assert_eq!(rows[1].error_message.as_deref(), Some("as asked"));
+    assert_eq!(deployment.message.as_deref(), Some("1 of 3 hosts failed"));
+    assert!(output.contains("the word is ******** and {{ 1 + 1 }}"), "{output}");
+    let events = fleet::all_events(&stage.test.database, launched.id).await;
+    assert!(events.iter().any(|event| event.task.as_deref() == Some("Say the secret")));
+    assert!(events.iter().all(|event| !event.payload.get().contains("hunter22")));
+}
