@@ -40,11 +40,21 @@ fn table() -> Vec<(&'static str, &'static str, Who, Option<Value>)> {
             Some(json!({"token": "x", "username": "x", "password": "long enough to pass"})),
         ),
         ("get", "/api/session", Who::SignedIn, None),
-        ("post", "/api/session", Who::Everybody, Some(json!({"username": "x", "password": "x"}))),
+        (
+            "post",
+            "/api/session",
+            Who::Everybody,
+            Some(json!({"username": "x", "password": "x"})),
+        ),
         ("post", "/api/session/link", Who::Everybody, Some(json!({"token": "x"}))),
         ("delete", "/api/session", Who::SignedIn, None),
         ("get", "/api/users", Who::Admins, None),
-        ("post", "/api/users", Who::Admins, Some(json!({"username": "new", "role": "viewer"}))),
+        (
+            "post",
+            "/api/users",
+            Who::Admins,
+            Some(json!({"username": "new", "role": "viewer"})),
+        ),
         ("patch", "/api/users/{id}", Who::Admins, Some(json!({}))),
         ("delete", "/api/users/{id}", Who::Admins, None),
         ("post", "/api/users/{id}/sign-in-link", Who::Admins, None),
@@ -52,14 +62,24 @@ fn table() -> Vec<(&'static str, &'static str, Who, Option<Value>)> {
         ("post", "/api/tokens", Who::SignedIn, Some(json!({"name": "ci"}))),
         ("delete", "/api/tokens/{id}", Who::SignedIn, None),
         ("get", "/api/servers", Who::SignedIn, None),
-        ("post", "/api/servers", Who::Operators, Some(json!({"hostname": "web-1", "ssh_host": "192.0.2.1"}))),
+        (
+            "post",
+            "/api/servers",
+            Who::Operators,
+            Some(json!({"hostname": "web-1", "ssh_host": "192.0.2.1"})),
+        ),
         ("get", "/api/servers/{id}", Who::SignedIn, None),
         ("patch", "/api/servers/{id}", Who::Operators, Some(json!({}))),
         ("delete", "/api/servers/{id}", Who::Operators, None),
         ("delete", "/api/servers/{id}/host-keys", Who::Operators, None),
         ("get", "/api/server-tags", Who::SignedIn, None),
         ("get", "/api/keys", Who::SignedIn, None),
-        ("post", "/api/keys", Who::Operators, Some(json!({"name": "k", "private_key": "x"}))),
+        (
+            "post",
+            "/api/keys",
+            Who::Operators,
+            Some(json!({"name": "k", "private_key": "x"})),
+        ),
         ("post", "/api/keys/generate", Who::Operators, Some(json!({"name": "k"}))),
         ("get", "/api/keys/{id}", Who::SignedIn, None),
         ("patch", "/api/keys/{id}", Who::Operators, Some(json!({}))),
@@ -79,9 +99,14 @@ async fn every_endpoint_answers_every_role_as_expected() {
         }
     }
     let table = table();
-    let expected: BTreeSet<_> =
-        table.iter().map(|(method, path, ..)| ((*method).to_owned(), (*path).to_owned())).collect();
-    assert_eq!(documented, expected, "the table of roles and the OpenAPI document differ");
+    let expected: BTreeSet<_> = table
+        .iter()
+        .map(|(method, path, ..)| ((*method).to_owned(), (*path).to_owned()))
+        .collect();
+    assert_eq!(
+        documented, expected,
+        "the table of roles and the OpenAPI document differ"
+    );
 
     for (method, path, who, body) in table {
         let real = path.replace("{id}", "00000000-0000-7000-8000-000000000000");
@@ -107,7 +132,12 @@ async fn every_endpoint_answers_every_role_as_expected() {
 async fn refusals_are_audited() {
     let app = TestApp::start().await;
     assert_eq!(app.get(VIEWER, "/api/users").await.status(), 403);
-    let records: Value = app.get(AUDITOR, "/api/audit?outcome=denied").await.json().await.unwrap();
+    let records: Value = app
+        .get(AUDITOR, "/api/audit?outcome=denied")
+        .await
+        .json()
+        .await
+        .unwrap();
     assert_eq!(records["meta"]["total"], 1);
     assert_eq!(records["data"][0]["actor_name"], "viewer");
     assert_eq!(records["data"][0]["action"], "user.manage");

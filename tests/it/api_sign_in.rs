@@ -15,21 +15,34 @@ async fn a_session_begins_slides_and_ends() {
     let response = app.sign_in("ada", PASSWORD).await;
     assert_eq!(response.status(), 200);
     let header = response.headers()["set-cookie"].to_str().unwrap().to_owned();
-    assert!(header.contains("HttpOnly") && header.contains("SameSite=Lax") && !header.contains("Secure"), "{header}");
+    assert!(
+        header.contains("HttpOnly") && header.contains("SameSite=Lax") && !header.contains("Secure"),
+        "{header}"
+    );
     let token = cookie(&response);
     let (_, session) = json(response).await;
     assert_eq!(session["user"]["username"], "ada");
     // Used every eleven hours it lives on, but for seven days at most.
     for hours in (11..168).step_by(11) {
         app.clock.advance(TimeDelta::hours(11));
-        assert_eq!(app.with_cookie(&token, Method::GET, "/api/session", &[]).await.status(), 200, "{hours}");
+        assert_eq!(
+            app.with_cookie(&token, Method::GET, "/api/session", &[]).await.status(),
+            200,
+            "{hours}"
+        );
     }
     app.clock.advance(TimeDelta::hours(4));
-    assert_eq!(app.with_cookie(&token, Method::GET, "/api/session", &[]).await.status(), 401);
+    assert_eq!(
+        app.with_cookie(&token, Method::GET, "/api/session", &[]).await.status(),
+        401
+    );
     // Unused for twelve hours it ends.
     let token = cookie(&app.sign_in("ada", PASSWORD).await);
     app.clock.advance(TimeDelta::hours(12));
-    assert_eq!(app.with_cookie(&token, Method::GET, "/api/session", &[]).await.status(), 401);
+    assert_eq!(
+        app.with_cookie(&token, Method::GET, "/api/session", &[]).await.status(),
+        401
+    );
     // Signing in again ends the session that the browser came with.
     let old = cookie(&app.sign_in("ada", PASSWORD).await);
     let again = app
@@ -41,11 +54,22 @@ async fn a_session_begins_slides_and_ends() {
         .await
         .unwrap();
     let new = cookie(&again);
-    assert_eq!(app.with_cookie(&old, Method::GET, "/api/session", &[]).await.status(), 401);
+    assert_eq!(
+        app.with_cookie(&old, Method::GET, "/api/session", &[]).await.status(),
+        401
+    );
     // Signing out ends it.
     let origin = [("origin", app.base.as_str())];
-    assert_eq!(app.with_cookie(&new, Method::DELETE, "/api/session", &origin).await.status(), 204);
-    assert_eq!(app.with_cookie(&new, Method::GET, "/api/session", &[]).await.status(), 401);
+    assert_eq!(
+        app.with_cookie(&new, Method::DELETE, "/api/session", &origin)
+            .await
+            .status(),
+        204
+    );
+    assert_eq!(
+        app.with_cookie(&new, Method::GET, "/api/session", &[]).await.status(),
+        401
+    );
 }
 
 #[tokio::test]
@@ -53,9 +77,19 @@ async fn a_wrong_password_and_an_unknown_or_disabled_user_look_the_same() {
     let app = TestApp::start().await;
     app.add_user("ada", Role::Operator, PASSWORD).await;
     let off = app.add_user("off", Role::Operator, PASSWORD).await;
-    assert_eq!(app.patch(ADMIN, &format!("/api/users/{off}"), body!({"disabled": true})).await.status(), 200);
+    assert_eq!(
+        app.patch(ADMIN, &format!("/api/users/{off}"), body!({"disabled": true}))
+            .await
+            .status(),
+        200
+    );
     let mut answers = Vec::new();
-    for (username, password) in [("ada", "wrong"), ("nobody", PASSWORD), ("off", PASSWORD), ("viewer", "")] {
+    for (username, password) in [
+        ("ada", "wrong"),
+        ("nobody", PASSWORD),
+        ("off", PASSWORD),
+        ("viewer", ""),
+    ] {
         let (status, mut problem) = json(app.sign_in(username, password).await).await;
         assert_eq!((status, problem["code"].as_str()), (401, Some("invalid_credentials")));
         problem.as_object_mut().unwrap().remove("request_id");
@@ -99,8 +133,20 @@ async fn changes_by_cookie_come_from_our_own_pages_only() {
         let response = app.with_cookie(&token, Method::DELETE, path, &headers).await;
         let (status, problem) = json(response).await;
         assert_eq!(status, expected, "{headers:?}");
-        assert_eq!(problem["code"], if expected == 403 { "origin_mismatch" } else { "not_found" });
-        assert_eq!(app.with_cookie(&token, Method::GET, "/api/servers", &headers).await.status(), 200);
+        assert_eq!(
+            problem["code"],
+            if expected == 403 {
+                "origin_mismatch"
+            } else {
+                "not_found"
+            }
+        );
+        assert_eq!(
+            app.with_cookie(&token, Method::GET, "/api/servers", &headers)
+                .await
+                .status(),
+            200
+        );
     }
     // A foreign page may not sign its visitor in, either.
     let response = app
@@ -128,14 +174,26 @@ async fn the_first_admin_is_made_once() {
     let (older, token) = (token_of(&older.url_path()), token_of(&link.url_path()));
 
     let (status, problem) = json(app.post(ANONYMOUS, "/api/setup", setup(token.clone(), "short")).await).await;
-    assert_eq!((status, problem["errors"][0]["field"].as_str()), (422, Some("password")));
-    assert_eq!(app.post(ANONYMOUS, "/api/setup", setup(older, PASSWORD)).await.status(), 401);
+    assert_eq!(
+        (status, problem["errors"][0]["field"].as_str()),
+        (422, Some("password"))
+    );
+    assert_eq!(
+        app.post(ANONYMOUS, "/api/setup", setup(older, PASSWORD)).await.status(),
+        401
+    );
     let response = app.post(ANONYMOUS, "/api/setup", setup(token.clone(), PASSWORD)).await;
     assert_eq!(response.status(), 201);
     let session = cookie(&response);
     assert_eq!(json(response).await.1["user"]["role"], "admin");
-    assert_eq!(app.with_cookie(&session, Method::GET, "/api/users", &[]).await.status(), 200);
-    assert_eq!(app.post(ANONYMOUS, "/api/setup", setup(token, PASSWORD)).await.status(), 409);
+    assert_eq!(
+        app.with_cookie(&session, Method::GET, "/api/users", &[]).await.status(),
+        200
+    );
+    assert_eq!(
+        app.post(ANONYMOUS, "/api/setup", setup(token, PASSWORD)).await.status(),
+        409
+    );
     assert_eq!(json(state(&app).await.unwrap()).await.1, body!({"needed": false}));
     assert!(auth::first_start(&app.database, &*app.clock).await.unwrap().is_none());
 }
@@ -155,9 +213,18 @@ async fn a_sign_in_link_works_once_and_for_half_an_hour() {
     let app = TestApp::start().await;
     let id = app.add_user("ada", Role::Viewer, PASSWORD).await;
     let make = async || {
-        let (status, link) = json(app.post(ADMIN, &format!("/api/users/{id}/sign-in-link"), body!({})).await).await;
+        let (status, link) = json(
+            app.post(ADMIN, &format!("/api/users/{id}/sign-in-link"), body!({}))
+                .await,
+        )
+        .await;
         assert_eq!(status, 201);
-        link["url_path"].as_str().unwrap().strip_prefix("/sign-in?token=").unwrap().to_owned()
+        link["url_path"]
+            .as_str()
+            .unwrap()
+            .strip_prefix("/sign-in?token=")
+            .unwrap()
+            .to_owned()
     };
     let older = make().await;
     let token = make().await;

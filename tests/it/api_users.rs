@@ -18,22 +18,47 @@ async fn users_are_made_changed_and_deleted() {
     let app = TestApp::start().await;
     let new = body!({"username": "ada", "role": "operator", "password": PASSWORD});
     let (status, user) = json(app.post(ADMIN, "/api/users", new.clone()).await).await;
-    assert_eq!((status, user["role"].as_str(), user["disabled"].as_bool()), (201, Some("operator"), Some(false)));
+    assert_eq!(
+        (status, user["role"].as_str(), user["disabled"].as_bool()),
+        (201, Some("operator"), Some(false))
+    );
     assert!(!user.to_string().contains("argon2"));
     let (status, problem) = json(app.post(ADMIN, "/api/users", new).await).await;
     assert_eq!((status, fields(&problem)), (409, vec!["username"]));
     let bad = body!({"username": "a b", "role": "operator", "password": "short"});
-    assert_eq!(fields(&json(app.post(ADMIN, "/api/users", bad).await).await.1), ["username", "password"]);
-    let (status, problem) = json(app.post(ADMIN, "/api/users", body!({"username": "x", "role": "god"})).await).await;
+    assert_eq!(
+        fields(&json(app.post(ADMIN, "/api/users", bad).await).await.1),
+        ["username", "password"]
+    );
+    let (status, problem) = json(
+        app.post(ADMIN, "/api/users", body!({"username": "x", "role": "god"}))
+            .await,
+    )
+    .await;
     assert_eq!((status, fields(&problem)), (422, vec!["role"]));
 
     let path = format!("/api/users/{}", user["id"].as_str().unwrap());
     let session = cookie(&app.sign_in("ada", PASSWORD).await);
     let (_, changed) = json(app.patch(ADMIN, &path, body!({"role": "viewer"})).await).await;
     assert_eq!(changed["role"], "viewer");
-    assert_eq!(app.with_cookie(&session, Method::GET, "/api/servers", &[]).await.status(), 200);
-    assert_eq!(app.patch(ADMIN, &path, body!({"password": "another long one"})).await.status(), 200);
-    assert_eq!(app.with_cookie(&session, Method::GET, "/api/servers", &[]).await.status(), 401);
+    assert_eq!(
+        app.with_cookie(&session, Method::GET, "/api/servers", &[])
+            .await
+            .status(),
+        200
+    );
+    assert_eq!(
+        app.patch(ADMIN, &path, body!({"password": "another long one"}))
+            .await
+            .status(),
+        200
+    );
+    assert_eq!(
+        app.with_cookie(&session, Method::GET, "/api/servers", &[])
+            .await
+            .status(),
+        401
+    );
     assert_eq!(app.sign_in("ada", PASSWORD).await.status(), 401);
     assert_eq!(app.sign_in("ada", "another long one").await.status(), 200);
     assert_eq!(app.patch(ADMIN, &path, body!({"username": "eve"})).await.status(), 422);
@@ -64,7 +89,11 @@ async fn an_admin_always_remains() {
 #[tokio::test]
 async fn tokens_expire_are_revoked_and_are_ones_own() {
     let app = TestApp::start().await;
-    let (status, made) = json(app.post(OPERATOR, "/api/tokens", body!({"name": "ci", "expires_in_days": 2})).await).await;
+    let (status, made) = json(
+        app.post(OPERATOR, "/api/tokens", body!({"name": "ci", "expires_in_days": 2}))
+            .await,
+    )
+    .await;
     assert_eq!(status, 201);
     let token = made["token"].as_str().unwrap().to_owned();
     assert!(token.starts_with("adm_"));
@@ -87,7 +116,10 @@ async fn tokens_expire_are_revoked_and_are_ones_own() {
     assert_eq!(with_token(&app, token).await, 200);
     assert_eq!(app.delete(OPERATOR, &path).await.status(), 204);
     assert_eq!(with_token(&app, token).await, 401);
-    for wrong in [body!({"name": "", "expires_in_days": 0}), body!({"name": " ", "expires_in_days": 4000})] {
+    for wrong in [
+        body!({"name": "", "expires_in_days": 0}),
+        body!({"name": " ", "expires_in_days": 4000}),
+    ] {
         let (status, problem) = json(app.post(OPERATOR, "/api/tokens", wrong).await).await;
         assert_eq!((status, fields(&problem)), (422, vec!["name", "expires_in_days"]));
     }
@@ -102,10 +134,25 @@ async fn a_disabled_user_is_out_at_once() {
     let (_, list) = json(app.get(ADMIN, "/api/users?search=viewer").await).await;
     let viewer = list["data"][0]["id"].as_str().unwrap().to_owned();
     for id in [id.to_string(), viewer] {
-        assert_eq!(app.patch(ADMIN, &format!("/api/users/{id}"), body!({"disabled": true})).await.status(), 200);
-        assert_eq!(app.post(ADMIN, &format!("/api/users/{id}/sign-in-link"), Value::Null).await.status(), 409);
+        assert_eq!(
+            app.patch(ADMIN, &format!("/api/users/{id}"), body!({"disabled": true}))
+                .await
+                .status(),
+            200
+        );
+        assert_eq!(
+            app.post(ADMIN, &format!("/api/users/{id}/sign-in-link"), Value::Null)
+                .await
+                .status(),
+            409
+        );
     }
-    assert_eq!(app.with_cookie(&session, Method::GET, "/api/servers", &[]).await.status(), 401);
+    assert_eq!(
+        app.with_cookie(&session, Method::GET, "/api/servers", &[])
+            .await
+            .status(),
+        401
+    );
     assert_eq!(app.get(VIEWER, "/api/servers").await.status(), 401);
     assert_eq!(app.get(ANONYMOUS, "/api/servers").await.status(), 401);
 }

@@ -13,5 +13,8 @@ async fn passes_make_partitions_ahead_and_may_be_repeated() {
     one.unwrap();
     two.unwrap();
     let mut connection = test.database.acquire().await.unwrap();
-    assert_eq!(partitions::count_partitions(&mut connection).await.unwrap(), 2 * (4 + 1));
+    assert_eq!(
+        partitions::count_partitions(&mut connection).await.unwrap(),
+        2 * (4 + 1)
+    );
 }

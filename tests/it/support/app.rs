@@ -72,8 +72,13 @@ impl TestApp {
         let TestDatabase { database, .. } = TestDatabase::create().await;
         let clock = Arc::new(TestClock(Mutex::new(SystemClock.now())));
         let vault = Arc::new(Vault::new(KeyRing::generate().expect("randomness")));
-        let state =
-            AppState::new(database.clone(), vault, super::library::library(), clock.clone(), ApiConfig::default());
+        let state = AppState::new(
+            database.clone(),
+            vault,
+            super::library::library(),
+            clock.clone(),
+            ApiConfig::default(),
+        );
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
         let shutdown = CancellationToken::new();
@@ -92,9 +97,12 @@ impl TestApp {
     async fn with_users(mut self) -> Self {
         let mut connection = self.database.acquire().await.unwrap();
         for role in Role::ALL {
-            let user = users::insert_user(&mut connection, new_id(), role.as_str(), *role, None).await.unwrap();
-            let (token, _) =
-                auth::tokens::create(&mut connection, user.id, "tests", self.clock.now(), None).await.unwrap();
+            let user = users::insert_user(&mut connection, new_id(), role.as_str(), *role, None)
+                .await
+                .unwrap();
+            let (token, _) = auth::tokens::create(&mut connection, user.id, "tests", self.clock.now(), None)
+                .await
+                .unwrap();
             self.tokens.push((*role, token));
         }
         self
@@ -104,7 +112,11 @@ impl TestApp {
     pub async fn send(&self, who: As, method: Method, path: &str, body: Option<Value>) -> Response {
         let mut request = self.client.request(method, format!("{}{path}", self.base));
         if let As::Role(role) = who {
-            let (_, token) = self.tokens.iter().find(|(of, _)| *of == role).expect("a token for each role");
+            let (_, token) = self
+                .tokens
+                .iter()
+                .find(|(of, _)| *of == role)
+                .expect("a token for each role");
             request = request.bearer_auth(token.expose_secret());
         }
         if let Some(body) = body {
@@ -137,7 +149,10 @@ impl TestApp {
     pub async fn add_user(&self, username: &str, role: Role, password: &str) -> uuid::Uuid {
         let hash = auth::passwords::hash(SecretString::from(password)).await.unwrap();
         let mut connection = self.database.acquire().await.unwrap();
-        users::insert_user(&mut connection, new_id(), username, role, Some(&hash)).await.unwrap().id
+        users::insert_user(&mut connection, new_id(), username, role, Some(&hash))
+            .await
+            .unwrap()
+            .id
     }
 
     /// Signs in; the answer.
@@ -148,7 +163,10 @@ impl TestApp {
 
     /// A request with a session's cookie and `headers`.
     pub async fn with_cookie(&self, cookie: &str, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {
-        let mut request = self.client.request(method, format!("{}{path}", self.base)).header("cookie", cookie);
+        let mut request = self
+            .client
+            .request(method, format!("{}{path}", self.base))
+            .header("cookie", cookie);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -158,7 +176,12 @@ impl TestApp {
 
 /// The session's cookie in an answer, as `name=value`.
 pub fn cookie(response: &Response) -> String {
-    let header = response.headers().get("set-cookie").expect("a cookie").to_str().unwrap();
+    let header = response
+        .headers()
+        .get("set-cookie")
+        .expect("a cookie")
+        .to_str()
+        .unwrap();
     header.split(';').next().unwrap().to_owned()
 }
 
