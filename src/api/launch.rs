@@ -1,13 +1,17 @@
 //! Launching: everything is checked, then everything is frozen in one transaction. What could have been refused here never fails
 //! later.
 
+mod request;
+
+pub(super) use request::LaunchRequest;
+
+use self::request::{Checked, check};
 use super::{AppState, extract::Actor, problem::Problem};
 use crate::{
     domain::{
         ServerId,
         clock::new_id,
-        deployment::{Deployment, DeploymentOptions, Launcher, Target},
-        playbook::PlaybookId,
+        deployment::{Deployment, Launcher, Target},
         server::{Server, ServerStatus},
         validation::{Invalid, Validator},
     },
@@ -22,45 +26,15 @@ use crate::{
     vault::RowIdentity,
 };
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::{Map, Value};
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     fmt::Write as _,
 };
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-const MAX_NAME: usize = 200;
-const MAX_DESCRIPTION: usize = 10_000;
-const MAX_SERVER_IDS: usize = 10_000;
 /// As many host names are listed in one message.
 const MAX_NAMED: usize = 10;
-
-/// What was asked for, as it came.
-#[derive(Debug, Default)]
-pub(super) struct LaunchRequest {
-    pub(super) name: Option<String>,
-    pub(super) description: Option<String>,
-    pub(super) playbook: String,
-    pub(super) server_ids: Option<Vec<ServerId>>,
-    pub(super) tags: Option<Vec<String>>,
-    pub(super) all: Option<bool>,
-    pub(super) variables: Map<String, Value>,
-    pub(super) secret_variables: BTreeMap<String, SecretString>,
-    pub(super) options: DeploymentOptions,
-}
-
-/// What was asked for, as far as that can be judged without looking anywhere.
-#[derive(Debug)]
-struct Checked {
-    name: Option<String>,
-    description: Option<String>,
-    playbook: PlaybookId,
-    target: Target,
-    variables: Map<String, Value>,
-    secret_variables: BTreeMap<String, SecretString>,
-    options: DeploymentOptions,
-}
 
 /// Launches a deployment.
 pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchRequest) -> Result<Deployment, Problem> {
@@ -69,6 +43,11 @@ pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchReque
     let mut transaction = state.database.begin().await?;
     let servers = resolve(&mut transaction, &checked.target).await?;
     let id = new_id();
+    let sealed_variables = expose(&checked.secret_variables)
+        .map_err(|error| Problem::internal(&error))?
+        .map(|text| state.vault.seal(&text, RowIdentity::deployment_variables(id)))
+        .transpose()
+        .map_err(|error| Problem::internal(&error))?;
     let new = NewDeployment {
         id,
         run_id: new_id(),
@@ -77,7 +56,7 @@ pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchReque
         playbook: checked.playbook.to_string(),
         playbook_version_id: version,
         target: checked.target,
-        sealed_variables: seal(state, id, &checked.secret_variables)?,
+        sealed_variables,
         secret_variable_names: checked.secret_variables.into_keys().collect(),
         variables: checked.variables,
         options: checked.options,
@@ -179,133 +158,6 @@ fn host(server: &Server) -> NewHost {
         server_id: server.id,
         address,
     }
-}
-
-/// What can be judged without looking anywhere.
-fn check(request: LaunchRequest) -> Result<Checked, Invalid> {
-    let mut validator = Validator::new();
-    let name = request.name.map(|name| name.trim().to_owned());
-    if let Some(name) = &name {
-        let fits = !name.is_empty() && name.chars().count() <= MAX_NAME && !name.contains(char::is_control);
-        validator.check(fits, "name", "must be one line of 1 to 200 characters");
-    }
-    if let Some(description) = &request.description {
-        let fits = description.chars().count() <= MAX_DESCRIPTION && !description.contains('\0');
-        validator.check(fits, "description", "must be at most 10000 characters");
-    }
-    let playbook: Option<PlaybookId> = request.playbook.parse().ok();
-    validator.check(
-        playbook.is_some(),
-        "playbook",
-        "must be the id of a playbook of the library, such as builtin/ping.yml",
-    );
-    let target = check_target(&mut validator, request.server_ids, request.tags, request.all);
-    check_variables(&mut validator, &request.variables, &request.secret_variables);
-    request.options.validate(&mut validator);
-    if let Some(limit) = &request.options.limit {
-        validator.check(
-            is_plain_limit(limit),
-            "options.limit",
-            "must be a host pattern; files (@) and options (-) are not taken",
-        );
-    }
-    validator.finish()?;
-    let (Some(playbook), Some(target)) = (playbook, target) else {
-        return Err(Invalid::field("playbook", "is required"));
-    };
-    Ok(Checked {
-        name,
-        description: request.description.filter(|text| !text.trim().is_empty()),
-        playbook,
-        target,
-        variables: request.variables,
-        secret_variables: request.secret_variables,
-        options: request.options,
-    })
-}
-
-fn check_target(
-    validator: &mut Validator,
-    server_ids: Option<Vec<ServerId>>,
-    tags: Option<Vec<String>>,
-    all: Option<bool>,
-) -> Option<Target> {
-    const ONE: &str = "exactly one of server_ids, tags and all is needed";
-    match (server_ids, tags, all) {
-        (Some(server_ids), None, None) => {
-            let fits = (1..=MAX_SERVER_IDS).contains(&server_ids.len());
-            validator.check(fits, "server_ids", "must name 1 to 10000 servers");
-            Some(Target::ServerIds {
-                server_ids: once_each(server_ids),
-            })
-        }
-        (None, Some(tags), None) => {
-            validator.check((1..=100).contains(&tags.len()), "tags", "must be 1 to 100 tags");
-            for (index, tag) in tags.iter().enumerate() {
-                if tag.trim().is_empty() || tag.contains('\0') {
-                    validator.error(format!("tags[{index}]"), "must not be empty");
-                }
-            }
-            Some(Target::Tags { tags: once_each(tags) })
-        }
-        (None, None, Some(true)) => Some(Target::All),
-        (None, None, Some(false)) => {
-            validator.error("all", "must be true, or left out");
-            None
-        }
-        (None, None, None) => {
-            validator.error("server_ids", ONE);
-            None
-        }
-        (server_ids, tags, _) => {
-            for (given, field) in [
-                (server_ids.is_some(), "server_ids"),
-                (tags.is_some(), "tags"),
-                (all.is_some(), "all"),
-            ] {
-                validator.check(!given, field, ONE);
-            }
-            None
-        }
-    }
-}
-
-fn once_each<T: Ord + Clone>(items: Vec<T>) -> Vec<T> {
-    let mut seen = BTreeSet::new();
-    items.into_iter().filter(|item| seen.insert(item.clone())).collect()
-}
-
-fn check_variables(
-    validator: &mut Validator,
-    variables: &Map<String, Value>,
-    secret_variables: &BTreeMap<String, SecretString>,
-) {
-    let judged = [
-        extra_vars::validate_variables(variables),
-        extra_vars::validate_secret_variables(secret_variables),
-    ];
-    for error in judged
-        .into_iter()
-        .filter_map(Result::err)
-        .flat_map(|invalid| invalid.errors)
-    {
-        validator.error(error.field, error.message);
-    }
-    for name in secret_variables.keys().filter(|name| variables.contains_key(*name)) {
-        validator.error(
-            format!("secret_variables.{name}"),
-            "is given among the variables as well",
-        );
-    }
-}
-
-/// `--limit @FILE` reads a file of the controller, in any part of a list of patterns.
-fn is_plain_limit(limit: &str) -> bool {
-    !limit.trim_start().starts_with('-')
-        && !limit.split([',', ':', ';']).any(|part| {
-            part.trim_start_matches(|c: char| c.is_whitespace() || "!&".contains(c))
-                .starts_with('@')
-        })
 }
 
 /// Stores the playbook's files as they are and makes sure that Ansible can read them. Gives the version and the playbook's name.
@@ -461,7 +313,8 @@ fn require_keys(servers: &[Server], field: &str) -> Result<(), Invalid> {
     Err(Invalid::field(field, format!("without a private key: {names}")))
 }
 
-fn seal(state: &AppState, id: Uuid, secret: &BTreeMap<String, SecretString>) -> Result<Option<Vec<u8>>, Problem> {
+/// The secret variables as the JSON object that is sealed; `None` when there are none.
+fn expose(secret: &BTreeMap<String, SecretString>) -> Result<Option<Zeroizing<Vec<u8>>>, serde_json::Error> {
     if secret.is_empty() {
         return Ok(None);
     }
@@ -469,67 +322,5 @@ fn seal(state: &AppState, id: Uuid, secret: &BTreeMap<String, SecretString>) -> 
         .iter()
         .map(|(name, value)| (name.as_str(), value.expose_secret()))
         .collect();
-    let text = Zeroizing::new(serde_json::to_vec(&exposed).map_err(|error| Problem::internal(&error))?);
-    let sealed = state.vault.seal(&text, RowIdentity::deployment_variables(id));
-    sealed.map(Some).map_err(|error| Problem::internal(&error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn limits_that_read_files_are_refused() {
-        for limit in ["web", "web:&staging", "web,!db", "~web\\d+", "host@domain", "all:!x@y"] {
-            assert!(is_plain_limit(limit), "{limit:?}");
-        }
-        for limit in [
-            "@/etc/passwd",
-            " @x",
-            "web,@x",
-            "web, @x",
-            "web:@x",
-            "web:!@x",
-            "--version",
-            " -i x",
-        ] {
-            assert!(!is_plain_limit(limit), "{limit:?}");
-        }
-    }
-
-    #[test]
-    fn exactly_one_target() {
-        let id = Uuid::from_u128(1);
-        let request = |server_ids: Option<Vec<Uuid>>, tags: Option<Vec<String>>, all| LaunchRequest {
-            playbook: "builtin/ping.yml".into(),
-            server_ids,
-            tags,
-            all,
-            ..LaunchRequest::default()
-        };
-        let fields = |request| {
-            check(request)
-                .map(|checked| checked.target)
-                .map_err(|invalid| invalid.errors.into_iter().map(|error| error.field).collect::<Vec<_>>())
-        };
-        assert_eq!(
-            fields(request(Some(vec![id, id]), None, None)),
-            Ok(Target::ServerIds { server_ids: vec![id] })
-        );
-        assert_eq!(fields(request(None, None, Some(true))), Ok(Target::All));
-        assert_eq!(fields(request(None, None, None)), Err(vec!["server_ids".to_owned()]));
-        assert_eq!(fields(request(None, None, Some(false))), Err(vec!["all".to_owned()]));
-        assert_eq!(
-            fields(request(Some(vec![]), None, None)),
-            Err(vec!["server_ids".to_owned()])
-        );
-        assert_eq!(
-            fields(request(Some(vec![id]), Some(vec!["a".into()]), None)),
-            Err(vec!["server_ids".to_owned(), "tags".to_owned()])
-        );
-        assert_eq!(
-            fields(request(None, Some(vec!["a".into(), " ".into()]), None)),
-            Err(vec!["tags[1]".to_owned()])
-        );
-    }
+    serde_json::to_vec(&exposed).map(|text| Some(Zeroizing::new(text)))
 }

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// A browser's stream breaks off after this long, and the browser comes back by itself: a session that was revoked in the meantime
 /// is noticed then.
-const SESSION_STREAM: Duration = Duration::from_secs(15 * 60);
+const SESSION_STREAM: Duration = Duration::from_mins(15);
 
 /// One event, with `data` as JSON.
 pub(super) fn event(name: &str, id: Option<i64>, data: &impl Serialize) -> Result<Event, axum::Error> {

@@ -15,8 +15,8 @@ use std::{
 pub const OLDEST: (u32, u32) = (2, 16);
 
 const PROGRAM: &str = "ansible-playbook";
-const VERSION_TIMEOUT: Duration = Duration::from_secs(60);
-const SYNTAX_TIMEOUT: Duration = Duration::from_secs(120);
+const VERSION_TIMEOUT: Duration = Duration::from_mins(1);
+const SYNTAX_TIMEOUT: Duration = Duration::from_mins(2);
 /// A message longer than this, in characters, is cut.
 const MAX_MESSAGE: usize = 4000;
 

@@ -40,8 +40,8 @@ pub fn unpack(folder: &Path) -> io::Result<()> {
             }
         }
     }
-    let names: String = shipped.iter().map(|name| format!("{name}\n")).collect();
-    write_changed(folder, RECORD, names.as_bytes())
+    let names: Vec<String> = shipped.into_iter().collect();
+    write_changed(folder, RECORD, names.join("\n").as_bytes())
 }
 
 fn write_changed(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {

@@ -20,6 +20,17 @@ pub mod keys;
 pub mod links;
 pub mod partitions;
 pub mod servers;
+pub mod host_keys;
+pub mod keys;
+pub mod links;
+pub mod notifications;
+pub mod output;
+pub mod partitions;
+pub mod playbooks;
+pub mod servers;
+pub mod sessions;
+pub mod tokens;
+pub mod users;
 pub mod vault_keys;
 
 pub use database::{Connection, Database, StoreError};

@@ -72,10 +72,12 @@ impl Listener {
                 }
             };
             match listener.try_recv().await {
-                Ok(Some(notification)) => match parse(notification.channel(), notification.payload()) {
-                    Some(notification) => return notification,
-                    None => tracing::warn!(channel = notification.channel(), "a notification cannot be read"),
-                },
+                Ok(Some(notification)) => {
+                    if let Some(notification) = parse(notification.channel(), notification.payload()) {
+                        return notification;
+                    }
+                    tracing::warn!(channel = notification.channel(), "a notification cannot be read");
+                }
                 Ok(None) => self.listener = None,
                 Err(error) => {
                     tracing::warn!(%error, "the connection that listens was lost");

@@ -1,7 +1,12 @@
 //! Two viewers of one deployment, one of whom keeps losing its connection, see the same.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something unexpected happens")]
+
 use crate::support::launchpad::Launchpad;
-use admiral::store::{deployments, events};
+use admiral::store::{
+    deployments, events,
+    notifications::{Listener, Notification},
+};
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -169,7 +174,7 @@ async fn a_viewer_that_comes_back_misses_nothing_and_sees_nothing_twice() {
     let rows_only = tokio::spawn(view(Arc::clone(&pad), format!("/api/deployments/{id}/stream"), 3));
     write(&pad, id).await;
     let everything = async { tokio::try_join!(steady, shaky, rows_only).unwrap() };
-    let (steady, shaky, rows_only) = tokio::time::timeout(Duration::from_secs(60), everything)
+    let (steady, shaky, rows_only) = tokio::time::timeout(Duration::from_mins(1), everything)
         .await
         .expect("all streams end");
 
@@ -272,4 +277,45 @@ async fn lists_are_told_of_changes_and_streams_end_with_the_server() {
             .await
             .expect("the stream ends");
     }
+}
+
+#[tokio::test]
+async fn a_listener_that_loses_its_connection_comes_back_and_says_so() {
+    let pad = Launchpad::new().await;
+    let server = pad.add_server("web-1", &[], "active", true).await;
+    let mut listener = Listener::connect(pad.database()).await.unwrap();
+    let deadline = Duration::from_secs(20);
+    let launch = json!({ "playbook": "builtin/ping.yml", "server_ids": [server] });
+    let first = pad.launch(launch.clone()).await;
+    let id = |deployment: &Value| deployment["id"].as_str().unwrap().parse::<Uuid>().unwrap();
+    let told = tokio::time::timeout(deadline, listener.recv()).await.unwrap();
+    assert_eq!(
+        told,
+        Notification::DeploymentChanged {
+            id: id(&first),
+            position: 0
+        }
+    );
+    assert_eq!(
+        tokio::time::timeout(deadline, listener.recv()).await.unwrap(),
+        Notification::RunsPending
+    );
+    pad.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+         WHERE datname = current_database() AND query LIKE 'LISTEN%' AND pid <> pg_backend_pid()",
+    )
+    .await;
+    assert_eq!(
+        tokio::time::timeout(deadline, listener.recv()).await.unwrap(),
+        Notification::Reconnected
+    );
+    let second = pad.launch(launch).await;
+    let told = tokio::time::timeout(deadline, listener.recv()).await.unwrap();
+    assert_eq!(
+        told,
+        Notification::DeploymentChanged {
+            id: id(&second),
+            position: 0
+        }
+    );
 }

@@ -1,9 +1,14 @@
 //! The playbook library that the tests' servers have.
 
-use admiral::playbooks::Library;
+use admiral::playbooks::{AnsibleTools, Library, LibraryConfig};
 use std::sync::Arc;
 
-/// An empty one.
+/// An empty one, without an Ansible.
 pub fn library() -> Arc<Library> {
-    Arc::new(Library {})
+    let nowhere = std::path::Path::new("/nonexistent");
+    Arc::new(Library::new(LibraryConfig {
+        builtin_folder: nowhere.join("builtin"),
+        custom_folder: nowhere.join("custom"),
+        ansible: AnsibleTools { ansible_playbook: nowhere.join("ansible-playbook"), version: "2.19.0".to_owned() },
+    }))
 }

@@ -2,6 +2,6 @@
 
 pub mod app;
 pub mod database;
-pub mod library;
 pub mod launchpad;
 pub mod fleet;
+pub mod library;

@@ -1,0 +1,232 @@
+//! What was asked for, and what of it can be judged without looking anywhere. Pure.
+
+use crate::{
+    domain::{
+        ServerId,
+        deployment::{DeploymentOptions, Target},
+        playbook::PlaybookId,
+        validation::{Invalid, Validator},
+    },
+    inventory::extra_vars,
+};
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+const MAX_NAME: usize = 200;
+const MAX_DESCRIPTION: usize = 10_000;
+const MAX_SERVER_IDS: usize = 10_000;
+
+/// What was asked for, as it came.
+#[derive(Debug, Default)]
+pub(in crate::api) struct LaunchRequest {
+    pub(in crate::api) name: Option<String>,
+    pub(in crate::api) description: Option<String>,
+    pub(in crate::api) playbook: String,
+    pub(in crate::api) server_ids: Option<Vec<ServerId>>,
+    pub(in crate::api) tags: Option<Vec<String>>,
+    pub(in crate::api) all: Option<bool>,
+    pub(in crate::api) variables: Map<String, Value>,
+    pub(in crate::api) secret_variables: BTreeMap<String, SecretString>,
+    pub(in crate::api) options: DeploymentOptions,
+}
+
+/// What was asked for, as far as that can be judged without looking anywhere.
+#[derive(Debug)]
+pub(super) struct Checked {
+    pub(super) name: Option<String>,
+    pub(super) description: Option<String>,
+    pub(super) playbook: PlaybookId,
+    pub(super) target: Target,
+    pub(super) variables: Map<String, Value>,
+    pub(super) secret_variables: BTreeMap<String, SecretString>,
+    pub(super) options: DeploymentOptions,
+}
+
+/// What can be judged without looking anywhere.
+pub(super) fn check(request: LaunchRequest) -> Result<Checked, Invalid> {
+    let mut validator = Validator::new();
+    let name = request.name.map(|name| name.trim().to_owned());
+    if let Some(name) = &name {
+        let fits = !name.is_empty() && name.chars().count() <= MAX_NAME && !name.contains(char::is_control);
+        validator.check(fits, "name", "must be one line of 1 to 200 characters");
+    }
+    if let Some(description) = &request.description {
+        let fits = description.chars().count() <= MAX_DESCRIPTION && !description.contains('\0');
+        validator.check(fits, "description", "must be at most 10000 characters");
+    }
+    let playbook: Option<PlaybookId> = request.playbook.parse().ok();
+    validator.check(
+        playbook.is_some(),
+        "playbook",
+        "must be the id of a playbook of the library, such as builtin/ping.yml",
+    );
+    let target = check_target(&mut validator, request.server_ids, request.tags, request.all);
+    check_variables(&mut validator, &request.variables, &request.secret_variables);
+    request.options.validate(&mut validator);
+    if let Some(limit) = &request.options.limit {
+        validator.check(
+            is_plain_limit(limit),
+            "options.limit",
+            "must be a host pattern; files (@) and options (-) are not taken",
+        );
+    }
+    validator.finish()?;
+    let (Some(playbook), Some(target)) = (playbook, target) else {
+        return Err(Invalid::field("playbook", "is required"));
+    };
+    Ok(Checked {
+        name,
+        description: request.description.filter(|text| !text.trim().is_empty()),
+        playbook,
+        target,
+        variables: request.variables,
+        secret_variables: request.secret_variables,
+        options: request.options,
+    })
+}
+
+fn check_target(
+    validator: &mut Validator,
+    server_ids: Option<Vec<ServerId>>,
+    tags: Option<Vec<String>>,
+    all: Option<bool>,
+) -> Option<Target> {
+    const ONE: &str = "exactly one of server_ids, tags and all is needed";
+    match (server_ids, tags, all) {
+        (Some(server_ids), None, None) => {
+            let fits = (1..=MAX_SERVER_IDS).contains(&server_ids.len());
+            validator.check(fits, "server_ids", "must name 1 to 10000 servers");
+            Some(Target::ServerIds {
+                server_ids: once_each(server_ids),
+            })
+        }
+        (None, Some(tags), None) => {
+            validator.check((1..=100).contains(&tags.len()), "tags", "must be 1 to 100 tags");
+            for (index, tag) in tags.iter().enumerate() {
+                if tag.trim().is_empty() || tag.contains('\0') {
+                    validator.error(format!("tags[{index}]"), "must not be empty");
+                }
+            }
+            Some(Target::Tags { tags: once_each(tags) })
+        }
+        (None, None, Some(true)) => Some(Target::All),
+        (None, None, Some(false)) => {
+            validator.error("all", "must be true, or left out");
+            None
+        }
+        (None, None, None) => {
+            validator.error("server_ids", ONE);
+            None
+        }
+        (server_ids, tags, _) => {
+            for (given, field) in [
+                (server_ids.is_some(), "server_ids"),
+                (tags.is_some(), "tags"),
+                (all.is_some(), "all"),
+            ] {
+                validator.check(!given, field, ONE);
+            }
+            None
+        }
+    }
+}
+
+fn once_each<T: Ord + Clone>(items: Vec<T>) -> Vec<T> {
+    let mut seen = BTreeSet::new();
+    items.into_iter().filter(|item| seen.insert(item.clone())).collect()
+}
+
+fn check_variables(
+    validator: &mut Validator,
+    variables: &Map<String, Value>,
+    secret_variables: &BTreeMap<String, SecretString>,
+) {
+    let judged = [
+        extra_vars::validate_variables(variables),
+        extra_vars::validate_secret_variables(secret_variables),
+    ];
+    for error in judged
+        .into_iter()
+        .filter_map(Result::err)
+        .flat_map(|invalid| invalid.errors)
+    {
+        validator.error(error.field, error.message);
+    }
+    for name in secret_variables.keys().filter(|name| variables.contains_key(*name)) {
+        validator.error(
+            format!("secret_variables.{name}"),
+            "is given among the variables as well",
+        );
+    }
+}
+
+/// `--limit @FILE` reads a file of the controller, in any part of a list of patterns.
+fn is_plain_limit(limit: &str) -> bool {
+    !limit.trim_start().starts_with('-')
+        && !limit.split([',', ':', ';']).any(|part| {
+            part.trim_start_matches(|c: char| c.is_whitespace() || "!&".contains(c))
+                .starts_with('@')
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn limits_that_read_files_are_refused() {
+        for limit in ["web", "web:&staging", "web,!db", "~web\\d+", "host@domain", "all:!x@y"] {
+            assert!(is_plain_limit(limit), "{limit:?}");
+        }
+        for limit in [
+            "@/etc/passwd",
+            " @x",
+            "web,@x",
+            "web, @x",
+            "web:@x",
+            "web:!@x",
+            "--version",
+            " -i x",
+        ] {
+            assert!(!is_plain_limit(limit), "{limit:?}");
+        }
+    }
+
+    #[test]
+    fn exactly_one_target() {
+        let id = Uuid::from_u128(1);
+        let request = |server_ids: Option<Vec<Uuid>>, tags: Option<Vec<String>>, all| LaunchRequest {
+            playbook: "builtin/ping.yml".into(),
+            server_ids,
+            tags,
+            all,
+            ..LaunchRequest::default()
+        };
+        let fields = |request| {
+            check(request)
+                .map(|checked| checked.target)
+                .map_err(|invalid| invalid.errors.into_iter().map(|error| error.field).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            fields(request(Some(vec![id, id]), None, None)),
+            Ok(Target::ServerIds { server_ids: vec![id] })
+        );
+        assert_eq!(fields(request(None, None, Some(true))), Ok(Target::All));
+        assert_eq!(fields(request(None, None, None)), Err(vec!["server_ids".to_owned()]));
+        assert_eq!(fields(request(None, None, Some(false))), Err(vec!["all".to_owned()]));
+        assert_eq!(
+            fields(request(Some(vec![]), None, None)),
+            Err(vec!["server_ids".to_owned()])
+        );
+        assert_eq!(
+            fields(request(Some(vec![id]), Some(vec!["a".into()]), None)),
+            Err(vec!["server_ids".to_owned(), "tags".to_owned()])
+        );
+        assert_eq!(
+            fields(request(None, Some(vec!["a".into(), " ".into()]), None)),
+            Err(vec!["tags[1]".to_owned()])
+        );
+    }
+}
