@@ -110,7 +110,10 @@ pub fn spawn_keeper(admiral_binary: &Path, folder: &Path, caller: Caller) -> any
             )
         })?;
     let mut answer = [0; READY.len()];
-    let answered = child.stdout.take().is_some_and(|mut output| output.read_exact(&mut answer).is_ok());
+    let answered = child
+        .stdout
+        .take()
+        .is_some_and(|mut output| output.read_exact(&mut answer).is_ok());
     if !answered || answer != READY {
         _ = child.kill();
         _ = child.wait();

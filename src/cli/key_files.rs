@@ -19,7 +19,7 @@ use uuid::Uuid;
 const PREFIX: &str = "inv-";
 const CALLER_FILE: &str = "caller";
 /// `TMPFS_MAGIC` of statfs(2).
-const TMPFS: i64 = 0x0102_1994;
+const TMPFS: rustix::fs::FsWord = 0x0102_1994;
 
 /// A folder that its keeper removes. Dropped before [`KeyFolder::hand_over`], it goes at once.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub struct KeyFolder {
     path: PathBuf,
     keeper: Option<Child>,
     /// Keeps the sweep away until the keeper does.
-    _lock: File,
+    lock: File,
     handed_over: bool,
 }
 
@@ -53,10 +53,10 @@ impl KeyFolder {
         let mut folder = Self {
             path,
             keeper: None,
-            _lock: lock,
+            lock,
             handed_over: false,
         };
-        flock(&folder._lock, FlockOperation::LockShared)?;
+        flock(&folder.lock, FlockOperation::LockShared)?;
         drop(base_lock);
         folder.write_new(
             CALLER_FILE,
@@ -121,7 +121,7 @@ pub(super) fn check_is_key_folder(folder: &Path) -> anyhow::Result<()> {
 /// `/dev/shm` and `/tmp` are open to all: what is there under our name must be ours.
 fn check_private(folder: &Path) -> anyhow::Result<()> {
     let metadata = std::fs::symlink_metadata(folder).with_context(|| format!("failed to read {}", folder.display()))?;
-    let ours = metadata.is_dir() && metadata.uid() == user() && metadata.mode() & 0o077 == 0;
+    let ours = metadata.is_dir() && metadata.uid() == user() && metadata.mode() & 0o777 == 0o700;
     ensure!(
         ours,
         "{} is not a folder that only this user can enter",
@@ -152,7 +152,7 @@ fn base_folder() -> anyhow::Result<PathBuf> {
 }
 
 fn is_ram(folder: &Path) -> bool {
-    File::open(folder).is_ok_and(|file| fstatfs(&file).is_ok_and(|system| system.f_type as i64 == TMPFS))
+    File::open(folder).is_ok_and(|file| fstatfs(&file).is_ok_and(|system| system.f_type == TMPFS))
 }
 
 fn user() -> u32 {

@@ -29,8 +29,8 @@ pub fn render_extra_vars(variables: &Map<String, Value>, secret: &BTreeMap<Strin
     }
     for (name, value) in secret {
         write_quoted(&mut text, name);
-        text.push_str(": !unsafe ");
-        write_quoted(&mut text, value.expose_secret());
+        text.push_str(": ");
+        write_text(&mut text, value.expose_secret());
         text.push_str(",\n");
     }
     text.push_str("}\n");
@@ -78,10 +78,7 @@ fn write_value(text: &mut String, value: &Value) {
         Value::Null => text.push_str("null"),
         Value::Bool(value) => text.push_str(if *value { "true" } else { "false" }),
         Value::Number(number) => text.push_str(&yaml_number(number)),
-        Value::String(value) => {
-            text.push_str("!unsafe ");
-            write_quoted(text, value);
-        }
+        Value::String(value) => write_text(text, value),
         Value::Array(items) => {
             text.push('[');
             for item in items {
@@ -101,6 +98,17 @@ fn write_value(text: &mut String, value: &Value) {
             text.push('}');
         }
     }
+}
+
+/// Marks a string, unless the mark would change it: Ansible looks at what is behind `!unsafe` as if it stood there without
+/// quotes, so that `!unsafe "0123"` is the number 83 and `!unsafe "no"` is false. What YAML 1.1 can take for something else
+/// than a string is made of these characters only, and no template can be.
+fn write_text(text: &mut String, value: &str) {
+    let ambiguous = |c: char| c.is_ascii_alphanumeric() || "-+._:~<= \t".contains(c);
+    if !value.chars().all(ambiguous) {
+        text.push_str("!unsafe ");
+    }
+    write_quoted(text, value);
 }
 
 /// YAML 1.1 reads `1e5` as a string; a float there needs a point and a signed exponent.
@@ -140,14 +148,16 @@ mod tests {
     fn strings_are_marked_and_quoted() {
         let variables = json!({
             "a": "{{ lookup('pipe', 'id') }}", "b": [1, 1.5, 1e100, true, null, "x\n\"\\é😀"], "c": {"k: }": "v"}, "secret": "plain",
+            "d": ["0123", "no", "", "~", "12:30:45", "2026-01-01", "<<", "{", "a{%b"],
         });
-        let secret = BTreeMap::from([("secret".to_owned(), SecretString::from("hunter2"))]);
+        let secret = BTreeMap::from([("secret".to_owned(), SecretString::from("{{2}}"))]);
         let text = render_extra_vars(variables.as_object().unwrap(), &secret);
         insta::assert_snapshot!(text.expose_secret(), @r#"
         {"a": !unsafe "{{ lookup('pipe', 'id') }}",
         "b": [1, 1.5, 1.0e+100, true, null, !unsafe "x\u000a\"\\\u00e9\U0001f600", ],
-        "c": {"k: }": !unsafe "v", },
-        "secret": !unsafe "hunter2",
+        "c": {"k: }": "v", },
+        "d": ["0123", "no", "", "~", "12:30:45", "2026-01-01", "<<", !unsafe "{", !unsafe "a{%b", ],
+        "secret": !unsafe "{{2}}",
         }
         "#);
     }

@@ -58,10 +58,10 @@ pub fn render_host(host: &InventoryHost) -> Value {
     set("server_id", host.server_id.into());
     set("server_uuid", host.server_uuid.to_string().into());
     set("server_name", unsafe_text(&host.name));
-    set("server_tags", host.tags.iter().map(|tag| unsafe_text(tag)).collect());
-    set("server_distro", host.distro.as_deref().map_or(Value::Null, unsafe_text));
+    set("tags", host.tags.iter().map(|tag| unsafe_text(tag)).collect());
+    set("distro", host.distro.as_deref().map_or(Value::Null, unsafe_text));
     set(
-        "server_architecture",
+        "architecture",
         host.architecture.as_deref().map_or(Value::Null, unsafe_text),
     );
     Value::Object(variables)
@@ -184,6 +184,10 @@ mod tests {
           "ansible_user": {
             "__ansible_unsafe": "deploy"
           },
+          "architecture": null,
+          "distro": {
+            "__ansible_unsafe": "Debian"
+          },
           "nested": {
             "deep": [
               {
@@ -197,20 +201,16 @@ mod tests {
           "region": {
             "__ansible_unsafe": "eu"
           },
-          "server_architecture": null,
-          "server_distro": {
-            "__ansible_unsafe": "Debian"
-          },
           "server_id": 7,
           "server_name": {
             "__ansible_unsafe": "a for people"
           },
-          "server_tags": [
+          "server_uuid": "00000000-0000-0000-0000-000000000007",
+          "tags": [
             {
               "__ansible_unsafe": "{{ 1 }}"
             }
-          ],
-          "server_uuid": "00000000-0000-0000-0000-000000000007"
+          ]
         }
         "#);
     }

@@ -40,51 +40,25 @@ pub const MANAGED: [&str; 10] = [
     "server_id",
     "server_uuid",
     "server_name",
-    "server_tags",
-    "server_distro",
-    "server_architecture",
+    "tags",
+    "distro",
+    "architecture",
 ];
 
-/// Names with a meaning of their own in plays, and Ansible's magic variables.
-const RESERVED: [&str; 38] = [
-    "action",
-    "any_errors_fatal",
-    "args",
-    "become",
-    "become_method",
-    "become_user",
-    "check_mode",
-    "connection",
-    "delegate_to",
-    "diff",
-    "environment",
+/// Ansible's magic variables: it sets them itself. (Words of plays such as `port` or `name` only draw a warning from it.)
+const RESERVED: [&str; 12] = [
     "group_names",
     "groups",
-    "hosts",
     "hostvars",
     "inventory_dir",
     "inventory_file",
     "inventory_hostname",
     "inventory_hostname_short",
-    "local_action",
-    "name",
-    "no_log",
     "omit",
     "play_hosts",
     "playbook_dir",
-    "port",
-    "post_tasks",
-    "pre_tasks",
-    "register",
-    "remote_user",
     "role_name",
     "role_path",
-    "roles",
-    "serial",
-    "tags",
-    "tasks",
-    "vars",
-    "when",
 ];
 
 const PYTHON_KEYWORDS: [&str; 35] = [
@@ -124,7 +98,7 @@ fn refuse(name: &str, allowed: &[&str]) -> Option<String> {
         return Some("is a word of Python and can not name a variable".to_owned());
     }
     if RESERVED.contains(&name) {
-        return Some("has a meaning of its own in Ansible".to_owned());
+        return Some("is set by Ansible itself".to_owned());
     }
     // Mitogen's variables choose programs on the controller just as Ansible's do.
     let internal = ["ansible_", "_ansible", "__ansible", "mitogen_"]
@@ -179,7 +153,7 @@ pub(super) fn check_value(path: &str, value: &Value, depth: usize, report: &mut 
             }
         }
         Value::String(text) if text.contains('\0') => {
-            report(path.to_owned(), "must not hold a NUL character".to_owned())
+            report(path.to_owned(), "must not hold a NUL character".to_owned());
         }
         _ => {}
     }

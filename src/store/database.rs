@@ -71,7 +71,9 @@ impl StoreError {
     pub fn is_unavailable(&self) -> bool {
         matches!(
             self,
-            Self::Database(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_))
+            Self::Database(
+                sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_)
+            )
         ) || matches!(self, Self::Database(sqlx::Error::Database(error))
             // Class 57: operator intervention (shutdown, crash, cannot connect now).
             if error.code().is_some_and(|code| code.starts_with("57P")))
@@ -101,8 +103,9 @@ impl Database {
             .acquire_timeout(Duration::from_secs(10))
             .connect_with(options)
             .await?;
-        let (found,): (i64,) =
-            sqlx::query_as("SELECT current_setting('server_version_num')::bigint").fetch_one(&pool).await?;
+        let (found,): (i64,) = sqlx::query_as("SELECT current_setting('server_version_num')::bigint")
+            .fetch_one(&pool)
+            .await?;
         if found < 140_000 {
             return Err(StoreError::TooOld { found });
         }
@@ -146,7 +149,9 @@ impl Database {
 
     /// Makes an empty database beside this one; `name` must be a plain identifier.
     pub async fn create_database(&self, name: &str) -> Result<(), StoreError> {
-        sqlx::query(&format!("CREATE DATABASE \"{}\"", name.replace('"', "\"\""))).execute(&self.pool).await?;
+        sqlx::query(&format!("CREATE DATABASE \"{}\"", name.replace('"', "\"\"")))
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 

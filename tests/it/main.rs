@@ -13,6 +13,8 @@ mod deployments_api;
 mod playbooks;
 mod scheduler;
 mod stream;
+mod inventory_render;
+mod keeper;
 mod support;
 mod tidy;
 mod worker;

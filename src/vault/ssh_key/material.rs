@@ -102,6 +102,7 @@ impl Material {
     }
 
     /// Reads the fields of an `openssh-key-v1` private section, from the key type on.
+    #[expect(clippy::many_single_char_names, reason = "RFC 8017 names them so")]
     pub(super) fn read_private(reader: &mut Reader<'_>) -> Result<Self, KeyError> {
         let key_type = reader.text()?;
         if key_type == "ssh-ed25519" {
@@ -274,6 +275,7 @@ fn inverse(number: &BigNumRef, modulus: &BigNumRef) -> Result<BigNum, ErrorStack
 }
 
 /// The exponents of the Chinese remainder theorem are not in the OpenSSH form and are computed.
+#[expect(clippy::many_single_char_names, reason = "RFC 8017 names them so")]
 fn assemble_rsa(n: BigNum, e: BigNum, d: BigNum, p: BigNum, q: BigNum) -> Result<Rsa<Private>, ErrorStack> {
     let mut context = BigNumContext::new()?;
     let mut exponent = |prime: &BigNumRef| -> Result<BigNum, ErrorStack> {

@@ -76,7 +76,7 @@ pub(super) fn render(material: &Material, comment: &str) -> Result<SecretString,
     material.write_private(&mut section)?;
     section.string(comment.as_bytes());
     let mut padding = 1;
-    while section.len() % 8 != 0 {
+    while !section.len().is_multiple_of(8) {
         section.raw(&[padding]);
         padding += 1;
     }
@@ -124,14 +124,14 @@ fn decrypt(
     }
     let tag = if method.has_tag() {
         let tag: [u8; 16] = trailer.try_into().map_err(|_| KeyError::Damaged("it ends too early"))?;
-        Some(tag.into())
+        Some(tag)
     } else {
         None
     };
     let (key, vector) = Kdf::Bcrypt { salt, rounds }
         .derive_key_and_iv(method, passphrase.expose_secret())
         .map_err(|_| KeyError::Damaged("its key derivation options are broken"))?;
-    if section.len() % method.block_size() != 0 {
+    if !section.len().is_multiple_of(method.block_size()) {
         return Err(KeyError::Damaged("its length does not fit its cipher"));
     }
     method

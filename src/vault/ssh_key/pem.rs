@@ -22,16 +22,12 @@ pub(super) fn parse(block: &str, passphrase: Option<&SecretString>) -> Result<Ma
         let passphrase = passphrase
             .map_or("", |passphrase| passphrase.expose_secret())
             .as_bytes();
-        match buffer.get_mut(..passphrase.len()) {
-            Some(place) => {
-                place.copy_from_slice(passphrase);
-                Ok(passphrase.len())
-            }
-            None => {
-                too_long = true;
-                Ok(0)
-            }
+        if let Some(place) = buffer.get_mut(..passphrase.len()) {
+            place.copy_from_slice(passphrase);
+            return Ok(passphrase.len());
         }
+        too_long = true;
+        Ok(0)
     });
     if too_long {
         return Err(KeyError::PassphraseWrong);

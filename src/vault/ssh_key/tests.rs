@@ -197,11 +197,11 @@ fn pem_forms_of_openssl() {
             assert_agrees(&text(&path("old")), Some(&secret(PASSPHRASE)), &public);
             assert_passphrase_matters(&plain, &text(&path("old")));
         }
-        run(
-            "openssl",
-            &["pkey", "-traditional", "-in", &file(name), "-out", &file("sec1")],
-        );
-        assert_agrees(&text(&path("sec1")), None, &public);
+        if name != "ed" {
+            let out = file("traditional");
+            run("openssl", &["pkey", "-traditional", "-in", &file(name), "-out", &out]);
+            assert_agrees(&text(&path("traditional")), None, &public);
+        }
     }
     // `openssl ecparam` puts the parameters before the key.
     run(
@@ -253,7 +253,8 @@ fn assert_passphrase_matters(plain: &SecretString, locked: &SecretString) {
 fn every_cipher_of_ssh_keygen() {
     let folder = tempfile::tempdir().unwrap();
     for cipher in [
-        "aes256-ctr", "aes192-ctr",
+        "aes256-ctr",
+        "aes192-ctr",
         "aes128-ctr",
         "aes256-cbc",
         "aes128-cbc",

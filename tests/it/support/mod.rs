@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 pub mod app;
+pub mod ansible;
 pub mod database;
 pub mod launchpad;
 pub mod fleet;
