@@ -45,6 +45,10 @@ impl Installation {
         &self.folder
     }
 
+    pub(super) fn major(&self) -> u32 {
+        self.major
+    }
+
     pub(super) fn program(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }

@@ -170,7 +170,11 @@ impl Cluster {
         stop.args(["-w", "-s", "-m", "fast", "-t", &READY_LIMIT.as_secs().to_string()]);
         match run("pg_ctl stop", stop).await {
             Err(error) if Postmaster::find(self)?.is_some() => Err(error),
-            _ => Ok(()),
+            _ if Postmaster::until_nobody_is_left(self).await => Ok(()),
+            _ => Err(EmbeddedError::Timeout {
+                what: "stop",
+                log: self.log_folder(),
+            }),
         }
     }
 

@@ -64,6 +64,13 @@ impl EmbeddedPostgres {
         Self::start_with(data_directory, explicit.as_deref()).await
     }
 
+    /// The folder and the major version of the server binaries that a new cluster would run on; for those who only ask.
+    pub async fn installed() -> Result<(PathBuf, u32), EmbeddedError> {
+        let explicit = env::var_os("ADMIRAL_PG_BIN").map(PathBuf::from);
+        let installation = Installation::find(explicit.as_deref(), None).await?;
+        Ok((installation.folder().to_owned(), installation.major()))
+    }
+
     /// As [`start`](Self::start), with the folder of the server binaries instead of what `ADMIRAL_PG_BIN` says.
     pub async fn start_with(data_directory: &Path, binaries: Option<&Path>) -> Result<Self, EmbeddedError> {
         let account = Account::for_server()?;

@@ -13,7 +13,7 @@ use crate::process::ProcessIdentity;
 
 /// Recovery after a crash may take its time.
 pub(super) const READY_LIMIT: Duration = Duration::from_mins(2);
-/// The processes of a server that was killed end by themselves, once they are done with what they do.
+/// The processes of a server that is gone end by themselves, once they are done with what they do.
 const ORPHANS_LIMIT: Duration = Duration::from_secs(30);
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -42,13 +42,9 @@ impl Postmaster {
     /// use are removed: PostgreSQL does not ask by whom, and would refuse to start for ever. In containers every start
     /// gives out the same pids, and a killed server may stay a zombie that nobody reaps.
     pub(super) async fn clear_remains(cluster: &Cluster, socket_folder: &Path) -> Result<(), EmbeddedError> {
-        let deadline = Instant::now() + ORPHANS_LIMIT;
-        while is_anyone_in(&cluster.data()) {
-            if Instant::now() > deadline {
-                // PostgreSQL will refuse to start, and say why.
-                return Ok(());
-            }
-            sleep(LOOK_INTERVAL).await;
+        if !Self::until_nobody_is_left(cluster).await {
+            // PostgreSQL will refuse to start, and say why.
+            return Ok(());
         }
         // Both begin with the pid; the second lies in a folder that only this cluster uses.
         for path in [pid_file(cluster), socket::lock_file(socket_folder)] {
@@ -59,6 +55,18 @@ impl Postmaster {
             }
         }
         Ok(())
+    }
+
+    /// Waits until no process of a server that ended works in the cluster any more: its log collector ends last.
+    pub(super) async fn until_nobody_is_left(cluster: &Cluster) -> bool {
+        let deadline = Instant::now() + ORPHANS_LIMIT;
+        while is_anyone_in(&cluster.data()) {
+            if Instant::now() > deadline {
+                return false;
+            }
+            sleep(LOOK_INTERVAL).await;
+        }
+        true
     }
 
     /// Waits until the server answers. `None`: it ended instead, as one does that is being stopped.

@@ -13,7 +13,7 @@ text_enum! {
     Isolation {
         /// Not at all: it sees and does what Admiral's user may.
         None = "none",
-        /// `bwrap`: the system is read-only, `/tmp` its own, Admiral's data and other runs are out of sight.
+        /// `bwrap`: Admiral's data, other runs and their secrets are out of sight, and root has no capabilities.
         Bwrap = "bwrap",
     }
 }
@@ -44,21 +44,12 @@ pub async fn detect() -> Isolation {
     }
 }
 
-/// The machine as a run sees it: all of it read-only, devices and shared memory usable, temporary files its own.
+/// The machine as a run sees it, before anything is hidden. Not read-only: tasks with `connection: local` write to the
+/// controller, at the least below the home of its user, which Ansible takes from the system and not from `HOME`.
 ///
-/// No pid namespace: the supervisor finds and ends every descendant through `/proc`.
-const SYSTEM: [&str; 10] = [
-    "--ro-bind",
-    "/",
-    "/",
-    "--dev-bind",
-    "/dev",
-    "/dev",
-    "--tmpfs",
-    "/tmp",
-    "--tmpfs",
-    "/var/tmp",
-];
+/// No pid namespace: the supervisor finds and ends every descendant through `/proc`. No capabilities are left, as bwrap
+/// gives none, and without them nothing that is hidden can be unmounted.
+const SYSTEM: [&str; 3] = ["--dev-bind", "/", "/"];
 
 /// The arguments for `bwrap` that make it run the spec's program.
 ///

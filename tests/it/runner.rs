@@ -430,6 +430,7 @@ async fn an_isolated_run_is_ended_like_any_other_and_sees_only_what_it_may() {
         wrote.retain(|line| !line.starts_with("could write") || !line.contains("master.key"));
         wrote.retain(|line| !line.starts_with("could write") || !line.contains(&inside(&other_secrets)));
         let expected = [
+            format!("could write {}", outside.path().join("visible").display()),
             format!("could read {}", outside.path().join("visible").display()),
             format!("could write {}", run.folder.path().join("own").display()),
             format!("could write {}", run.spec.secrets_folder.join("key").display()),
