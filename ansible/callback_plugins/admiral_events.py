@@ -2,10 +2,10 @@
 #
 # This file is part of Admiral.
 #
-# It is loaded into the ansible-playbook process and uses ansible-core's Python API, so it is licensed like ansible-core:
-# you can redistribute it and/or modify it under the terms of the GNU General Public License as published by the Free
-# Software Foundation, either version 3 of the License, or (at your option) any later version. It comes WITHOUT ANY
-# WARRANTY; see https://www.gnu.org/licenses/ for details.
+# It runs inside ansible-playbook and uses ansible-core's Python API, so it is licensed like ansible-core: you can
+# redistribute it and/or modify it under the terms of the GNU General Public License as published by the Free Software
+# Foundation, either version 3 of the License, or (at your option) any later version. It comes WITHOUT ANY WARRANTY;
+# see https://www.gnu.org/licenses/ for details.
 """Writes every playbook event as one line of JSON, for Admiral to read while the run goes on.
 
 The plugin is a guest in somebody's deployment. It prints nothing, waits for nothing and never raises: its own trouble

@@ -190,7 +190,10 @@ impl RunState {
 
     /// How many hosts stand where.
     pub fn counts(&self) -> HostCounts {
-        let mut counts = HostCounts { total: self.hosts.len() as i32, ..HostCounts::default() };
+        let mut counts = HostCounts {
+            total: self.hosts.len() as i32,
+            ..HostCounts::default()
+        };
         for host in self.hosts.values() {
             let of_status = match host.status {
                 HostStatus::Pending => &mut counts.pending,
@@ -294,7 +297,11 @@ impl RunState {
             #[serde(default)]
             hosts: Vec<String>,
         }
-        let Some(include) = event.data.as_deref().and_then(|data| serde_json::from_str::<Include>(data.get()).ok()) else {
+        let Some(include) = event
+            .data
+            .as_deref()
+            .and_then(|data| serde_json::from_str::<Include>(data.get()).ok())
+        else {
             return;
         };
         for name in include.hosts {
@@ -322,7 +329,8 @@ impl RunState {
     fn plugin_error(&mut self, event: &WireEvent) {
         if self.warnings.len() < MAX_WARNINGS {
             let message = error_message(event.data.as_deref().or(event.result.as_deref()), "no details");
-            self.warnings.push(format!("the callback plugin met trouble: {message}"));
+            self.warnings
+                .push(format!("the callback plugin met trouble: {message}"));
             self.new_warnings += 1;
         }
     }
@@ -381,14 +389,21 @@ fn error_message(result: Option<&RawValue>, otherwise: &str) -> String {
         stdout: Option<Value>,
         rc: Option<Value>,
     }
-    let result: Telling = result.and_then(|result| serde_json::from_str(result.get()).ok()).unwrap_or_default();
+    let result: Telling = result
+        .and_then(|result| serde_json::from_str(result.get()).ok())
+        .unwrap_or_default();
     if let Some(censored) = result.censored.as_ref().and_then(text_of) {
         return censored;
     }
     let msg = result.msg.as_ref().and_then(text_of);
-    let details = [&result.stderr, &result.module_stderr, &result.stdout, &result.module_stdout]
-        .into_iter()
-        .find_map(|value| value.as_ref().and_then(text_of));
+    let details = [
+        &result.stderr,
+        &result.module_stderr,
+        &result.stdout,
+        &result.module_stdout,
+    ]
+    .into_iter()
+    .find_map(|value| value.as_ref().and_then(text_of));
     if let Some(msg) = msg {
         // The module's own words say nothing; what the program said does.
         let vague = msg == "non-zero return code" || msg.starts_with("MODULE FAILURE");
@@ -402,7 +417,13 @@ fn error_message(result: Option<&RawValue>, otherwise: &str) -> String {
         .find_map(|value| value.as_ref().and_then(text_of))
         .or(details)
         .or_else(|| result.exception.as_ref().and_then(text_of))
-        .or_else(|| result.rc.as_ref().and_then(text_of).map(|rc| format!("return code {rc}")))
+        .or_else(|| {
+            result
+                .rc
+                .as_ref()
+                .and_then(text_of)
+                .map(|rc| format!("return code {rc}"))
+        })
         .unwrap_or_else(|| otherwise.to_owned())
 }
 
@@ -449,5 +470,7 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod tests;

@@ -49,7 +49,14 @@ impl LineParser {
 
     /// As [`Self::new`], with other limits for a line and for a recap.
     pub fn with_limits(offset: u64, limit: usize, stats_limit: usize) -> Self {
-        Self { buffer: Vec::new(), length: 0, skipping: false, consumed: offset, limit, stats_limit }
+        Self {
+            buffer: Vec::new(),
+            length: 0,
+            skipping: false,
+            consumed: offset,
+            limit,
+            stats_limit,
+        }
     }
 
     /// Takes the next bytes of the file and returns the lines they complete. Blank lines are left out.
@@ -85,9 +92,9 @@ impl LineParser {
         let length = self.length;
         // A writer may have died after the last byte but before the newline; the line is whole all the same.
         match self.complete() {
-            Some(ParsedLine::Invalid { .. }) => {
-                Some(ParsedLine::Invalid { reason: format!("the last event is torn after {length} bytes") })
-            }
+            Some(ParsedLine::Invalid { .. }) => Some(ParsedLine::Invalid {
+                reason: format!("the last event is torn after {length} bytes"),
+            }),
             line => line,
         }
     }
@@ -99,7 +106,11 @@ impl LineParser {
         }
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() > self.limit {
-            let limit = if is_stats(&self.buffer) { self.stats_limit } else { self.limit };
+            let limit = if is_stats(&self.buffer) {
+                self.stats_limit
+            } else {
+                self.limit
+            };
             if self.buffer.len() > limit {
                 self.skipping = true;
                 self.buffer = Vec::new();
@@ -110,7 +121,10 @@ impl LineParser {
     fn complete(&mut self) -> Option<ParsedLine> {
         let length = std::mem::take(&mut self.length);
         if std::mem::take(&mut self.skipping) {
-            let reason = format!("an event of {length} bytes is longer than the limit of {} bytes", self.limit);
+            let reason = format!(
+                "an event of {length} bytes is longer than the limit of {} bytes",
+                self.limit
+            );
             return Some(ParsedLine::Invalid { reason });
         }
         let line = read_line(&self.buffer);
@@ -132,12 +146,20 @@ fn read_line(bytes: &[u8]) -> Option<ParsedLine> {
         return None;
     }
     let line = match WireEvent::from_line(text) {
-        Ok(event) => ParsedLine::Event { event: Box::new(event), raw: text.to_owned() },
+        Ok(event) => ParsedLine::Event {
+            event: Box::new(event),
+            raw: text.to_owned(),
+        },
         Err(error) => {
             let repaired = replace_lone_surrogates(text);
             match WireEvent::from_line(&repaired) {
-                Ok(event) => ParsedLine::Event { event: Box::new(event), raw: repaired.into_owned() },
-                Err(_) => ParsedLine::Invalid { reason: describe(&error, bytes.len()) },
+                Ok(event) => ParsedLine::Event {
+                    event: Box::new(event),
+                    raw: repaired.into_owned(),
+                },
+                Err(_) => ParsedLine::Invalid {
+                    reason: describe(&error, bytes.len()),
+                },
             }
         }
     };
@@ -180,7 +202,10 @@ mod tests {
         let (head, tail) = text.split_at(20);
         assert!(parser.feed(head.as_bytes()).is_empty());
         assert_eq!((parser.consumed(), parser.pending()), (100, 20));
-        assert_eq!(shown(&parser.feed(format!("{tail}\n").as_bytes())), [text.clone()]);
+        assert_eq!(
+            shown(&parser.feed(format!("{tail}\n").as_bytes())),
+            std::slice::from_ref(&text)
+        );
         assert_eq!(parser.consumed(), 100 + text.len() as u64 + 1);
         assert!(parser.finish().is_none());
     }
@@ -189,7 +214,10 @@ mod tests {
     fn the_end_of_the_file_decides_about_a_torn_line() {
         let mut parser = LineParser::new(0);
         parser.feed(&line("a").as_bytes()[..20]);
-        assert_eq!(shown(&[parser.finish().unwrap()]), ["! the last event is torn after 20 bytes"]);
+        assert_eq!(
+            shown(&[parser.finish().unwrap()]),
+            ["! the last event is torn after 20 bytes"]
+        );
         assert_eq!(parser.consumed(), 20);
         let mut parser = LineParser::new(0);
         parser.feed(line("a").as_bytes());
@@ -199,7 +227,10 @@ mod tests {
     #[test]
     fn weird_lines_are_stated_and_passed() {
         let mut parser = LineParser::with_limits(0, 100, 1000);
-        let stats = format!(r#"{{"ts":"2026-01-02T03:04:05Z","event":"playbook_on_stats","x":"{}"}}"#, "y".repeat(200));
+        let stats = format!(
+            r#"{{"ts":"2026-01-02T03:04:05Z","event":"playbook_on_stats","x":"{}"}}"#,
+            "y".repeat(200)
+        );
         let over = "z".repeat(101);
         let text = format!("{over}\n{stats}\n\n  \r\nnope\n[1]\n{}\n", line("unheard_of"));
         let lines = shown(&parser.feed(text.as_bytes()));
@@ -224,7 +255,10 @@ mod tests {
         bytes.insert(at, 0xff);
         bytes.push(b'\n');
         let lines = parser.feed(&bytes);
-        assert!(matches!(&lines[..], [ParsedLine::Event { event, .. }] if event.event == "a\u{fffd}"), "{lines:?}");
+        assert!(
+            matches!(&lines[..], [ParsedLine::Event { event, .. }] if event.event == "a\u{fffd}"),
+            "{lines:?}"
+        );
         let lone = r#"{"ts":"2026-01-02T03:04:05Z","event":"a","task":"\udc80"}"#;
         let lines = parser.feed(format!("{lone}\n").as_bytes());
         assert!(matches!(&lines[..], [ParsedLine::Event { event, .. }] if event.task.as_deref() == Some("\u{fffd}")));

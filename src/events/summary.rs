@@ -48,7 +48,11 @@ pub struct Outcome {
 impl Outcome {
     /// A failure.
     pub fn failed(reason: Reason, message: impl Into<String>) -> Self {
-        Self { status: DeploymentStatus::Failed, reason: Some(reason), message: Some(message.into()) }
+        Self {
+            status: DeploymentStatus::Failed,
+            reason: Some(reason),
+            message: Some(message.into()),
+        }
     }
 }
 
@@ -99,21 +103,34 @@ impl RunState {
                 };
             }
             EndReason::TimedOut => {
-                let message = end.message.clone().unwrap_or_else(|| "the run took longer than its timeout".to_owned());
+                let message = end
+                    .message
+                    .clone()
+                    .unwrap_or_else(|| "the run took longer than its timeout".to_owned());
                 return Outcome::failed(Reason::TimedOut, message);
             }
             EndReason::SpawnFailed => {
                 let message = end.message.as_deref().unwrap_or("no details");
-                return Outcome::failed(Reason::LaunchError, format!("ansible-playbook could not be started: {message}"));
+                return Outcome::failed(
+                    Reason::LaunchError,
+                    format!("ansible-playbook could not be started: {message}"),
+                );
             }
             EndReason::Lost if !self.stats_seen => {
-                let message = end.message.clone().unwrap_or_else(|| "the run's supervisor disappeared".to_owned());
+                let message = end
+                    .message
+                    .clone()
+                    .unwrap_or_else(|| "the run's supervisor disappeared".to_owned());
                 return Outcome::failed(Reason::WorkerLost, message);
             }
             // With the recap there is nothing more to learn from an exit code.
             EndReason::Lost | EndReason::Finished => {}
         }
-        if self.stats_seen { self.outcome_by_stats(end) } else { self.outcome_without_stats(end) }
+        if self.stats_seen {
+            self.outcome_by_stats(end)
+        } else {
+            self.outcome_without_stats(end)
+        }
     }
 
     fn outcome_by_stats(&self, end: &RunEnd) -> Outcome {
@@ -125,7 +142,11 @@ impl RunState {
             return Outcome::failed(Reason::HostsUnreachable, hosts_message(&counts));
         }
         if end.reason == EndReason::Lost || end.exit_code == Some(0) {
-            return Outcome { status: DeploymentStatus::Completed, reason: None, message: None };
+            return Outcome {
+                status: DeploymentStatus::Completed,
+                reason: None,
+                message: None,
+            };
         }
         let message = format!("no host failed, yet {}; its output says more", how_it_ended(end));
         Outcome::failed(Reason::PlaybookError, message)
@@ -144,7 +165,10 @@ impl RunState {
                 "ansible-playbook ended without a single event: Admiral's callback plugin did not load; its output says more",
             );
         }
-        Outcome::failed(Reason::PlaybookError, format!("{} before its recap; its output says more", how_it_ended(end)))
+        Outcome::failed(
+            Reason::PlaybookError,
+            format!("{} before its recap; its output says more", how_it_ended(end)),
+        )
     }
 }
 
@@ -187,6 +211,9 @@ fn how_it_ended(end: &RunEnd) -> String {
         (Some(250), _) => "ansible-playbook met an unexpected exception (exit code 250)".to_owned(),
         (Some(code), _) => format!("ansible-playbook ended with exit code {code}"),
         (None, Some(signal)) => format!("ansible-playbook was killed by signal {signal}"),
-        (None, None) => end.message.clone().unwrap_or_else(|| "ansible-playbook disappeared".to_owned()),
+        (None, None) => end
+            .message
+            .clone()
+            .unwrap_or_else(|| "ansible-playbook disappeared".to_owned()),
     }
 }

@@ -137,7 +137,10 @@ impl WireEvent {
         for name in [&mut event.host, &mut event.task_id].into_iter().flatten() {
             clean_name(name);
         }
-        for text in [&mut event.play, &mut event.task, &mut event.action, &mut event.path].into_iter().flatten() {
+        for text in [&mut event.play, &mut event.task, &mut event.action, &mut event.path]
+            .into_iter()
+            .flatten()
+        {
             drop_nul(text);
         }
         if let Some(stats) = &mut event.stats
@@ -244,9 +247,13 @@ mod tests {
 
     #[test]
     fn a_line_of_a_later_plugin_is_read() {
-        let line = r#"{"v":2,"seq":7,"ts":"2026-01-02T03:04:05.000006Z","event":"runner_on_brand_new","host":"a","new":[1]}"#;
+        let line =
+            r#"{"v":2,"seq":7,"ts":"2026-01-02T03:04:05.000006Z","event":"runner_on_brand_new","host":"a","new":[1]}"#;
         let event = WireEvent::from_line(line).unwrap();
-        assert_eq!((event.v, event.seq, event.event.as_str()), (2, 7, "runner_on_brand_new"));
+        assert_eq!(
+            (event.v, event.seq, event.event.as_str()),
+            (2, 7, "runner_on_brand_new")
+        );
         assert_eq!(event.host.as_deref(), Some("a"));
     }
 
@@ -272,14 +279,20 @@ mod tests {
         );
         assert!(matches!(WireEvent::from_line(&deep), Err(WireError::TooDeep)));
         let early = r#"{"ts":"-0005-01-02T03:04:05Z","event":"e"}"#;
-        assert!(matches!(WireEvent::from_line(early), Err(WireError::Year(_) | WireError::Json(_))));
+        assert!(matches!(
+            WireEvent::from_line(early),
+            Err(WireError::Year(_) | WireError::Json(_))
+        ));
     }
 
     #[test]
     fn only_lone_surrogates_are_replaced() {
         let pair = r#"{"a":"\ud83d\ude00 \\ud800"}"#;
         assert_eq!(replace_lone_surrogates(pair), pair);
-        assert_eq!(replace_lone_surrogates(r#""\udc80x\ud800\ud83d\ude00""#), r#""\ufffdx\ufffd\ud83d\ude00""#);
+        assert_eq!(
+            replace_lone_surrogates(r#""\udc80x\ud800\ud83d\ude00""#),
+            r#""\ufffdx\ufffd\ud83d\ude00""#
+        );
         assert_eq!(replace_lone_surrogates("\\u12"), "\\u12");
         assert_eq!(replace_lone_surrogates("\\"), "\\");
     }

@@ -4,7 +4,7 @@ use super::{Connection, StoreError, events};
 use crate::{
     domain::{
         DeploymentId, RunId, WorkerId,
-        deployment::HostCounts,
+        deployment::{HostCounts, Reason},
         event::own,
     },
     events::{
@@ -37,7 +37,13 @@ pub struct NewEvent {
 impl NewEvent {
     /// One of Admiral's own events.
     pub fn own(kind: &str, payload: &serde_json::Value, at: DateTime<Utc>) -> Self {
-        Self { recorded_at: at, kind: kind.to_owned(), host: None, task_id: None, payload: payload.to_string() }
+        Self {
+            recorded_at: at,
+            kind: kind.to_owned(),
+            host: None,
+            task_id: None,
+            payload: payload.to_string(),
+        }
     }
 
     /// Trouble that did not stop the run.
@@ -145,7 +151,9 @@ async fn move_offsets(connection: &mut Connection, batch: &IngestBatch) -> Resul
     if changed.rows_affected() == 1 {
         Ok(())
     } else {
-        Err(StoreError::WrongState("the run is no longer this worker's, or its offsets have moved on"))
+        Err(StoreError::WrongState(
+            "the run is no longer this worker's, or its offsets have moved on",
+        ))
     }
 }
 
@@ -208,7 +216,13 @@ async fn upsert_tasks(connection: &mut Connection, batch: &IngestBatch, first: i
     )
     .bind(batch.deployment_id)
     .bind(column(|task| Some(&task.task_id)))
-    .bind(batch.tasks.iter().map(|(index, _)| first + *index as i64).collect::<Vec<_>>())
+    .bind(
+        batch
+            .tasks
+            .iter()
+            .map(|(index, _)| first + *index as i64)
+            .collect::<Vec<_>>(),
+    )
     .bind(column(|task| task.play.as_deref()))
     .bind(column(|task| task.task.as_deref()))
     .bind(column(|task| task.action.as_deref()))
@@ -279,7 +293,7 @@ pub async fn finish_run(
     )
     .bind(batch.deployment_id)
     .bind(outcome.status.as_str())
-    .bind(outcome.reason.map(|reason| reason.as_str()))
+    .bind(outcome.reason.map(Reason::as_str))
     .bind(outcome.message.as_deref())
     .execute(&mut *connection)
     .await?;
@@ -305,10 +319,12 @@ pub async fn list_frozen_hosts(
     connection: &mut Connection,
     deployment_id: DeploymentId,
 ) -> Result<Vec<(String, Option<uuid::Uuid>)>, StoreError> {
-    Ok(sqlx::query_as("SELECT host, server_id FROM admiral.deployment_servers WHERE deployment_id = $1 ORDER BY host")
-        .bind(deployment_id)
-        .fetch_all(connection)
-        .await?)
+    Ok(
+        sqlx::query_as("SELECT host, server_id FROM admiral.deployment_servers WHERE deployment_id = $1 ORDER BY host")
+            .bind(deployment_id)
+            .fetch_all(connection)
+            .await?,
+    )
 }
 
 /// Payloads of a run's stored events with a position above `after`, in order, at most `limit` of them.

@@ -27,6 +27,8 @@ pub mod notifications;
 pub mod output;
 pub mod partitions;
 pub mod playbooks;
+pub mod run_targets;
+pub mod runs;
 pub mod servers;
 pub mod sessions;
 pub mod tokens;

@@ -101,18 +101,24 @@ pub async fn claim_next(
     Ok(row.map(Into::into))
 }
 
-/// Says that a worker lives: its leases last `lease` from now.
-pub async fn heartbeat(connection: &mut Connection, worker: WorkerId, lease: Duration) -> Result<(), StoreError> {
+/// Says that a worker lives and is busy with these runs: its leases on them last `lease` from now.
+pub async fn heartbeat(
+    connection: &mut Connection,
+    worker: WorkerId,
+    lease: Duration,
+    busy_with: &[RunId],
+) -> Result<(), StoreError> {
     sqlx::query("UPDATE admiral.workers SET heartbeat_at = now() WHERE id = $1")
         .bind(worker)
         .execute(&mut *connection)
         .await?;
     sqlx::query(
         "UPDATE admiral.runs SET lease_expires_at = now() + make_interval(secs => $2) \
-         WHERE owner = $1 AND status <> 'finished'",
+         WHERE owner = $1 AND status <> 'finished' AND id = ANY($3)",
     )
     .bind(worker)
     .bind(lease.as_secs_f64())
+    .bind(busy_with)
     .execute(connection)
     .await?;
     Ok(())
@@ -130,7 +136,10 @@ pub async fn list_cancelled(
     .bind(worker)
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(|(id, force)| (id, CancelState { requested: true, force })).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(id, force)| (id, CancelState { requested: true, force }))
+        .collect())
 }
 
 /// Begins a claimed run and its deployment. Must run inside a transaction.
@@ -163,7 +172,13 @@ pub async fn mark_started(
     if changed.rows_affected() != 1 {
         return Err(StoreError::WrongState("the deployment is no longer pending"));
     }
-    events::append_own(connection, deployment_id, own::DEPLOYMENT_STARTED, &json!({ "isolation": isolation })).await?;
+    events::append_own(
+        connection,
+        deployment_id,
+        own::DEPLOYMENT_STARTED,
+        &json!({ "isolation": isolation }),
+    )
+    .await?;
     Ok(deployment_id)
 }
 
@@ -186,11 +201,7 @@ pub async fn set_supervisor(
 }
 
 /// Gives claimed runs that were not started back, all of a worker's or one of them.
-pub async fn release(
-    connection: &mut Connection,
-    worker: WorkerId,
-    run: Option<RunId>,
-) -> Result<(), StoreError> {
+pub async fn release(connection: &mut Connection, worker: WorkerId, run: Option<RunId>) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE admiral.runs SET owner = NULL, lease_expires_at = NULL \
          WHERE owner = $1 AND status = 'pending' AND ($2::uuid IS NULL OR id = $2)",
@@ -202,7 +213,8 @@ pub async fn release(
     Ok(())
 }
 
-/// Takes over running runs whose folders lie in `runs_folder`, and frees claimed ones that were never started.
+/// Takes over running runs whose folders lie in `runs_folder`, the worker's own among them unless it is `busy_with` them,
+/// and frees claimed ones that were never started.
 ///
 /// With `exclusive` the caller knows that no other worker uses that folder, so that leases need not run out first.
 pub async fn adopt(
@@ -211,6 +223,7 @@ pub async fn adopt(
     lease: Duration,
     runs_folder: &Path,
     exclusive: bool,
+    busy_with: &[RunId],
 ) -> Result<Vec<OwnedRun>, StoreError> {
     sqlx::query(
         "UPDATE admiral.runs SET owner = NULL, lease_expires_at = NULL \
@@ -225,8 +238,8 @@ pub async fn adopt(
     let rows: Vec<RunRow> = sqlx::query_as(&format!(
         "UPDATE admiral.runs SET owner = $1, lease_expires_at = now() + make_interval(secs => $4) \
          WHERE id IN (SELECT id FROM admiral.runs \
-                      WHERE status = 'running' AND owner IS DISTINCT FROM $1 \
-                        AND starts_with(run_folder, $2 || '/') AND ($3 OR lease_expires_at < now()) \
+                      WHERE status = 'running' AND starts_with(run_folder, $2 || '/') AND NOT id = ANY($5) \
+                        AND ($3 OR owner = $1 OR lease_expires_at < now()) \
                       FOR UPDATE SKIP LOCKED) \
          RETURNING {COLUMNS}"
     ))
@@ -234,6 +247,7 @@ pub async fn adopt(
     .bind(runs_folder.to_string_lossy())
     .bind(exclusive)
     .bind(lease.as_secs_f64())
+    .bind(busy_with)
     .fetch_all(connection)
     .await?;
     Ok(rows.into_iter().map(Into::into).collect())
@@ -245,17 +259,20 @@ pub async fn take_over_expired(
     worker: WorkerId,
     lease: Duration,
     after: Duration,
+    busy_with: &[RunId],
 ) -> Result<Vec<OwnedRun>, StoreError> {
     let rows: Vec<RunRow> = sqlx::query_as(&format!(
         "UPDATE admiral.runs SET owner = $1, lease_expires_at = now() + make_interval(secs => $3) \
          WHERE id IN (SELECT id FROM admiral.runs \
                       WHERE status = 'running' AND lease_expires_at < now() - make_interval(secs => $2) \
+                        AND NOT id = ANY($4) \
                       FOR UPDATE SKIP LOCKED) \
          RETURNING {COLUMNS}"
     ))
     .bind(worker)
     .bind(after.as_secs_f64())
     .bind(lease.as_secs_f64())
+    .bind(busy_with)
     .fetch_all(connection)
     .await?;
     Ok(rows.into_iter().map(Into::into).collect())
@@ -279,13 +296,19 @@ pub async fn offsets(
 
 /// Runs that have not finished: whose folders and secrets may still be needed.
 pub async fn list_unfinished(connection: &mut Connection) -> Result<Vec<RunId>, StoreError> {
-    Ok(sqlx::query_scalar("SELECT id FROM admiral.runs WHERE status <> 'finished'").fetch_all(connection).await?)
+    Ok(
+        sqlx::query_scalar("SELECT id FROM admiral.runs WHERE status <> 'finished'")
+            .fetch_all(connection)
+            .await?,
+    )
 }
 
 /// Whether a run has ended.
 pub async fn is_finished(connection: &mut Connection, run: RunId) -> Result<bool, StoreError> {
-    Ok(sqlx::query_scalar("SELECT EXISTS (SELECT FROM admiral.runs WHERE id = $1 AND status = 'finished')")
-        .bind(run)
-        .fetch_one(connection)
-        .await?)
+    Ok(
+        sqlx::query_scalar("SELECT EXISTS (SELECT FROM admiral.runs WHERE id = $1 AND status = 'finished')")
+            .bind(run)
+            .fetch_one(connection)
+            .await?,
+    )
 }

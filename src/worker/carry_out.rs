@@ -1,6 +1,8 @@
 //! One run, from claim to end.
 
-use super::{FollowError, PrepareError, Shared, follow::Follower, pipeline::Pipeline, prepare, recover, redact::Redactor};
+use super::{
+    FollowError, PrepareError, Shared, follow::Follower, pipeline::Pipeline, prepare, recover, redact::Redactor,
+};
 use crate::{
     events::{
         RunState,
@@ -31,11 +33,12 @@ pub(super) async fn begin(shared: &Shared, run: OwnedRun, cancel: watch::Receive
         }
     };
     if let Err(error) = mark_started(shared, &run).await {
-        // Cancelled in the meantime, as a rule. Whatever it was, nothing was started.
+        // Cancelled in the meantime, as a rule; then there is nothing to give back. Whatever it was, nothing was started.
         tracing::info!(%error, run = %id, "a run was not started");
         if let Err(error) = prepared.folder.remove() {
             tracing::warn!(%error, run = %id, "an unused run folder could not be removed");
         }
+        give_back(shared, &run).await;
         return;
     }
     let state = match recover::rebuild(shared, &run).await {
@@ -48,7 +51,10 @@ pub(super) async fn begin(shared: &Shared, run: OwnedRun, cancel: watch::Receive
     };
     let mut pipeline = Pipeline::new(run, shared.id, state, prepared.redactor);
     if !prepared.missing.is_empty() {
-        let message = format!("left out, because their servers were deleted: {}", prepared.missing.join(", "));
+        let message = format!(
+            "left out, because their servers were deleted: {}",
+            prepared.missing.join(", ")
+        );
         pipeline.warn(message, shared.clock.now());
     }
     match runner::spawn_supervisor(&shared.config.admiral_binary, &prepared.folder) {
@@ -60,8 +66,13 @@ pub(super) async fn begin(shared: &Shared, run: OwnedRun, cancel: watch::Receive
             if let Err(error) = noted.await {
                 tracing::warn!(%error, run = %id, "a run's supervisor could not be noted");
             }
-            let follower =
-                Follower { shared, folder: prepared.folder, pipeline, supervisor: Some(supervisor), cancel };
+            let follower = Follower {
+                shared,
+                folder: prepared.folder,
+                pipeline,
+                supervisor: Some(supervisor),
+                cancel,
+            };
             report(id, follower.follow().await);
         }
         Err(error) => {
@@ -88,7 +99,18 @@ pub(super) async fn go_on(shared: &Shared, run: OwnedRun, cancel: watch::Receive
     match made.await {
         Ok(pipeline) => {
             let folder = RunFolder::open(&run.folder);
-            report(id, Follower { shared, folder, pipeline, supervisor: None, cancel }.follow().await);
+            report(
+                id,
+                Follower {
+                    shared,
+                    folder,
+                    pipeline,
+                    supervisor: None,
+                    cancel,
+                }
+                .follow()
+                .await,
+            );
         }
         Err(error) => report(id, Err(error)),
     }
@@ -128,8 +150,12 @@ async fn refuse(shared: &Shared, run: OwnedRun, error: &PrepareError) {
             let mut connection = shared.database.acquire().await?;
             ingest::list_frozen_hosts(&mut connection, run.deployment_id).await?
         };
-        let mut pipeline =
-            Pipeline::new(run, shared.id, RunState::new(hosts.into_iter().map(|(host, _)| host)), Redactor::default());
+        let mut pipeline = Pipeline::new(
+            run,
+            shared.id,
+            RunState::new(hosts.into_iter().map(|(host, _)| host)),
+            Redactor::default(),
+        );
         pipeline.refuse(Outcome::failed(error.reason(), error.message()));
         let end = ended(shared, EndReason::SpawnFailed, error.message());
         let (batch, outcome) = pipeline.take_last_batch(&end, shared.clock.now());
@@ -157,5 +183,11 @@ async fn store_end(shared: &Shared, batch: &ingest::IngestBatch, outcome: &Outco
 }
 
 fn ended(shared: &Shared, reason: EndReason, message: String) -> RunEnd {
-    RunEnd { reason, exit_code: None, signal: None, message: Some(message), at: shared.clock.now() }
+    RunEnd {
+        reason,
+        exit_code: None,
+        signal: None,
+        message: Some(message),
+        at: shared.clock.now(),
+    }
 }

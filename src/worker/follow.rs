@@ -146,7 +146,10 @@ impl Follower<'_> {
         if boot_id().is_ok_and(|boot| boot == started.boot_id) {
             Some(started.supervisor)
         } else {
-            Some(ProcessIdentity { start_ticks: 0, ..started.supervisor })
+            Some(ProcessIdentity {
+                start_ticks: 0,
+                ..started.supervisor
+            })
         }
     }
 
@@ -159,7 +162,9 @@ impl Follower<'_> {
         let Some(supervisor) = self.supervisor else { return };
         match tokio::task::spawn_blocking(move || runner::cancel(&supervisor, wanted.force)).await {
             Ok(Ok(_)) => *told = wanted,
-            Ok(Err(error)) => tracing::warn!(%error, run = %self.pipeline.run().id, "the run could not be cancelled yet"),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, run = %self.pipeline.run().id, "the run could not be cancelled yet");
+            }
             Err(error) => tracing::error!(%error, "cancelling broke off"),
         }
     }
@@ -206,9 +211,7 @@ impl Follower<'_> {
             .pipeline
             .state()
             .hosts()
-            .filter(|(_, host)| {
-                host.counters.ok + host.counters.failed > 0 && host.status != HostStatus::Unreachable
-            })
+            .filter(|(_, host)| host.counters.ok + host.counters.failed > 0 && host.status != HostStatus::Unreachable)
             .map(|(name, _)| name.clone())
             .collect();
         let touched = async {
@@ -222,11 +225,7 @@ impl Follower<'_> {
 
     /// Stores a batch however long the database is away. Offsets and rows commit together, so that trying again doubles
     /// nothing.
-    async fn store(
-        &self,
-        mut batch: IngestBatch,
-        end: Option<(&Outcome, Option<i32>)>,
-    ) -> Result<(), FollowError> {
+    async fn store(&self, mut batch: IngestBatch, end: Option<(&Outcome, Option<i32>)>) -> Result<(), FollowError> {
         let mut pause = FIRST_RETRY;
         let mut reduced = false;
         loop {
@@ -290,7 +289,7 @@ impl Follower<'_> {
 /// Keeps what the rows need and leaves out what the database may have refused.
 fn reduce(batch: &mut IngestBatch) {
     for event in &mut batch.events {
-        event.payload = serde_json::json!({ "v": 1, "event": event.kind, "ts": event.recorded_at, "unstorable": true })
-            .to_string();
+        event.payload =
+            serde_json::json!({ "v": 1, "event": event.kind, "ts": event.recorded_at, "unstorable": true }).to_string();
     }
 }

@@ -14,7 +14,9 @@ use crate::{
 
 /// Stores the keys that the run's `known_hosts` names for the deployment's servers.
 pub(super) async fn learn(shared: &Shared, folder: &RunFolder, run: &OwnedRun) -> Result<(), StoreError> {
-    let Ok(text) = std::fs::read(folder.known_hosts()) else { return Ok(()) };
+    let Ok(text) = std::fs::read(folder.known_hosts()) else {
+        return Ok(());
+    };
     let text = String::from_utf8_lossy(&text);
     if text.trim().is_empty() {
         return Ok(());
@@ -33,7 +35,9 @@ pub(super) async fn learn(shared: &Shared, folder: &RunFolder, run: &OwnedRun) -
 fn match_servers(text: &str, targets: &[RunTarget]) -> Vec<TargetHostKey> {
     let mut met = Vec::new();
     for known in known_hosts::parse(text) {
-        let Ok((key_type, fingerprint)) = ssh_key::describe_public(&known.public_key) else { continue };
+        let Ok((key_type, fingerprint)) = ssh_key::describe_public(&known.public_key) else {
+            continue;
+        };
         for target in targets {
             let server = &target.server;
             if server.ssh_host.eq_ignore_ascii_case(&known.host) && server.ssh_port == i32::from(known.port) {

@@ -77,7 +77,7 @@ impl WorkerConfig {
             grace_seconds: 10,
             isolation: Isolation::None,
             lease: Duration::from_secs(30),
-            lost_after: Duration::from_secs(300),
+            lost_after: Duration::from_mins(5),
         }
     }
 
@@ -119,7 +119,12 @@ struct Engine {
 impl Worker {
     /// A worker that does nothing yet.
     pub fn new(config: WorkerConfig, database: Database, vault: Arc<Vault>, clock: Arc<dyn Clock>) -> Self {
-        Self { config, database, vault, clock }
+        Self {
+            config,
+            database,
+            vault,
+            clock,
+        }
     }
 
     /// Works until `shutdown`. Runs go on without the worker and are taken over by the next one; dropping this future is
@@ -157,11 +162,22 @@ impl Worker {
 
     /// Makes the data directory's path the one that the run folders' paths begin with.
     fn open_data_directory(&mut self) -> std::io::Result<File> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.config.data_directory)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.config.data_directory)?;
         self.config.data_directory = self.config.data_directory.canonicalize()?;
-        DirBuilder::new().recursive(true).mode(0o700).create(self.config.runs_folder())?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(self.config.runs_folder())?;
         let path = self.config.data_directory.join("worker.lock");
-        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
+        OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)
     }
 }
 
@@ -209,11 +225,11 @@ impl Engine {
         }
         if is_due(self.heartbeat_at, config.lease / 3) {
             let mut connection = shared.database.acquire().await?;
-            runs::heartbeat(&mut connection, shared.id, config.lease).await?;
+            runs::heartbeat(&mut connection, shared.id, config.lease, &self.busy_with()).await?;
             self.heartbeat_at = Some(Instant::now());
         }
         if is_due(self.take_over_at, config.lease) {
-            for run in recover::take_over(&shared, self.exclusive).await? {
+            for run in recover::take_over(&shared, self.exclusive, &self.busy_with()).await? {
                 self.start(run, true);
             }
             if self.take_over_at.is_none() && self.exclusive {
@@ -229,6 +245,10 @@ impl Engine {
             self.start(run, false);
         }
         Ok(())
+    }
+
+    fn busy_with(&self) -> Vec<RunId> {
+        self.running.keys().copied().collect()
     }
 
     async fn pass_cancels_on(&mut self) -> Result<(), StoreError> {

@@ -108,7 +108,10 @@ impl Pipeline {
         let held = std::mem::take(&mut self.held);
         self.take_output(held);
         if self.unread > MAX_TOLD {
-            self.warn(format!("{} more lines of events could not be read", self.unread - MAX_TOLD), now);
+            self.warn(
+                format!("{} more lines of events could not be read", self.unread - MAX_TOLD),
+                now,
+            );
         }
         let folded = self.state.finish(end);
         let outcome = self.refused.take().unwrap_or(folded);
@@ -146,7 +149,10 @@ impl Pipeline {
             hosts: changes.hosts,
             counts: self.state.counts(),
             output: std::mem::take(&mut self.output),
-            warnings: std::mem::take(&mut self.warnings).into_iter().chain(changes.warnings).collect(),
+            warnings: std::mem::take(&mut self.warnings)
+                .into_iter()
+                .chain(changes.warnings)
+                .collect(),
         };
         self.stored = consumed;
         batch
@@ -178,12 +184,20 @@ impl Pipeline {
 
     /// The fold sees what is stored and nothing else, so that folding the stored events again gives the same rows.
     fn without_secrets(&self, event: Box<WireEvent>, raw: String) -> (Box<WireEvent>, String) {
-        let Some(redacted) = self.redactor.redact_line(&raw) else { return (event, raw) };
+        let Some(redacted) = self.redactor.redact_line(&raw) else {
+            return (event, raw);
+        };
         match WireEvent::from_line(&redacted) {
             Ok(event) => (Box::new(event), redacted),
             // Only strings were replaced by strings, or numbers where the format has none.
             Err(_) => (
-                Box::new(WireEvent { result: None, data: None, task: None, play: None, ..*event.clone() }),
+                Box::new(WireEvent {
+                    result: None,
+                    data: None,
+                    task: None,
+                    play: None,
+                    ..*event.clone()
+                }),
                 serde_json::json!({
                     "v": event.v, "seq": event.seq, "ts": event.ts, "event": event.event, "host": event.host,
                     "task_id": event.task_id, "truncated": true,

@@ -30,7 +30,8 @@ use std::{
 const CALLBACK_PLUGIN: &str = include_str!("../../ansible/callback_plugins/admiral_events.py");
 
 /// What a run's inventory script is: the inventory is frozen beside it.
-const INVENTORY_SCRIPT: &str = "#!/bin/sh\ncase \"$1\" in\n--host) echo '{}' ;;\n*) exec cat \"$(dirname \"$0\")/hosts.json\" ;;\nesac\n";
+const INVENTORY_SCRIPT: &str =
+    "#!/bin/sh\ncase \"$1\" in\n--host) echo '{}' ;;\n*) exec cat \"$(dirname \"$0\")/hosts.json\" ;;\nesac\n";
 
 /// A run that can be started.
 #[derive(Debug)]
@@ -65,11 +66,17 @@ pub(super) async fn prepare(
     let runs_folder = config.runs_folder();
     // An earlier attempt that was cut short may have left its folder: the run was never started.
     if run.folder.exists() {
-        RunFolder::open(&run.folder).remove().map_err(io_error("remove an earlier run folder"))?;
+        RunFolder::open(&run.folder)
+            .remove()
+            .map_err(io_error("remove an earlier run folder"))?;
     }
     let folder = RunFolder::create(&runs_folder, run.id).map_err(io_error("make the run folder"))?;
     match fill(config, run, &folder, &material) {
-        Ok(()) => Ok(Prepared { folder, redactor: material.secrets.redactor(), missing: material.missing }),
+        Ok(()) => Ok(Prepared {
+            folder,
+            redactor: material.secrets.redactor(),
+            missing: material.missing,
+        }),
         Err(error) => {
             if let Err(error) = folder.remove() {
                 tracing::warn!(%error, run = %run.id, "an unfinished run folder could not be removed");
@@ -87,16 +94,31 @@ async fn load(database: &Database, vault: &Vault, run: &OwnedRun) -> Result<Mate
     let targets = run_targets::list_targets(&mut connection, run.deployment_id).await?;
     let hosts = crate::store::ingest::list_frozen_hosts(&mut connection, run.deployment_id).await?;
     let present: BTreeSet<&str> = targets.iter().map(|target| target.host.as_str()).collect();
-    let missing = hosts.into_iter().map(|(host, _)| host).filter(|host| !present.contains(host.as_str())).collect();
+    let missing = hosts
+        .into_iter()
+        .map(|(host, _)| host)
+        .filter(|host| !present.contains(host.as_str()))
+        .collect();
     let servers: Vec<ServerId> = targets.iter().map(|target| target.server.id).collect();
     let host_keys = run_targets::list_host_keys(&mut connection, &servers).await?;
     let keys: BTreeSet<PrivateKeyId> = targets.iter().filter_map(|target| target.private_key_id).collect();
     let secrets = RunSecrets::open(&mut connection, vault, run.deployment_id, &keys).await?;
-    Ok(Material { deployment, files, targets, host_keys, secrets, missing })
+    Ok(Material {
+        deployment,
+        files,
+        targets,
+        host_keys,
+        secrets,
+        missing,
+    })
 }
 
 fn fill(config: &WorkerConfig, run: &OwnedRun, folder: &RunFolder, material: &Material) -> Result<(), PrepareError> {
-    let playbook: PlaybookId = material.deployment.playbook.parse().map_err(|_| PrepareError::PlaybookPath)?;
+    let playbook: PlaybookId = material
+        .deployment
+        .playbook
+        .parse()
+        .map_err(|_| PrepareError::PlaybookPath)?;
     let secrets_folder = SecretsFolder::create(run.id).map_err(io_error("make the folder for secrets"))?;
     let made = (|| {
         write_project(folder, &material.files)?;
@@ -154,7 +176,11 @@ fn write_project(folder: &RunFolder, files: &[PlaybookFile]) -> Result<(), Prepa
 
 fn write_callback_plugin(folder: &RunFolder) -> Result<(), PrepareError> {
     make_folder(&folder.callback_plugins())?;
-    write_file(&folder.callback_plugins().join("admiral_events.py"), CALLBACK_PLUGIN.as_bytes(), 0o600)
+    write_file(
+        &folder.callback_plugins().join("admiral_events.py"),
+        CALLBACK_PLUGIN.as_bytes(),
+        0o600,
+    )
 }
 
 /// One file for each key, however many servers use it.
@@ -184,7 +210,11 @@ fn write_inventory(
         })
         .collect();
     make_folder(&folder.inventory())?;
-    write_file(&folder.inventory().join("hosts.json"), render_list(&hosts).to_string().as_bytes(), 0o600)?;
+    write_file(
+        &folder.inventory().join("hosts.json"),
+        render_list(&hosts).to_string().as_bytes(),
+        0o600,
+    )?;
     write_file(&inventory_script(folder), INVENTORY_SCRIPT.as_bytes(), 0o700)
 }
 
@@ -195,7 +225,11 @@ fn inventory_script(folder: &RunFolder) -> PathBuf {
 fn write_known_hosts(folder: &RunFolder, material: &Material) -> Result<(), PrepareError> {
     let mut entries: Vec<(&str, i32, &str)> = Vec::new();
     for target in &material.targets {
-        for key in material.host_keys.iter().filter(|key| key.server_id == target.server.id) {
+        for key in material
+            .host_keys
+            .iter()
+            .filter(|key| key.server_id == target.server.id)
+        {
             entries.push((&target.server.ssh_host, target.server.ssh_port, &key.public_key));
         }
     }
@@ -231,8 +265,14 @@ fn configuration(folder: &RunFolder, control_path_folder: &Path, options: &Deplo
         "retry_files_enabled = False".to_owned(),
         "fact_caching = memory".to_owned(),
         format!("local_tmp = {}", folder.home().join("tmp").display()),
-        format!("roles_path = {}:/usr/share/ansible/roles:/etc/ansible/roles", project.join("roles").display()),
-        format!("collections_path = {}:/usr/share/ansible/collections", project.join("collections").display()),
+        format!(
+            "roles_path = {}:/usr/share/ansible/roles:/etc/ansible/roles",
+            project.join("roles").display()
+        ),
+        format!(
+            "collections_path = {}:/usr/share/ansible/collections",
+            project.join("collections").display()
+        ),
         String::new(),
         "[ssh_connection]".to_owned(),
         "pipelining = True".to_owned(),
@@ -255,7 +295,11 @@ fn arguments(
         format!("--extra-vars=@{}", variables.display()),
         format!("--forks={}", options.forks),
     ];
-    for (given, option) in [(options.check, "--check"), (options.diff, "--diff"), (options.become_, "--become")] {
+    for (given, option) in [
+        (options.check, "--check"),
+        (options.diff, "--diff"),
+        (options.become_, "--become"),
+    ] {
         if given {
             arguments.push(option.to_owned());
         }
@@ -276,7 +320,10 @@ fn arguments(
         arguments.push(format!("--start-at-task={task}"));
     }
     if options.verbosity > 0 {
-        arguments.push(format!("-{}", "v".repeat(options.verbosity.clamp(1, 4).unsigned_abs() as usize)));
+        arguments.push(format!(
+            "-{}",
+            "v".repeat(options.verbosity.clamp(1, 4).unsigned_abs() as usize)
+        ));
     }
     arguments.push(format!("./{playbook}"));
     Ok(arguments)
@@ -305,7 +352,11 @@ fn environment(config: &WorkerConfig, folder: &RunFolder) -> BTreeMap<String, St
 }
 
 fn make_folder(path: &Path) -> Result<(), PrepareError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io_error("make a folder"))
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(io_error("make a folder"))
 }
 
 fn write_file(path: &Path, content: &[u8], mode: u32) -> Result<(), PrepareError> {
@@ -320,4 +371,73 @@ fn write_file(path: &Path, content: &[u8], mode: u32) -> Result<(), PrepareError
 
 fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> PrepareError {
     move |source| PrepareError::Io { what, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments_for(change: impl FnOnce(&mut DeploymentOptions)) -> Result<Vec<String>, PrepareError> {
+        let mut options = DeploymentOptions::default();
+        change(&mut options);
+        arguments(
+            &RunFolder::open("/run"),
+            Path::new("/secret/variables.yml"),
+            &options,
+            "-site.yml",
+        )
+    }
+
+    #[test]
+    fn no_value_can_be_taken_for_an_option() {
+        let arguments = arguments_for(|options| {
+            options.limit = Some("--check".to_owned());
+            options.tags = vec!["a".to_owned(), "b".to_owned()];
+            options.skip_tags = vec!["c".to_owned()];
+            options.start_at_task = Some("-vvv".to_owned());
+            options.verbosity = 2;
+            options.diff = true;
+            options.become_ = true;
+        })
+        .unwrap();
+        let expected = [
+            "--inventory=/run/inventory/admiral-run",
+            "--extra-vars=@/secret/variables.yml",
+            "--forks=50",
+            "--diff",
+            "--become",
+            "--limit=--check",
+            "--tags=a,b",
+            "--skip-tags=c",
+            "--start-at-task=-vvv",
+            "-vv",
+            "./-site.yml",
+        ];
+        assert_eq!(arguments, expected);
+    }
+
+    #[test]
+    fn a_limit_cannot_read_files() {
+        for limit in ["@/etc/passwd", "web, @x", "a:@x"] {
+            assert!(matches!(
+                arguments_for(|options| options.limit = Some(limit.to_owned())),
+                Err(PrepareError::Limit)
+            ));
+        }
+    }
+
+    #[test]
+    fn a_playbook_stays_in_its_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = RunFolder::open(root.path());
+        for path in ["../x", "/etc/x", "a/../../x", "", "./x"] {
+            let file = PlaybookFile {
+                path: path.to_owned(),
+                mode: 0o644,
+                content: Vec::new(),
+            };
+            let outcome = write_project(&folder, &[file]);
+            assert!(matches!(outcome, Err(PrepareError::PlaybookPath)), "{path:?}");
+        }
+    }
 }

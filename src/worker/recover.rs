@@ -2,8 +2,9 @@
 
 use super::{FollowError, Shared, redact::Redactor, secrets::RunSecrets};
 use crate::{
+    domain::RunId,
     events::{RunState, WireEvent},
-    runner::sweep_secrets,
+    runner::{RunFolder, sweep_secrets},
     store::{
         StoreError, ingest, run_targets,
         runs::{self, OwnedRun},
@@ -15,12 +16,25 @@ use std::collections::BTreeSet;
 const PAGE: i64 = 5000;
 
 /// Takes over the runs of this machine, and those of workers that are gone for good.
-pub(super) async fn take_over(shared: &Shared, exclusive: bool) -> Result<Vec<OwnedRun>, StoreError> {
+pub(super) async fn take_over(
+    shared: &Shared,
+    exclusive: bool,
+    busy_with: &[RunId],
+) -> Result<Vec<OwnedRun>, StoreError> {
     let config = &shared.config;
     let mut transaction = shared.database.begin().await?;
-    let mut taken =
-        runs::adopt(&mut transaction, shared.id, config.lease, &config.runs_folder(), exclusive).await?;
-    taken.extend(runs::take_over_expired(&mut transaction, shared.id, config.lease, config.lost_after).await?);
+    let mut taken = runs::adopt(
+        &mut transaction,
+        shared.id,
+        config.lease,
+        &config.runs_folder(),
+        exclusive,
+        busy_with,
+    )
+    .await?;
+    taken.extend(
+        runs::take_over_expired(&mut transaction, shared.id, config.lease, config.lost_after, busy_with).await?,
+    );
     transaction.commit().await?;
     Ok(taken)
 }
@@ -32,11 +46,17 @@ pub(super) async fn sweep(shared: &Shared) -> Result<(), StoreError> {
     if let Err(error) = sweep_secrets(&live) {
         tracing::warn!(%error, "secrets of earlier runs could not be removed");
     }
-    let Ok(entries) = std::fs::read_dir(shared.config.runs_folder()) else { return Ok(()) };
+    let Ok(entries) = std::fs::read_dir(shared.config.runs_folder()) else {
+        return Ok(());
+    };
     for entry in entries.flatten() {
         let run: Option<uuid::Uuid> = entry.file_name().to_str().and_then(|name| name.parse().ok());
         if run.is_some_and(|run| !live.contains(&run)) {
-            let folder = crate::runner::RunFolder::open(entry.path());
+            let folder = RunFolder::open(entry.path());
+            // Whoever it belongs to: what is still watched over is not ours to remove.
+            if matches!(folder.read_started(), Ok(Some(started)) if started.supervisor.is_alive()) {
+                continue;
+            }
             if let Err(error) = folder.remove() {
                 tracing::warn!(%error, "the folder of an earlier run could not be removed");
             }

@@ -2,7 +2,7 @@
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use zeroize::Zeroizing;
 
 /// Stands where a secret stood.
@@ -14,7 +14,9 @@ const SHORTEST_LINE: usize = 8;
 /// Shortest run of plain characters that tells whether a line is worth a closer look.
 const SHORTEST_PROBE: usize = 3;
 /// Fields of an event that say what it is about, or hold nothing of a playbook's own.
-const STRUCTURAL: [&str; 9] = ["v", "seq", "ts", "event", "play_id", "task_id", "host", "stats", "duration"];
+const STRUCTURAL: [&str; 9] = [
+    "v", "seq", "ts", "event", "play_id", "task_id", "host", "stats", "duration",
+];
 
 /// Knows a run's secrets and finds them in lines of JSON and in plain output.
 #[derive(Default)]
@@ -27,7 +29,9 @@ pub struct Redactor {
 
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Redactor").field("forms", &self.forms.len()).finish_non_exhaustive()
+        f.debug_struct("Redactor")
+            .field("forms", &self.forms.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -39,10 +43,18 @@ impl Redactor {
         for secret in secrets {
             let text = secret.expose_secret();
             let whole = Some(text.trim()).filter(|text| text.len() >= SHORTEST);
-            let lines = text.lines().map(str::trim).filter(|line| text.trim() != *line && line.len() >= SHORTEST_LINE);
+            let lines = text
+                .lines()
+                .map(str::trim)
+                .filter(|line| text.trim() != *line && line.len() >= SHORTEST_LINE);
             for part in whole.into_iter().chain(lines) {
                 let escaped = escape(part, false);
-                forms.extend([escape(&escaped, false), escape(part, true), escaped, Zeroizing::new(part.to_owned())]);
+                forms.extend([
+                    escape(&escaped, false),
+                    escape(part, true),
+                    escaped,
+                    Zeroizing::new(part.to_owned()),
+                ]);
                 match (&mut probes, probe(part)) {
                     (Some(probes), Some(probe)) => probes.push(probe),
                     (_, None) => probes = None,
@@ -63,7 +75,10 @@ impl Redactor {
         let mut event: Value = serde_json::from_str(line).ok()?;
         let mut found = false;
         if let Value::Object(fields) = &mut event {
-            for (_, value) in fields.iter_mut().filter(|(name, _)| !STRUCTURAL.contains(&name.as_str())) {
+            for (_, value) in fields
+                .iter_mut()
+                .filter(|(name, _)| !STRUCTURAL.contains(&name.as_str()))
+            {
                 found |= self.redact_value(value);
             }
         }
@@ -106,7 +121,9 @@ impl Redactor {
                 }
                 found
             }
-            Value::Array(values) => values.iter_mut().fold(false, |found, value| self.redact_value(value) | found),
+            Value::Array(values) => values
+                .iter_mut()
+                .fold(false, |found, value| self.redact_value(value) | found),
             Value::Object(fields) => {
                 let mut found = false;
                 for value in fields.values_mut() {
@@ -137,7 +154,8 @@ fn escape(text: &str, ascii: bool) -> Zeroizing<String> {
             continue;
         }
         for unit in character.encode_utf16(&mut [0; 2]) {
-            escaped.push_str(&format!("\\u{unit:04x}"));
+            // Writing to a `String` does not fail.
+            let _ = write!(escaped, "\\u{unit:04x}");
         }
     }
     escaped
@@ -174,7 +192,10 @@ mod tests {
                 "result": {"msg": "it is ********", "pin": "********", "********": "abc"},
             })
         );
-        assert_eq!(redactor.redact_line(r#"{"event":"x","result":{"msg":"nothing"}}"#), None);
+        assert_eq!(
+            redactor.redact_line(r#"{"event":"x","result":{"msg":"nothing"}}"#),
+            None
+        );
     }
 
     #[test]

@@ -34,18 +34,29 @@ impl RunSecrets {
             .transpose()?
             .unwrap_or_default();
         let ids: Vec<PrivateKeyId> = keys.iter().copied().collect();
-        let mut secrets = Self { variables, keys: BTreeMap::new(), passphrases: Vec::new() };
+        let mut secrets = Self {
+            variables,
+            keys: BTreeMap::new(),
+            passphrases: Vec::new(),
+        };
         for key in run_targets::list_keys(connection, &ids).await? {
-            let failed = |source| PrepareError::Vault { what: format!("the private key {:?}", key.name), source };
-            let text = vault.open_text(&key.sealed_key, RowIdentity::private_key(key.id)).map_err(failed)?;
+            let failed = |source| PrepareError::Vault {
+                what: format!("the private key {:?}", key.name),
+                source,
+            };
+            let text = vault
+                .open_text(&key.sealed_key, RowIdentity::private_key(key.id))
+                .map_err(failed)?;
             let passphrase = key
                 .sealed_passphrase
                 .as_deref()
                 .map(|sealed| vault.open_text(sealed, RowIdentity::passphrase(key.id)))
                 .transpose()
                 .map_err(failed)?;
-            let plain = ssh_key::open_for_ansible(&text, passphrase.as_ref())
-                .map_err(|source| PrepareError::Key { name: key.name.clone(), source })?;
+            let plain = ssh_key::open_for_ansible(&text, passphrase.as_ref()).map_err(|source| PrepareError::Key {
+                name: key.name.clone(),
+                source,
+            })?;
             secrets.keys.insert(key.id, plain);
             secrets.passphrases.extend(passphrase);
         }
@@ -69,5 +80,8 @@ fn open_variables(
         .map_err(|source| PrepareError::Vault { what: what(), source })?;
     let values: BTreeMap<String, String> =
         serde_json::from_str(text.expose_secret()).map_err(|_| PrepareError::Unreadable(what()))?;
-    Ok(values.into_iter().map(|(name, value)| (name, SecretString::from(value))).collect())
+    Ok(values
+        .into_iter()
+        .map(|(name, value)| (name, SecretString::from(value)))
+        .collect())
 }

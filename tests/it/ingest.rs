@@ -36,10 +36,15 @@ impl Running {
         let launched = fleet::launch(&test.database, hosts, "x", |_| {}).await;
         let worker = new_id();
         let mut connection = test.database.acquire().await.expect("a connection");
-        let run = runs::claim_next(&mut connection, worker, LEASE, Path::new("/runs")).await.expect("claims").expect("one");
+        let run = runs::claim_next(&mut connection, worker, LEASE, Path::new("/runs"))
+            .await
+            .expect("claims")
+            .expect("one");
         assert_eq!(run.id, launched.run_id);
         let mut transaction = test.database.begin().await.expect("a transaction");
-        runs::mark_started(&mut transaction, run.id, worker, "none").await.expect("started");
+        runs::mark_started(&mut transaction, run.id, worker, "none")
+            .await
+            .expect("started");
         transaction.commit().await.expect("committed");
         Self { test, run, worker }
     }
@@ -64,7 +69,13 @@ async fn positions_have_no_gaps_and_rows_follow() {
     let mut expected = 1;
     for round in 0..5_u64 {
         let text: String = (1..=3)
-            .map(|number| line(round * 3 + number, "runner_on_ok", r#","host":"a","task_id":"t","task":"Tab\there""#))
+            .map(|number| {
+                line(
+                    round * 3 + number,
+                    "runner_on_ok",
+                    r#","host":"a","task_id":"t","task":"Tab\there""#,
+                )
+            })
             .collect();
         pipeline.feed_events(text.as_bytes(), now());
         pipeline.feed_output(b"\xff line\n");
@@ -78,10 +89,20 @@ async fn positions_have_no_gaps_and_rows_follow() {
     assert_eq!(positions, (1..=16).collect::<Vec<_>>());
     assert_eq!(events[1].task.as_deref(), Some("Tab\there"));
     let rows = fleet::rows(&running.test.database, id).await;
-    assert_eq!((rows[0].ok, rows[0].status, rows[0].position), (15, HostStatus::Running, 16));
+    assert_eq!(
+        (rows[0].ok, rows[0].status, rows[0].position),
+        (15, HostStatus::Running, 16)
+    );
     assert_eq!((rows[1].status, rows[1].position), (HostStatus::Pending, 0));
     let deployment = fleet::deployment(&running.test.database, id).await;
-    assert_eq!((deployment.counts.running, deployment.counts.pending, deployment.output_bytes), (1, 1, 35));
+    assert_eq!(
+        (
+            deployment.counts.running,
+            deployment.counts.pending,
+            deployment.output_bytes
+        ),
+        (1, 1, 35)
+    );
 }
 
 #[tokio::test]
@@ -96,13 +117,27 @@ async fn a_batch_is_stored_once_whatever_happens() {
         transaction.rollback().await.expect("rolled back");
     }
     let id = running.run.deployment_id;
-    assert_eq!(fleet::all_events(&running.test.database, id).await.len(), 1, "only the start");
+    assert_eq!(
+        fleet::all_events(&running.test.database, id).await.len(),
+        1,
+        "only the start"
+    );
     assert_eq!(running.write(&batch).await.expect("stored"), 2);
-    let before = (fleet::rows(&running.test.database, id).await, fleet::deployment(&running.test.database, id).await);
+    let before = (
+        fleet::rows(&running.test.database, id).await,
+        fleet::deployment(&running.test.database, id).await,
+    );
     assert!(matches!(running.write(&batch).await, Err(StoreError::WrongState(_))));
-    let stranger = IngestBatch { worker: new_id(), spool_offset: batch.spool_offset, ..batch.clone() };
+    let stranger = IngestBatch {
+        worker: new_id(),
+        spool_offset: batch.spool_offset,
+        ..batch.clone()
+    };
     assert!(matches!(running.write(&stranger).await, Err(StoreError::WrongState(_))));
-    let after = (fleet::rows(&running.test.database, id).await, fleet::deployment(&running.test.database, id).await);
+    let after = (
+        fleet::rows(&running.test.database, id).await,
+        fleet::deployment(&running.test.database, id).await,
+    );
     assert_eq!(before, after);
 }
 
@@ -112,9 +147,17 @@ async fn whatever_a_line_holds_is_stored() {
     let mut pipeline = running.pipeline(&["a"]);
     let long = "h".repeat(5000);
     let texts = [
-        line(1, "odd", r#","host":"a\\b\tc\nd\u0000e\u2028","result":{"msg":"\\N \\. \\x41 \u0000 \ud800"}"#),
+        line(
+            1,
+            "odd",
+            r#","host":"a\\b\tc\nd\u0000e\u2028","result":{"msg":"\\N \\. \\x41 \u0000 \ud800"}"#,
+        ),
         line(2, "runner_on_ok", &format!(r#","host":"{long}","task_id":"{long}""#)),
-        line(3, "runner_on_failed", r#","host":"a","result":{"msg":"\u0000nul \\ and \ttab"}"#),
+        line(
+            3,
+            "runner_on_failed",
+            r#","host":"a","result":{"msg":"\u0000nul \\ and \ttab"}"#,
+        ),
         line(4, r"\\.", ""),
         "not json\n".to_owned(),
     ];
@@ -124,7 +167,11 @@ async fn whatever_a_line_holds_is_stored() {
     let id = running.run.deployment_id;
     let events = fleet::all_events(&running.test.database, id).await;
     assert_eq!(events[1].host.as_deref(), Some("a\\b\tc\nde\u{2028}"));
-    assert!(events[1].payload.get().contains(r"\\N \\. \\x41 \u0000"), "{}", events[1].payload);
+    assert!(
+        events[1].payload.get().contains(r"\\N \\. \\x41 \u0000"),
+        "{}",
+        events[1].payload
+    );
     assert_eq!(events[4].kind, r"\.");
     assert_eq!(events[5].kind, "warning");
     let rows = fleet::rows(&running.test.database, id).await;
@@ -141,7 +188,9 @@ async fn each_run_is_claimed_once_and_given_back_when_a_worker_goes_away() {
     }
     let claim = async |worker, lease| {
         let mut connection = test.database.acquire().await.expect("a connection");
-        runs::claim_next(&mut connection, worker, lease, Path::new("/runs")).await.expect("claims")
+        runs::claim_next(&mut connection, worker, lease, Path::new("/runs"))
+            .await
+            .expect("claims")
     };
     let (one, two) = (new_id(), new_id());
     let (a, b, c) = tokio::join!(claim(one, LEASE), claim(two, LEASE), claim(one, LEASE));
@@ -154,7 +203,11 @@ async fn each_run_is_claimed_once_and_given_back_when_a_worker_goes_away() {
     claimed.dedup();
     assert_eq!(claimed.len(), 3);
     let last = claim(two, Duration::ZERO).await.expect("the fourth");
-    assert_eq!(claim(one, LEASE).await.map(|run| run.id), Some(last.id), "its lease was over at once");
+    assert_eq!(
+        claim(one, LEASE).await.map(|run| run.id),
+        Some(last.id),
+        "its lease was over at once"
+    );
     assert_eq!(claim(one, LEASE).await, None);
     let mut connection = test.database.acquire().await.expect("a connection");
     runs::release(&mut connection, one, None).await.expect("released");

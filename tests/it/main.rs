@@ -1,6 +1,7 @@
 //! Integration tests: real PostgreSQL, real `ansible-playbook`, real `sshd`.
 
 mod embedded;
+mod golden;
 mod ingest;
 mod runner;
 mod api_document;

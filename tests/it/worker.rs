@@ -2,135 +2,18 @@
 //! playbook as a shell script. The last test runs the real one.
 
 use crate::support::{
-    database::TestDatabase,
     fleet::{self, Launched},
+    stage::Stage,
 };
 use admiral::{
-    domain::{
-        clock::SystemClock,
-        deployment::{Deployment, DeploymentServer, DeploymentStatus, HostStatus, Reason},
-    },
+    domain::clock::new_id,
+    domain::deployment::{DeploymentServer, DeploymentStatus, HostStatus, Reason},
     process::{ProcessTarget, Signal, find_program, signal},
-    runner::RunFolder,
-    store::{deployments, output},
-    vault::{KeyRing, RowIdentity, Vault},
-    worker::{Worker, WorkerConfig},
+    store::{Database, deployments},
+    vault::{RowIdentity, ssh_key},
 };
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
-use tokio::{task::JoinHandle, time::Instant};
-use tokio_util::sync::CancellationToken;
-
-const STAND_IN: &str = r#"#!/bin/bash
-SEQ=0
-event() {
-    SEQ=$((SEQ + 1))
-    printf '{"v":1,"seq":%d,"ts":"2026-01-02T03:04:%02d.000000Z","event":"%s"%s}\n' $SEQ $((SEQ % 60)) "$1" "$2" >> "$ADMIRAL_EVENTS_PATH"
-}
-on() { event "$1" ",\"host\":\"$2\",\"task\":\"Install\",\"task_id\":\"t1\",\"play\":\"p\"$3"; }
-stats() { event playbook_on_stats ",\"stats\":{$1}"; }
-for last; do :; done
-. "$last"
-"#;
-
-/// How long anything may take on a machine that is busy with other tests.
-const LIMIT: Duration = Duration::from_secs(60);
-
-struct Stage {
-    test: TestDatabase,
-    data: tempfile::TempDir,
-    ansible_playbook: PathBuf,
-    vault: Arc<Vault>,
-}
-
-struct WorkerAtWork {
-    task: JoinHandle<()>,
-    shutdown: CancellationToken,
-}
-
-impl Stage {
-    async fn set() -> Self {
-        let data = tempfile::tempdir().expect("a folder");
-        let ansible_playbook = data.path().join("bin/ansible-playbook");
-        fs::create_dir(data.path().join("bin")).expect("a folder");
-        fs::write(&ansible_playbook, STAND_IN).expect("written");
-        fs::set_permissions(&ansible_playbook, fs::Permissions::from_mode(0o700)).expect("made executable");
-        let vault = Arc::new(Vault::new(KeyRing::generate().expect("keys")));
-        Self { test: TestDatabase::create().await, data, ansible_playbook, vault }
-    }
-
-    fn worker(&self) -> WorkerAtWork {
-        let config = WorkerConfig {
-            grace_seconds: 2,
-            ..WorkerConfig::new(
-                self.data.path().join("data"),
-                env!("CARGO_BIN_EXE_admiral").into(),
-                self.ansible_playbook.clone(),
-            )
-        };
-        let worker =
-            Worker::new(config, self.test.database.clone(), Arc::clone(&self.vault), Arc::new(SystemClock));
-        let shutdown = CancellationToken::new();
-        WorkerAtWork { task: tokio::spawn(worker.run(shutdown.clone())), shutdown }
-    }
-
-    async fn launch(&self, playbook: &str) -> Launched {
-        fleet::launch(&self.test.database, &["web1", "web2"], playbook, |_| {}).await
-    }
-
-    async fn until(&self, launched: Launched, what: impl Fn(&Deployment, &[DeploymentServer]) -> bool) -> Deployment {
-        let deadline = Instant::now() + LIMIT;
-        loop {
-            let deployment = fleet::deployment(&self.test.database, launched.id).await;
-            let rows = fleet::rows(&self.test.database, launched.id).await;
-            if what(&deployment, &rows) {
-                return deployment;
-            }
-            assert!(Instant::now() < deadline, "it took too long: {deployment:#?} {rows:#?}");
-            tokio::time::sleep(Duration::from_millis(30)).await;
-        }
-    }
-
-    async fn until_end(&self, launched: Launched) -> (Deployment, Vec<DeploymentServer>) {
-        let deployment = self.until(launched, |deployment, _| deployment.status.is_final()).await;
-        (deployment, fleet::rows(&self.test.database, launched.id).await)
-    }
-
-    async fn run(&self, playbook: &str) -> (Launched, Deployment, Vec<DeploymentServer>) {
-        let launched = self.launch(playbook).await;
-        let worker = self.worker();
-        let (deployment, rows) = self.until_end(launched).await;
-        worker.end().await;
-        (launched, deployment, rows)
-    }
-
-    async fn output(&self, launched: Launched) -> String {
-        let mut connection = self.test.database.acquire().await.expect("a connection");
-        let chunks = output::list_after(&mut connection, launched.id, 0, 1 << 24).await.expect("output");
-        chunks.iter().map(|chunk| String::from_utf8_lossy(&chunk.content).into_owned()).collect()
-    }
-
-    fn folder(&self, launched: Launched) -> RunFolder {
-        RunFolder::open(self.data.path().join("data/runs").join(launched.run_id.to_string()))
-    }
-}
-
-impl WorkerAtWork {
-    async fn end(self) {
-        self.shutdown.cancel();
-        self.task.await.expect("the worker ends");
-    }
-
-    async fn abort(self) {
-        self.task.abort();
-        let _ = self.task.await;
-    }
-}
+use secrecy::ExposeSecret as _;
+use std::{fs, path::Path};
 
 fn statuses(rows: &[DeploymentServer]) -> Vec<(&str, HostStatus)> {
     rows.iter().map(|row| (row.host.as_str(), row.status)).collect()
@@ -151,7 +34,10 @@ async fn a_run_goes_from_launch_to_rows() {
         exit 2
     "#;
     let launched = fleet::launch(&stage.test.database, &["web1", "web2"], script, |new| {
-        let sealed = stage.vault.seal(br#"{"password":"hunter22-secret"}"#, RowIdentity::deployment_variables(new.id));
+        let sealed = stage.vault.seal(
+            br#"{"password":"hunter22-secret"}"#,
+            RowIdentity::deployment_variables(new.id),
+        );
         new.sealed_variables = Some(sealed.expect("sealed"));
         new.secret_variable_names = vec!["password".to_owned()];
         new.options.check = true;
@@ -164,38 +50,142 @@ async fn a_run_goes_from_launch_to_rows() {
     assert_eq!(deployment.status, DeploymentStatus::Failed);
     assert_eq!(deployment.reason, Some(Reason::HostsFailed), "{deployment:#?}");
     assert_eq!(deployment.message.as_deref(), Some("1 of 3 hosts failed"));
-    let expected = [("added", HostStatus::Success), ("web1", HostStatus::Success), ("web2", HostStatus::Failed)];
+    let expected = [
+        ("added", HostStatus::Success),
+        ("web1", HostStatus::Success),
+        ("web2", HostStatus::Failed),
+    ];
     assert_eq!(statuses(&rows), expected);
     assert_eq!(rows[2].error_message.as_deref(), Some("no luck with ********"));
     assert!(rows[0].server_id.is_none() && rows[1].server_id.is_some() && rows[1].changed);
     let counts = deployment.counts;
-    assert_eq!((counts.total, counts.success, counts.failed, counts.changed, counts.running), (3, 2, 1, 1, 0));
+    assert_eq!(
+        (
+            counts.total,
+            counts.success,
+            counts.failed,
+            counts.changed,
+            counts.running
+        ),
+        (3, 2, 1, 1, 0)
+    );
 
     let events = fleet::all_events(&stage.test.database, launched.id).await;
     let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
     assert_eq!(kinds.first(), Some(&"deployment_started"));
     assert_eq!(kinds.last(), Some(&"deployment_finished"));
     assert!(kinds.contains(&"something_new"));
-    assert_eq!(events.iter().map(|event| event.position).collect::<Vec<_>>(), (1..=10).collect::<Vec<_>>());
+    assert_eq!(
+        events.iter().map(|event| event.position).collect::<Vec<_>>(),
+        (1..=10).collect::<Vec<_>>()
+    );
     assert!(events.iter().all(|event| !event.payload.get().contains("hunter22")));
 
     let output = stage.output(launched).await;
     assert!(output.contains("plain ******** output"), "{output}");
-    assert!(!output.contains("hunter22") && !output.contains("postgres://"), "{output}");
+    assert!(
+        !output.contains("hunter22") && !output.contains("postgres://"),
+        "{output}"
+    );
     for argument in ["--check", "--limit=web*", "--forks=50", "./play.yml"] {
-        assert!(output.lines().any(|line| line == argument), "{argument} is not in {output}");
+        assert!(
+            output.lines().any(|line| line == argument),
+            "{argument} is not in {output}"
+        );
     }
     assert_eq!(deployment.output_bytes, output.len() as i64);
     assert!(!stage.folder(launched).path().exists());
 }
 
 #[tokio::test]
+async fn keys_are_handed_over_and_host_keys_are_learned() {
+    let stage = Stage::set().await;
+    let (key, public) = ssh_key::generate_ed25519("test").expect("a key");
+    let (_, met) = ssh_key::generate_ed25519("").expect("a host key");
+    let (_, later) = ssh_key::generate_ed25519("").expect("another");
+    let host_key = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    let script = format!(
+        r#"
+        for key in $(grep -o '/[^"]*/key-[0-9]*' ../inventory/hosts.json | sort -u); do stat -c 'key %a' $key; ssh-keygen -y -f $key; done
+        ../inventory/admiral-run --list | head -c 1; ../inventory/admiral-run --host web1
+        echo "192.0.2.1 {}" >> ../known_hosts
+        echo "192.0.2.9 {}" >> ../known_hosts
+        on runner_on_ok web1; stats '"web1":{{"ok":1}},"web2":{{"ok":1}}'
+        "#,
+        host_key(&met.public_key_line),
+        host_key(&later.public_key_line),
+    );
+    let launched = stage.launch(&script).await;
+    let id = new_id();
+    let sealed = stage
+        .vault
+        .seal(key.expose_secret().as_bytes(), RowIdentity::private_key(id))
+        .expect("sealed");
+    let mut connection = stage.test.database.acquire().await.expect("a connection");
+    sqlx::query(
+        "INSERT INTO admiral.private_keys (id, name, key_type, fingerprint, public_key, sealed_key) \
+         VALUES ($1, 'key', 'ssh-ed25519', $2, $3, $4)",
+    )
+    .bind(id)
+    .bind(&public.fingerprint)
+    .bind(&public.public_key_line)
+    .bind(sealed)
+    .execute(&mut *connection)
+    .await
+    .expect("a key");
+    sqlx::query(
+        "INSERT INTO admiral.server_private_keys (server_id, private_key_id) SELECT id, $1 FROM admiral.servers",
+    )
+    .bind(id)
+    .execute(&mut *connection)
+    .await
+    .expect("used by all");
+    let worker = stage.worker();
+    let (deployment, _) = stage.until_end(launched).await;
+    worker.end().await;
+    let output = stage.output(launched).await;
+    assert_eq!(
+        deployment.status,
+        DeploymentStatus::Completed,
+        "{deployment:#?} {output}"
+    );
+    assert_eq!(
+        output.matches("key 600").count(),
+        1,
+        "one file for both servers: {output}"
+    );
+    assert!(
+        output.contains(&host_key(&public.public_key_line)) && output.contains("{{}"),
+        "{output}"
+    );
+    let known: Vec<(String, String, bool)> = sqlx::query_as(
+        "SELECT s.hostname, k.fingerprint, s.last_seen_at IS NOT NULL \
+         FROM admiral.host_keys k JOIN admiral.servers s ON s.id = k.server_id",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .expect("host keys");
+    assert_eq!(known, [("web1".to_owned(), met.fingerprint, true)]);
+}
+
+#[tokio::test]
 async fn a_run_without_a_single_event_has_failed() {
     let stage = Stage::set().await;
     let (_, deployment, rows) = stage.run("echo all is well; exit 0").await;
-    assert_eq!((deployment.status, deployment.reason), (DeploymentStatus::Failed, Some(Reason::PlaybookError)));
-    assert!(deployment.message.as_deref().is_some_and(|message| message.contains("callback plugin did not load")));
-    assert!(rows.iter().all(|row| row.status == HostStatus::Cancelled && row.started_at.is_none()));
+    assert_eq!(
+        (deployment.status, deployment.reason),
+        (DeploymentStatus::Failed, Some(Reason::PlaybookError))
+    );
+    assert!(
+        deployment
+            .message
+            .as_deref()
+            .is_some_and(|message| message.contains("callback plugin did not load"))
+    );
+    assert!(
+        rows.iter()
+            .all(|row| row.status == HostStatus::Cancelled && row.started_at.is_none())
+    );
 }
 
 #[tokio::test]
@@ -214,14 +204,29 @@ async fn lines_that_cannot_be_read_do_not_stop_a_run() {
             "#,
         )
         .await;
-    assert_eq!((deployment.status, deployment.reason), (DeploymentStatus::Completed, None), "{deployment:#?}");
-    assert_eq!(statuses(&rows), [("web1", HostStatus::Success), ("web2", HostStatus::Success)]);
+    assert_eq!(
+        (deployment.status, deployment.reason),
+        (DeploymentStatus::Completed, None),
+        "{deployment:#?}"
+    );
+    assert_eq!(
+        statuses(&rows),
+        [("web1", HostStatus::Success), ("web2", HostStatus::Success)]
+    );
     assert_eq!(deployment.warnings.len(), 4, "{:?}", deployment.warnings);
-    assert!(deployment.warnings[0].contains("1200000 bytes is longer than the limit"), "{:?}", deployment.warnings);
+    assert!(
+        deployment.warnings[0].contains("1200000 bytes is longer than the limit"),
+        "{:?}",
+        deployment.warnings
+    );
     let events = fleet::all_events(&stage.test.database, launched.id).await;
     assert_eq!(events.iter().filter(|event| event.kind == "warning").count(), 4);
     assert!(events.iter().any(|event| event.kind == "unheard_of"));
-    assert!(events.iter().any(|event| event.payload.get().contains("\u{fffd}\u{fffd}")));
+    assert!(
+        events
+            .iter()
+            .any(|event| event.payload.get().contains("\u{fffd}\u{fffd}"))
+    );
 }
 
 #[tokio::test]
@@ -230,36 +235,70 @@ async fn a_line_torn_by_death_is_stated() {
     let (_, deployment, rows) = stage
         .run(r#"on runner_on_start web1; printf '{"v":1,"seq":2,"ev' >> "$ADMIRAL_EVENTS_PATH"; kill -KILL $$"#)
         .await;
-    assert_eq!((deployment.status, deployment.reason), (DeploymentStatus::Failed, Some(Reason::PlaybookError)));
-    assert!(deployment.message.as_deref().is_some_and(|message| message.contains("signal 9")), "{deployment:#?}");
-    assert_eq!(statuses(&rows), [("web1", HostStatus::Failed), ("web2", HostStatus::Cancelled)]);
-    assert!(deployment.warnings[0].contains("torn after 18 bytes"), "{:?}", deployment.warnings);
+    assert_eq!(
+        (deployment.status, deployment.reason),
+        (DeploymentStatus::Failed, Some(Reason::PlaybookError))
+    );
+    assert!(
+        deployment
+            .message
+            .as_deref()
+            .is_some_and(|message| message.contains("signal 9")),
+        "{deployment:#?}"
+    );
+    assert_eq!(
+        statuses(&rows),
+        [("web1", HostStatus::Failed), ("web2", HostStatus::Cancelled)]
+    );
+    assert!(
+        deployment.warnings[0].contains("torn after 18 bytes"),
+        "{:?}",
+        deployment.warnings
+    );
 }
 
 #[tokio::test]
 async fn a_cancelled_run_ends_and_says_so() {
     let stage = Stage::set().await;
-    let launched = stage.launch("on runner_on_start web1; while :; do sleep 0.05; done").await;
+    let launched = stage
+        .launch("on runner_on_start web1; while :; do sleep 0.05; done")
+        .await;
     let worker = stage.worker();
-    stage.until(launched, |_, rows| rows[0].status == HostStatus::Running).await;
+    stage
+        .until(launched, |_, rows| rows[0].status == HostStatus::Running)
+        .await;
     let mut transaction = stage.test.database.begin().await.expect("a transaction");
-    deployments::request_cancel(&mut transaction, launched.id, "test", false).await.expect("asked");
+    deployments::request_cancel(&mut transaction, launched.id, "test", false)
+        .await
+        .expect("asked");
     transaction.commit().await.expect("committed");
     let (deployment, rows) = stage.until_end(launched).await;
     worker.end().await;
-    assert_eq!((deployment.status, deployment.reason), (DeploymentStatus::Cancelled, Some(Reason::CancelledByUser)));
-    assert_eq!(statuses(&rows), [("web1", HostStatus::Cancelled), ("web2", HostStatus::Cancelled)]);
+    assert_eq!(
+        (deployment.status, deployment.reason),
+        (DeploymentStatus::Cancelled, Some(Reason::CancelledByUser))
+    );
+    assert_eq!(
+        statuses(&rows),
+        [("web1", HostStatus::Cancelled), ("web2", HostStatus::Cancelled)]
+    );
 }
 
 #[tokio::test]
 async fn a_second_cancel_skips_the_grace() {
     let stage = Stage::set().await;
-    let launched = stage.launch("trap '' TERM; on runner_on_start web1; while :; do sleep 0.05; done").await;
+    let launched = stage
+        .launch("trap '' TERM; on runner_on_start web1; while :; do sleep 0.05; done")
+        .await;
     let worker = stage.worker();
-    stage.until(launched, |_, rows| rows[0].status == HostStatus::Running).await;
+    stage
+        .until(launched, |_, rows| rows[0].status == HostStatus::Running)
+        .await;
     for force in [false, true] {
         let mut transaction = stage.test.database.begin().await.expect("a transaction");
-        deployments::request_cancel(&mut transaction, launched.id, "test", force).await.expect("asked");
+        deployments::request_cancel(&mut transaction, launched.id, "test", force)
+            .await
+            .expect("asked");
         transaction.commit().await.expect("committed");
     }
     let (deployment, _) = stage.until_end(launched).await;
@@ -278,13 +317,21 @@ async fn a_run_ends_at_its_timeout() {
     let worker = stage.worker();
     let (deployment, rows) = stage.until_end(launched).await;
     worker.end().await;
-    assert_eq!((deployment.status, deployment.reason), (DeploymentStatus::Failed, Some(Reason::TimedOut)));
-    assert_eq!(statuses(&rows), [("web1", HostStatus::Failed), ("web2", HostStatus::Cancelled)]);
+    assert_eq!(
+        (deployment.status, deployment.reason),
+        (DeploymentStatus::Failed, Some(Reason::TimedOut))
+    );
+    assert_eq!(
+        statuses(&rows),
+        [("web1", HostStatus::Failed), ("web2", HostStatus::Cancelled)]
+    );
 }
 
 /// The rows without what differs between any two runs.
 fn comparable(rows: Vec<DeploymentServer>) -> Vec<DeploymentServer> {
-    rows.into_iter().map(|row| DeploymentServer { position: 0, ..row }).collect()
+    rows.into_iter()
+        .map(|row| DeploymentServer { position: 0, ..row })
+        .collect()
 }
 
 fn gated(gate: &Path) -> String {
@@ -311,7 +358,9 @@ async fn a_run_that_lost_its_worker_ends_like_an_undisturbed_twin() {
     let gate = stage.data.path().join("gate");
     let launched = stage.launch(&gated(&gate)).await;
     let first = stage.worker();
-    stage.until(launched, |_, rows| rows[1].status == HostStatus::Failed).await;
+    stage
+        .until(launched, |_, rows| rows[1].status == HostStatus::Failed)
+        .await;
     first.abort().await;
     fs::write(&gate, "").expect("opened");
     let second = stage.worker();
@@ -324,23 +373,75 @@ async fn a_run_that_lost_its_worker_ends_like_an_undisturbed_twin() {
     assert_eq!(stage.output(launched).await, stage.output(twin).await);
     let events = async |launched: Launched| {
         let events = fleet::all_events(&stage.test.database, launched.id).await;
-        events.into_iter().map(|event| (event.position, event.kind, event.payload.to_string())).collect::<Vec<_>>()
+        events
+            .into_iter()
+            .map(|event| (event.position, event.kind, event.payload.to_string()))
+            .collect::<Vec<_>>()
     };
     assert_eq!(events(launched).await, events(twin).await);
 }
 
 #[tokio::test]
+async fn a_database_that_goes_away_costs_no_event() {
+    let stage = Stage::set().await;
+    let script = "for n in $(seq 150); do on runner_on_ok web1; echo line $n; sleep 0.01; done
+        stats '\"web1\":{\"ok\":150},\"web2\":{\"ok\":1}'";
+    let launched = stage.launch(script).await;
+    let worker = stage.worker();
+    let other = Database::connect(&stage.test.url, 1).await.expect("a connection");
+    for round in 1..=3 {
+        stage.until(launched, |_, rows| rows[0].ok >= round * 20).await;
+        let mut connection = other.acquire().await.expect("a connection");
+        sqlx::query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        .execute(&mut *connection)
+        .await
+        .expect("asked");
+    }
+    let (deployment, rows) = stage.until_end(launched).await;
+    worker.end().await;
+    assert_eq!(
+        (deployment.status, rows[0].ok),
+        (DeploymentStatus::Completed, 150),
+        "{deployment:#?}"
+    );
+    let events = fleet::all_events(&stage.test.database, launched.id).await;
+    assert_eq!(
+        events.iter().map(|event| event.position).collect::<Vec<_>>(),
+        (1..=153).collect::<Vec<_>>()
+    );
+    let expected: Vec<String> = (1..=150).map(|number| format!("line {number}")).collect();
+    assert_eq!(stage.output(launched).await.lines().collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
 async fn a_run_whose_supervisor_is_killed_is_lost() {
     let stage = Stage::set().await;
-    let launched = stage.launch("on runner_on_start web1; while :; do sleep 0.05; done").await;
+    let launched = stage
+        .launch("on runner_on_start web1; while :; do sleep 0.05; done")
+        .await;
     let worker = stage.worker();
-    stage.until(launched, |_, rows| rows[0].status == HostStatus::Running).await;
-    let started = stage.folder(launched).read_started().expect("readable").expect("started");
+    stage
+        .until(launched, |_, rows| rows[0].status == HostStatus::Running)
+        .await;
+    let started = stage
+        .folder(launched)
+        .read_started()
+        .expect("readable")
+        .expect("started");
     signal(&ProcessTarget::Process(started.supervisor), Signal::KILL).expect("killed");
     let (deployment, rows) = stage.until_end(launched).await;
     worker.end().await;
-    assert_eq!((deployment.status, deployment.reason), (DeploymentStatus::Failed, Some(Reason::WorkerLost)));
-    assert_eq!(statuses(&rows), [("web1", HostStatus::Failed), ("web2", HostStatus::Cancelled)]);
+    assert_eq!(
+        (deployment.status, deployment.reason),
+        (DeploymentStatus::Failed, Some(Reason::WorkerLost))
+    );
+    assert_eq!(
+        statuses(&rows),
+        [("web1", HostStatus::Failed), ("web2", HostStatus::Cancelled)]
+    );
     assert!(!started.ansible.is_alive());
 }
 
@@ -354,8 +455,16 @@ async fn secrets_that_do_not_open_end_a_deployment_before_it_begins() {
     let worker = stage.worker();
     let (deployment, rows) = stage.until_end(launched).await;
     worker.end().await;
-    assert_eq!((deployment.status, deployment.reason), (DeploymentStatus::Failed, Some(Reason::InventoryError)));
-    assert!(deployment.message.as_deref().is_some_and(|message| message.contains("the secret variables")));
+    assert_eq!(
+        (deployment.status, deployment.reason),
+        (DeploymentStatus::Failed, Some(Reason::InventoryError))
+    );
+    assert!(
+        deployment
+            .message
+            .as_deref()
+            .is_some_and(|message| message.contains("the secret variables"))
+    );
     assert_eq!(statuses(&rows), [("web1", HostStatus::Cancelled)]);
     assert!(!stage.folder(launched).path().exists());
 }
@@ -372,6 +481,8 @@ async fn the_real_ansible_agrees() {
 - hosts: web1,web2
   gather_facts: false
   connection: local
+  vars:
+    ansible_python_interpreter: '{{ ansible_playbook_python }}'
   tasks:
     - name: Say the secret
       ansible.builtin.debug:
@@ -391,7 +502,10 @@ async fn the_real_ansible_agrees() {
             msg: rescued
 ",
         |new| {
-            let sealed = stage.vault.seal(br#"{"word":"hunter22-secret"}"#, RowIdentity::deployment_variables(new.id));
+            let sealed = stage.vault.seal(
+                br#"{"word":"hunter22-secret"}"#,
+                RowIdentity::deployment_variables(new.id),
+            );
             new.sealed_variables = Some(sealed.expect("sealed"));
             new.variables.insert("plain".to_owned(), "{{ 1 + 1 }}".into());
         },
@@ -401,13 +515,25 @@ async fn the_real_ansible_agrees() {
     let (deployment, rows) = stage.until_end(launched).await;
     worker.end().await;
     let output = stage.output(launched).await;
-    let expected = [("web1", HostStatus::Success), ("web2", HostStatus::Failed), ("web3", HostStatus::Skipped)];
+    let expected = [
+        ("web1", HostStatus::Success),
+        ("web2", HostStatus::Failed),
+        ("web3", HostStatus::Skipped),
+    ];
     assert_eq!(statuses(&rows), expected, "{deployment:#?} {output}");
-    assert_eq!((rows[0].ok, rows[0].changed_count, rows[0].skipped, rows[0].rescued), (3, 1, 1, 1), "{output}");
+    assert_eq!(
+        (rows[0].ok, rows[0].changed_count, rows[0].skipped, rows[0].rescued),
+        (3, 1, 1, 1),
+        "{output}"
+    );
     assert_eq!(rows[1].error_message.as_deref(), Some("as asked"));
     assert_eq!(deployment.message.as_deref(), Some("1 of 3 hosts failed"));
     assert!(output.contains("the word is ******** and {{ 1 + 1 }}"), "{output}");
     let events = fleet::all_events(&stage.test.database, launched.id).await;
-    assert!(events.iter().any(|event| event.task.as_deref() == Some("Say the secret")));
+    assert!(
+        events
+            .iter()
+            .any(|event| event.task.as_deref() == Some("Say the secret"))
+    );
     assert!(events.iter().all(|event| !event.payload.get().contains("hunter22")));
 }

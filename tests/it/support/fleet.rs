@@ -66,8 +66,16 @@ pub async fn launch(
         PlaybookOrigin::Custom,
         "play.yml",
         &digest,
-        &[ManifestEntry { path: "play.yml".to_owned(), mode: 0o644, digest: digest.clone() }],
-        &[PlaybookFile { path: "play.yml".to_owned(), mode: 0o644, content: playbook.as_bytes().to_vec() }],
+        &[ManifestEntry {
+            path: "play.yml".to_owned(),
+            mode: 0o644,
+            digest: digest.clone(),
+        }],
+        &[PlaybookFile {
+            path: "play.yml".to_owned(),
+            mode: 0o644,
+            content: playbook.as_bytes().to_vec(),
+        }],
     )
     .await
     .expect("a playbook version");
@@ -84,29 +92,45 @@ pub async fn launch(
         sealed_variables: None,
         options: DeploymentOptions::default(),
         retry_of: None,
-        created_by: Launcher { id: None, username: "test".to_owned() },
+        created_by: Launcher {
+            id: None,
+            username: "test".to_owned(),
+        },
         hosts: hosts
             .iter()
             .zip(servers)
-            .map(|(host, server_id)| NewHost { host: (*host).to_owned(), server_id, address: "192.0.2.1:22".to_owned() })
+            .map(|(host, server_id)| NewHost {
+                host: (*host).to_owned(),
+                server_id,
+                address: "192.0.2.1:22".to_owned(),
+            })
             .collect(),
     };
     change(&mut new);
-    deployments::insert_deployment(&mut transaction, &new).await.expect("a deployment");
+    deployments::insert_deployment(&mut transaction, &new)
+        .await
+        .expect("a deployment");
     transaction.commit().await.expect("committed");
-    Launched { id: new.id, run_id: new.run_id }
+    Launched {
+        id: new.id,
+        run_id: new.run_id,
+    }
 }
 
 /// The deployment as it stands.
 pub async fn deployment(database: &Database, id: DeploymentId) -> Deployment {
     let mut connection = database.acquire().await.expect("a connection");
-    deployments::get_deployment(&mut connection, id).await.expect("the deployment")
+    deployments::get_deployment(&mut connection, id)
+        .await
+        .expect("the deployment")
 }
 
 /// Its rows, by name.
 pub async fn rows(database: &Database, id: DeploymentId) -> Vec<DeploymentServer> {
     let mut connection = database.acquire().await.expect("a connection");
-    let mut rows = deployment_servers::changed_since(&mut connection, id, 0).await.expect("rows");
+    let mut rows = deployment_servers::changed_since(&mut connection, id, 0)
+        .await
+        .expect("rows");
     rows.sort_by(|a, b| a.host.cmp(&b.host));
     rows
 }
