@@ -131,11 +131,6 @@ impl From<StoreError> for Problem {
                 );
                 problem.retry_after = Some(5);
                 problem
-            StoreError::Taken { .. } | StoreError::InUse { .. } | StoreError::WrongState(_) => {
-                Self::conflict(error.to_string())
-            }
-                Self::new(
-                )
             }
             _ => Self::internal(&error),
         }
@@ -173,8 +168,6 @@ impl IntoResponse for Problem {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        if retry {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
         response.extensions_mut().insert(self);
         response

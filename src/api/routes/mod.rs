@@ -5,13 +5,10 @@ pub mod deployments;
 pub mod health;
 pub mod playbooks;
 pub mod stream;
-pub mod audit;
 pub mod keys;
-pub mod playbooks;
 pub mod servers;
 pub mod session;
 pub mod setup;
-pub mod stream;
 pub mod tokens;
 pub mod users;
 
@@ -33,15 +30,4 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(servers::router())
         .merge(keys::router())
         .merge(audit::router())
-        .merge(audit::router())
-        .merge(deployments::router())
-        .merge(health::router())
-        .merge(keys::router())
-        .merge(playbooks::router())
-        .merge(servers::router())
-        .merge(session::router())
-        .merge(setup::router())
-        .merge(stream::router())
-        .merge(tokens::router())
-        .merge(users::router())
 }

@@ -5,8 +5,5 @@ pub mod ansible;
 pub mod database;
 pub mod fleet;
 pub mod stage;
-pub mod app;
-pub mod database;
 pub mod launchpad;
-pub mod fleet;
 pub mod library;
