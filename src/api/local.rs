@@ -56,6 +56,13 @@ impl LocalApi {
         self
     }
 
+    /// Acts for `principal`: whoever can read the key ring may act for any user.
+    #[must_use]
+    pub fn acting_for(mut self, principal: Principal) -> Self {
+        self.principal = principal;
+        self
+    }
+
     /// Sends a request; `body` goes as JSON.
     pub async fn request(&self, method: &str, path_and_query: &str, body: Option<Value>) -> LocalResponse {
         let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);

@@ -1,12 +1,15 @@
 //! An API client with two transports: a running server over HTTP, or the same handlers in this process.
 
 use super::{
-    failure::Hinted,
+    failure::{Hinted, UsageError},
     input,
     instance::{Instance, Needs},
     options::GlobalOptions,
 };
-use crate::api::{local::LocalApi, problem::Problem};
+use crate::{
+    api::{local::LocalApi, problem::Problem},
+    domain::principal::Principal,
+};
 use anyhow::Context as _;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use reqwest::Method;
@@ -88,6 +91,17 @@ impl Client {
         match &self.transport {
             Transport::Local { instance, .. } => Some(instance),
             Transport::Remote { .. } => None,
+        }
+    }
+
+    /// From now on acts for `principal`; only in this process, as a running server goes by the token.
+    pub fn act_for(&mut self, principal: Principal) -> anyhow::Result<()> {
+        match &mut self.transport {
+            Transport::Local { api, .. } => {
+                *api = api.clone().acting_for(principal);
+                Ok(())
+            }
+            Transport::Remote { .. } => Err(UsageError("--user works only on the server's own machine".to_owned()).into()),
         }
     }
 

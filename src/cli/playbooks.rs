@@ -37,7 +37,7 @@ async fn run_with(client: &Client, format: Format, command: PlaybooksCommand) ->
     match command {
         PlaybooksCommand::List { search } => {
             let query: Vec<_> = search.iter().map(|search| ("search", search.as_str())).collect();
-            let playbooks = client.list("/api/playbooks", &query).await?;
+            let playbooks = all(client, &query).await?;
             match format {
                 Format::Json => output::json(&playbooks),
                 Format::Table => Ok(Table::new(&["ID", "NAME", "DESCRIPTION"])
@@ -62,7 +62,7 @@ async fn run_with(client: &Client, format: Format, command: PlaybooksCommand) ->
 
 /// The id of the playbook with this id, path or file name.
 pub async fn find(client: &Client, name: &str) -> anyhow::Result<String> {
-    let playbooks = client.list("/api/playbooks", &[]).await?;
+    let playbooks = all(client, &[]).await?;
     match choose(&playbooks, name).as_slice() {
         [id] => Ok((*id).to_owned()),
         [] => Err(Hinted::new(
@@ -76,6 +76,12 @@ pub async fn find(client: &Client, name: &str) -> anyhow::Result<String> {
         )
         .into()),
     }
+}
+
+/// The library has no pages: it is a folder, not a table.
+async fn all(client: &Client, query: &[(&str, &str)]) -> anyhow::Result<Vec<Value>> {
+    let mut answer = client.get(&with_query("/api/playbooks", query)).await?;
+    Ok(serde_json::from_value(answer["data"].take())?)
 }
 
 /// Ids that match best: by id, else by path, else by file name.

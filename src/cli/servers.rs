@@ -21,6 +21,8 @@ pub enum ServersCommand {
     /// Show one server
     Show {
         /// Its hostname, number or id
+        // `server` is the id of the global option.
+        #[arg(id = "hostname", value_name = "SERVER")]
         server: String,
     },
     /// Change a server
@@ -28,12 +30,14 @@ pub enum ServersCommand {
     /// Delete servers
     Delete {
         /// Hostnames, numbers or ids
-        #[arg(required = true)]
+        #[arg(required = true, value_name = "SERVER")]
         servers: Vec<String>,
     },
     /// Forget a server's SSH host keys, so that the next contact trusts anew
     ForgetHostKeys {
         /// Its hostname, number or id
+        // `server` is the id of the global option.
+        #[arg(id = "hostname", value_name = "SERVER")]
         server: String,
     },
 }
@@ -100,6 +104,8 @@ pub struct ListOptions {
 #[derive(Debug, clap::Args)]
 pub struct SetOptions {
     /// Its hostname, number or id
+    // `server` is the id of the global option.
+    #[arg(id = "which", value_name = "SERVER")]
     server: String,
     /// Rename it in Ansible's inventory
     #[arg(long)]

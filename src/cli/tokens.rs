@@ -2,9 +2,14 @@
 
 use super::{
     client::Client,
-    failure::Hinted,
+    failure::{Hinted, UsageError},
     options::GlobalOptions,
     output::{self, Format, Table},
+    users,
+};
+use crate::domain::{
+    principal::{Principal, Via},
+    user::User,
 };
 use clap::Subcommand;
 use serde_json::json;
@@ -19,7 +24,7 @@ pub enum TokensCommand {
         /// It stops working after this many days [default: never]
         #[arg(long, value_name = "DAYS")]
         expires_in_days: Option<u32>,
-        /// Whose powers it has; on the server's own machine
+        /// Whose powers it has; needed on the server's own machine
         #[arg(long, value_name = "USERNAME")]
         user: Option<String>,
     },
@@ -34,13 +39,13 @@ pub enum TokensCommand {
 
 /// Runs the subcommand.
 pub async fn run(global: &GlobalOptions, command: TokensCommand) -> anyhow::Result<()> {
-    let client = Client::connect(global).await?;
-    let result = run_with(&client, global.output, command).await;
+    let mut client = Client::connect(global).await?;
+    let result = run_with(&mut client, global.output, command).await;
     client.close().await?;
     result
 }
 
-async fn run_with(client: &Client, format: Format, command: TokensCommand) -> anyhow::Result<()> {
+async fn run_with(client: &mut Client, format: Format, command: TokensCommand) -> anyhow::Result<()> {
     match command {
         TokensCommand::Add {
             name,
@@ -52,7 +57,15 @@ async fn run_with(client: &Client, format: Format, command: TokensCommand) -> an
                 body["expires_in_days"] = json!(days);
             }
             if let Some(user) = user {
-                body["username"] = json!(user);
+                let user: User = serde_json::from_value(users::find(client, &user).await?)?;
+                client.act_for(Principal {
+                    user_id: Some(user.id),
+                    username: user.username,
+                    role: user.role,
+                    via: Via::LocalCommand,
+                })?;
+            } else if client.instance().is_some() {
+                return Err(UsageError("say whose powers the token has, with --user USERNAME".to_owned()).into());
             }
             let answer = client.post("/api/tokens", body).await?;
             if format == Format::Json {

@@ -185,7 +185,8 @@ fn read_password(username: &str, options: &PasswordOptions) -> anyhow::Result<Op
     }
 }
 
-async fn find(client: &Client, username: &str) -> anyhow::Result<Value> {
+/// The user with this name or id.
+pub async fn find(client: &Client, username: &str) -> anyhow::Result<Value> {
     let users = client.list("/api/users", &[]).await?;
     users
         .into_iter()

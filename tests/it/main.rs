@@ -5,6 +5,10 @@
     reason = "a test that cannot go on fails, in its supporting functions too"
 )]
 
+mod embedded;
+mod golden;
+mod ingest;
+mod runner;
 mod api_document;
 mod api_fleet;
 mod api_roles;
@@ -30,6 +34,8 @@ mod runner;
 mod scheduler;
 mod shell_inventory;
 mod stream;
+mod inventory_render;
+mod keeper;
 mod support;
 mod tidy;
 mod viewers;

@@ -5,13 +5,10 @@ pub mod deployments;
 pub mod health;
 pub mod playbooks;
 pub mod stream;
-pub mod audit;
 pub mod keys;
-pub mod playbooks;
 pub mod servers;
 pub mod session;
 pub mod setup;
-pub mod stream;
 pub mod tokens;
 pub mod users;
 
