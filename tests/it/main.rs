@@ -1,14 +1,5 @@
 //! Integration tests: real PostgreSQL, real `ansible-playbook`, real `sshd`.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on fails, in its supporting functions too"
-)]
-
-mod embedded;
-mod golden;
-mod ingest;
-mod runner;
 mod api_document;
 mod api_fleet;
 mod api_roles;
@@ -18,6 +9,7 @@ mod api_users;
 mod canary;
 mod cancel;
 mod deployments_api;
+mod deployments_reading;
 mod embedded;
 mod golden;
 mod host_keys;
@@ -25,17 +17,11 @@ mod ingest;
 mod inventory_render;
 mod keeper;
 mod parity;
-mod deployments_reading;
-mod ingest;
-mod inventory_render;
-mod keeper;
 mod playbooks;
 mod runner;
 mod scheduler;
 mod shell_inventory;
 mod stream;
-mod inventory_render;
-mod keeper;
 mod support;
 mod tidy;
 mod viewers;

@@ -3,12 +3,12 @@
 pub mod audit;
 pub mod deployments;
 pub mod health;
-pub mod playbooks;
-pub mod stream;
 pub mod keys;
+pub mod playbooks;
 pub mod servers;
 pub mod session;
 pub mod setup;
+pub mod stream;
 pub mod tokens;
 pub mod users;
 
@@ -30,15 +30,4 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(stream::router())
         .merge(tokens::router())
         .merge(users::router())
-        .merge(deployments::router())
-        .merge(health::router())
-        .merge(playbooks::router())
-        .merge(stream::router())
-        .merge(session::router())
-        .merge(setup::router())
-        .merge(users::router())
-        .merge(tokens::router())
-        .merge(servers::router())
-        .merge(keys::router())
-        .merge(audit::router())
 }
