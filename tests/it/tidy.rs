@@ -77,7 +77,9 @@ const EXCEPTIONS: &[(&str, &str)] = &[("cli/keeper.rs", "Command::new(")];
 const PURE: &[&str] = &["domain", "events", "inventory"];
 const IMPURE: &[&str] = &[
     "std::fs",
-    "std::net",
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
     "std::process",
     "std::thread",
     "std::time::Instant",
