@@ -341,6 +341,8 @@ class CallbackModule(CallbackBase):
             self._descriptor = os.open(path, flags, 0o600) if path else None
         except Exception:
             self._descriptor = None
+        # A playbook that itself calls ansible-playbook must not mix that run's events into this one's.
+        os.environ.pop("ADMIRAL_EVENTS_PATH", None)
         self.disabled = self._descriptor is None
         if trouble is not None:
             self._report_trouble("set_options", (), trouble)

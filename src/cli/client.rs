@@ -101,7 +101,9 @@ impl Client {
                 *api = api.clone().acting_for(principal);
                 Ok(())
             }
-            Transport::Remote { .. } => Err(UsageError("--user works only on the server's own machine".to_owned()).into()),
+            Transport::Remote { .. } => {
+                Err(UsageError("--user works only on the server's own machine".to_owned()).into())
+            }
         }
     }
 

@@ -98,11 +98,18 @@ impl Instance {
         if self.worker_is_alive().await? {
             return Ok(None);
         }
-        Ok(Some(self.start_worker(CancellationToken::new(), WorkerOptions::default()).await?))
+        Ok(Some(
+            self.start_worker(CancellationToken::new(), WorkerOptions::default())
+                .await?,
+        ))
     }
 
     /// Carries deployments out in this process until `shutdown`.
-    pub async fn start_worker(&self, shutdown: CancellationToken, options: WorkerOptions) -> anyhow::Result<RunningWorker> {
+    pub async fn start_worker(
+        &self,
+        shutdown: CancellationToken,
+        options: WorkerOptions,
+    ) -> anyhow::Result<RunningWorker> {
         let ansible = self
             .ansible
             .as_ref()

@@ -163,11 +163,20 @@ mod tests {
     #[test]
     fn no_argument_takes_a_global_options_name() {
         let root = Cli::command();
-        let globals: Vec<_> = root.get_arguments().filter(|argument| argument.is_global_set()).map(clap::Arg::get_id).collect();
+        let globals: Vec<_> = root
+            .get_arguments()
+            .filter(|argument| argument.is_global_set())
+            .map(clap::Arg::get_id)
+            .collect();
         let mut commands: Vec<_> = root.get_subcommands().collect();
         while let Some(command) = commands.pop() {
             for argument in command.get_arguments() {
-                assert!(!globals.contains(&argument.get_id()), "{}: {}", command.get_name(), argument.get_id());
+                assert!(
+                    !globals.contains(&argument.get_id()),
+                    "{}: {}",
+                    command.get_name(),
+                    argument.get_id()
+                );
             }
             commands.extend(command.get_subcommands());
         }

@@ -141,10 +141,14 @@ impl Database {
 
     /// The server's version in words, such as `PostgreSQL 15.10`.
     pub async fn server_version(&self) -> Result<String, StoreError> {
-        let (version,): (String,) =
-            sqlx::query_as("SELECT current_setting('server_version')").fetch_one(&self.pool).await?;
+        let (version,): (String,) = sqlx::query_as("SELECT current_setting('server_version')")
+            .fetch_one(&self.pool)
+            .await?;
         // Distributions put their own name behind the number.
-        Ok(format!("PostgreSQL {}", version.split_whitespace().next().unwrap_or_default()))
+        Ok(format!(
+            "PostgreSQL {}",
+            version.split_whitespace().next().unwrap_or_default()
+        ))
     }
 
     /// Makes an empty database beside this one; `name` must be a plain identifier.

@@ -331,7 +331,10 @@ fn arguments(
 
 /// The whole environment of the run: nothing of ours is inherited.
 fn environment(config: &WorkerConfig, folder: &RunFolder) -> BTreeMap<String, String> {
-    let home = folder.home();
+    let own = folder.home();
+    // Not a home of the run's own: with `connection: local` Ansible takes `~` now from `HOME`, now from the system, and an
+    // async job written below the one is not found below the other.
+    let home = std::env::home_dir().unwrap_or_else(|| own.clone());
     let mut environment: BTreeMap<String, String> = base_environment(&home).into_iter().collect();
     // `ansible-connection` and its like lie beside `ansible-playbook`.
     if let Some(programs) = config.ansible_playbook.parent() {
@@ -341,8 +344,8 @@ fn environment(config: &WorkerConfig, folder: &RunFolder) -> BTreeMap<String, St
     for (name, value) in [
         ("ANSIBLE_CONFIG", folder.configuration()),
         ("ADMIRAL_EVENTS_PATH", folder.events()),
-        ("ANSIBLE_LOCAL_TEMP", home.join("tmp")),
-        ("ANSIBLE_HOME", home.join(".ansible")),
+        ("ANSIBLE_LOCAL_TEMP", own.join("tmp")),
+        ("ANSIBLE_HOME", own.join(".ansible")),
     ] {
         environment.insert(name.to_owned(), value.to_string_lossy().into_owned());
     }

@@ -64,10 +64,15 @@ async fn secrets_are_found_nowhere() {
     ];
 
     let key = server
-        .post("/api/keys", json!({"name": "canary", "private_key": private_key, "passphrase": PASSPHRASE}))
+        .post(
+            "/api/keys",
+            json!({"name": "canary", "private_key": private_key, "passphrase": PASSPHRASE}),
+        )
         .await;
     let key = text(&key, "id");
-    server.add_server("canary1", &SshHosts::address(0), hosts.port, &hosts.user, &key, &[]).await;
+    server
+        .add_server("canary1", &SshHosts::address(0), hosts.port, &hosts.user, &key, &[])
+        .await;
     let playbook = server.add_playbook("canary", PLAYBOOK);
 
     let watching = Arc::new(AtomicBool::new(true));
@@ -98,12 +103,24 @@ async fn secrets_are_found_nowhere() {
     let output = server.output(&id).await;
     assert_eq!(deployment["status"], "completed", "{deployment}\n{output}");
     assert_eq!(deployment["secret_variables"], json!(["secret"]));
-    assert!(output.contains("the secret is ********"), "the careless task ran: {output}");
+    assert!(
+        output.contains("the secret is ********"),
+        "the careless task ran: {output}"
+    );
 
     // `shell` with `environment` puts the secret into a remote process for a moment, which here is on the same machine:
     // that is the playbook's doing. Nothing that Admiral starts may show it.
-    let exposed: Vec<_> = exposed.lock().unwrap().iter().filter(|c| c.contains("ansible-playbook") || c.contains("admiral")).cloned().collect();
-    let exposed: Vec<_> = exposed.into_iter().filter(|c| !c.contains("AnsiballZ") && !c.contains("SECRET=")).collect();
+    let exposed: Vec<_> = exposed
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|c| c.contains("ansible-playbook") || c.contains("admiral"))
+        .cloned()
+        .collect();
+    let exposed: Vec<_> = exposed
+        .into_iter()
+        .filter(|c| !c.contains("AnsiballZ") && !c.contains("SECRET="))
+        .collect();
     assert!(exposed.is_empty(), "in the process table: {exposed:?}");
 
     let mut answers = String::new();
@@ -119,19 +136,34 @@ async fn secrets_are_found_nowhere() {
     ] {
         answers.push_str(&server.get(&path).await.to_string());
     }
-    let dump = Command::new("pg_dump").arg(&server.database.url).output().expect("pg_dump is installed");
+    let dump = Command::new("pg_dump")
+        .arg(&server.database.url)
+        .output()
+        .expect("pg_dump is installed");
     assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
     let dump = String::from_utf8_lossy(&dump.stdout).into_owned();
     assert!(dump.contains("canary1"), "the dump holds the data");
 
     for canary in &canaries {
-        for (place, text) in [("output", &output), ("API answers", &answers), ("log", &server.log()), ("database", &dump)] {
+        for (place, text) in [
+            ("output", &output),
+            ("API answers", &answers),
+            ("log", &server.log()),
+            ("database", &dump),
+        ] {
             assert!(!text.contains(canary.as_str()), "{canary} is in the {place}");
-            assert!(!text.contains(&hex_of(canary)), "{canary} is in the {place}, as hexadecimal");
+            assert!(
+                !text.contains(&hex_of(canary)),
+                "{canary} is in the {place}, as hexadecimal"
+            );
         }
     }
     let mut left = Vec::new();
-    for root in [server.folder.path().to_owned(), PathBuf::from("/dev/shm"), PathBuf::from("/tmp")] {
+    for root in [
+        server.folder.path().to_owned(),
+        PathBuf::from("/dev/shm"),
+        PathBuf::from("/tmp"),
+    ] {
         files_holding(&root, &canaries, &[keys.path()], &mut left);
     }
     assert!(left.is_empty(), "in files: {left:?}");
@@ -140,7 +172,11 @@ async fn secrets_are_found_nowhere() {
 fn decrypted_form(path: &Path) -> String {
     let copy = path.with_file_name("plain");
     std::fs::copy(path, &copy).unwrap();
-    let status = Command::new("ssh-keygen").args(["-q", "-p", "-P", PASSPHRASE, "-N", "", "-f"]).arg(&copy).status().unwrap();
+    let status = Command::new("ssh-keygen")
+        .args(["-q", "-p", "-P", PASSPHRASE, "-N", "", "-f"])
+        .arg(&copy)
+        .status()
+        .unwrap();
     assert!(status.success());
     std::fs::read_to_string(copy).unwrap()
 }
@@ -157,7 +193,9 @@ fn hex_of(text: &str) -> String {
 fn files_holding(folder: &Path, needles: &[String], except: &[&Path], found: &mut Vec<PathBuf>) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
-        let (path, Ok(kind)) = (entry.path(), entry.file_type()) else { continue };
+        let (path, Ok(kind)) = (entry.path(), entry.file_type()) else {
+            continue;
+        };
         if except.contains(&path.as_path()) || path.starts_with("/tmp/bash_jobs.0") {
             continue;
         }
@@ -170,7 +208,10 @@ fn files_holding(folder: &Path, needles: &[String], except: &[&Path], found: &mu
             }
         } else if kind.is_file() && std::fs::metadata(&path).is_ok_and(|data| data.len() < 64 << 20) {
             let content = std::fs::read(&path).unwrap_or_default();
-            if needles.iter().any(|needle| content.windows(needle.len()).any(|window| window == needle.as_bytes())) {
+            if needles
+                .iter()
+                .any(|needle| content.windows(needle.len()).any(|window| window == needle.as_bytes()))
+            {
                 found.push(path);
             }
         }

@@ -29,11 +29,24 @@ async fn cancel_leaves_no_process_no_key_and_no_socket() {
     let (key, public_key) = server.generate_key("fleet").await;
     hosts.authorize(&public_key);
     for n in 0..HOSTS {
-        server.add_server(&format!("host{n:02}"), &SshHosts::address(n), hosts.port, &hosts.user, &key, &[]).await;
+        server
+            .add_server(
+                &format!("host{n:02}"),
+                &SshHosts::address(n),
+                hosts.port,
+                &hosts.user,
+                &key,
+                &[],
+            )
+            .await;
     }
     let playbook = server.add_playbook("stubborn", STUBBORN);
-    let deployment =
-        server.post("/api/deployments", json!({"playbook": playbook, "all": true, "options": {"forks": 20}})).await;
+    let deployment = server
+        .post(
+            "/api/deployments",
+            json!({"playbook": playbook, "all": true, "options": {"forks": 20}}),
+        )
+        .await;
     let id = text(&deployment, "id");
 
     // All twenty sleep: then everything that can be running is running.
@@ -43,19 +56,28 @@ async fn cancel_leaves_no_process_no_key_and_no_socket() {
         let supervisors = processes::supervisors(&data);
         if let [supervisor] = supervisors[..] {
             let tree = processes::tree(supervisor);
-            let sleeping = processes::all().values().filter(|p| p.command.starts_with("sleep 600")).count();
+            let sleeping = processes::all()
+                .values()
+                .filter(|p| p.command.starts_with("sleep 600"))
+                .count();
             if sleeping >= HOSTS && tree.len() > HOSTS {
                 break (supervisor, tree);
             }
         }
-        assert!(Instant::now() < deadline, "the hosts did not all begin: {}", server.output(&id).await);
+        assert!(
+            Instant::now() < deadline,
+            "the hosts did not all begin: {}",
+            server.output(&id).await
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
     let secrets = secrets_of(supervisor);
     assert!(!secrets.is_empty(), "the run keeps its keys somewhere");
 
     let asked = Instant::now();
-    let (status, _) = server.request(Method::POST, &format!("/api/deployments/{id}/cancel"), Some(&json!({}))).await;
+    let (status, _) = server
+        .request(Method::POST, &format!("/api/deployments/{id}/cancel"), Some(&json!({})))
+        .await;
     assert_eq!(status, StatusCode::ACCEPTED);
     // The grace is 10 seconds; 5 more are allowed. The wait itself is generous, the figure is checked afterwards.
     let left = loop {
@@ -71,7 +93,10 @@ async fn cancel_leaves_no_process_no_key_and_no_socket() {
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
-    assert!(left < Duration::from_secs(15), "it took {left:?} until everything was gone");
+    assert!(
+        left < Duration::from_secs(15),
+        "it took {left:?} until everything was gone"
+    );
 
     let deployment = server.wait_for_end(&id).await;
     assert_eq!(deployment["status"], "cancelled");
@@ -87,11 +112,15 @@ async fn cancel_leaves_no_process_no_key_and_no_socket() {
     }
     // The run's own marker finds what ancestry would not: processes that the callback's path was handed to.
     assert!(processes::mentioning(&data.join("runs").to_string_lossy()).is_empty());
-    let (status, problem) =
-        server.request(Method::POST, &format!("/api/deployments/{id}/cancel"), Some(&json!({}))).await;
+    let (status, problem) = server
+        .request(Method::POST, &format!("/api/deployments/{id}/cancel"), Some(&json!({})))
+        .await;
     assert_eq!(status, StatusCode::CONFLICT, "{problem}");
     // What still sleeps belongs to the hosts, not to the controller: a command that already executes remotely goes on.
-    std::process::Command::new("pkill").args(["-KILL", "-f", "^sleep 600"]).status().ok();
+    std::process::Command::new("pkill")
+        .args(["-KILL", "-f", "^sleep 600"])
+        .status()
+        .ok();
 }
 
 /// Folders outside the run folder that hold the run's keys and sockets, as its specification says.

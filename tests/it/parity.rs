@@ -32,7 +32,9 @@ type Recap = BTreeMap<String, BTreeMap<String, i64>>;
 /// Reads `PLAY RECAP` of the human output, which our plugin has no part in.
 fn read_recap(output: &str) -> Recap {
     let plain = strip_colours(output);
-    let (_, recap) = plain.rsplit_once("PLAY RECAP").unwrap_or_else(|| panic!("no recap in {plain}"));
+    let (_, recap) = plain
+        .rsplit_once("PLAY RECAP")
+        .unwrap_or_else(|| panic!("no recap in {plain}"));
     recap
         .lines()
         .skip(1)
@@ -76,7 +78,12 @@ fn counters_of(row: &Value) -> BTreeMap<String, i64> {
         ("ignored", "ignored"),
     ]
     .into_iter()
-    .map(|(name, field)| (name.to_owned(), row[field].as_i64().unwrap_or_else(|| panic!("{field} in {row}"))))
+    .map(|(name, field)| {
+        (
+            name.to_owned(),
+            row[field].as_i64().unwrap_or_else(|| panic!("{field} in {row}")),
+        )
+    })
     .collect()
 }
 
@@ -98,14 +105,20 @@ async fn counters_equal_the_recap(ansible: &Path) {
     let custom = server.folder.path().join("playbooks/parity");
     std::fs::create_dir_all(custom.join("parts")).unwrap();
     for case in CASES {
-        std::fs::copy(playbooks.join(format!("{case}.yml")), custom.join(format!("{case}.yml"))).unwrap();
+        std::fs::copy(
+            playbooks.join(format!("{case}.yml")),
+            custom.join(format!("{case}.yml")),
+        )
+        .unwrap();
     }
     std::fs::copy(playbooks.join("parts/included.yml"), custom.join("parts/included.yml")).unwrap();
 
     let (key, _) = server.generate_key("parity").await;
     for n in 1..=4 {
         // Nothing listens on port 1: a play that really connects finds its host unreachable.
-        server.add_server(&format!("h{n}"), "127.0.0.1", 1, "nobody", &key, &[]).await;
+        server
+            .add_server(&format!("h{n}"), "127.0.0.1", 1, "nobody", &key, &[])
+            .await;
     }
     let mut deployments = Vec::new();
     for case in CASES {
@@ -127,7 +140,10 @@ async fn counters_equal_the_recap(ansible: &Path) {
         for row in &rows {
             let host = text(row, "host");
             let counters = counters_of(row);
-            let expected = recap.get(&host).cloned().unwrap_or_else(|| counters.keys().map(|k| (k.clone(), 0)).collect());
+            let expected = recap
+                .get(&host)
+                .cloned()
+                .unwrap_or_else(|| counters.keys().map(|k| (k.clone(), 0)).collect());
             if counters != expected {
                 wrong.push(format!("{case}/{host}: rows say {counters:?}, the recap {expected:?}"));
             }
@@ -153,7 +169,10 @@ async fn counters_equal_the_recap(ansible: &Path) {
         // Unreachable hosts that the playbook ignores do not fail the run.
         let ignored = *case == "ignore_unreachable";
         if !ignored && (deployment["status"] != expected.0 || deployment["reason"] != expected.1) {
-            wrong.push(format!("{case}: {} {} instead of {expected:?}", deployment["status"], deployment["reason"]));
+            wrong.push(format!(
+                "{case}: {} {} instead of {expected:?}",
+                deployment["status"], deployment["reason"]
+            ));
         }
         if deployment["warnings"] != json!([]) {
             wrong.push(format!("{case}: warnings {}", deployment["warnings"]));

@@ -25,7 +25,10 @@ fn ansible(server: &AdmiralServer, bin: &Path) -> Command {
         .env("DATABASE_URL", &server.database.url)
         .env("HOME", server.folder.path())
         .env("ANSIBLE_HOST_KEY_CHECKING", "False")
-        .env("ANSIBLE_SSH_ARGS", "-o ControlMaster=no -o UserKnownHostsFile=/dev/null")
+        .env(
+            "ANSIBLE_SSH_ARGS",
+            "-o ControlMaster=no -o UserKnownHostsFile=/dev/null",
+        )
         .stdin(Stdio::null());
     command
 }
@@ -48,7 +51,10 @@ fn key_folders() -> Vec<PathBuf> {
 fn wait_until_gone(before: &[PathBuf]) {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let left: Vec<_> = key_folders().into_iter().filter(|folder| !before.contains(folder)).collect();
+        let left: Vec<_> = key_folders()
+            .into_iter()
+            .filter(|folder| !before.contains(folder))
+            .collect();
         if left.is_empty() {
             return;
         }
@@ -63,7 +69,16 @@ async fn fleet(hosts: &SshHosts) -> AdmiralServer {
     hosts.authorize(&public_key);
     for n in 0..3 {
         let tags: &[&str] = if n == 0 { &["web"] } else { &["db", "east"] };
-        server.add_server(&format!("host{n}"), &SshHosts::address(n), hosts.port, &hosts.user, &key, tags).await;
+        server
+            .add_server(
+                &format!("host{n}"),
+                &SshHosts::address(n),
+                hosts.port,
+                &hosts.user,
+                &key,
+                tags,
+            )
+            .await;
     }
     server
 }
@@ -74,7 +89,10 @@ async fn ansible_pings_the_fleet_through_the_inventory_script() {
     let server = fleet(&hosts).await;
     for bin in ansible_bins() {
         let before = key_folders();
-        let output = ansible(&server, &bin).args(["all", "-m", "ping"]).output().expect("ansible runs");
+        let output = ansible(&server, &bin)
+            .args(["all", "-m", "ping"])
+            .output()
+            .expect("ansible runs");
         let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{said}");
         assert_eq!(said.matches("\"ping\": \"pong\"").count(), 3, "{said}");
@@ -86,7 +104,10 @@ async fn ansible_pings_the_fleet_through_the_inventory_script() {
             .output()
             .expect("ansible runs");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(said.contains("host1") && said.contains("host2") && !said.contains("host0"), "{said}");
+        assert!(
+            said.contains("host1") && said.contains("host2") && !said.contains("host0"),
+            "{said}"
+        );
         wait_until_gone(&before);
     }
 }
@@ -104,7 +125,9 @@ async fn a_killed_ansible_leaves_nothing_behind() {
         .expect("ansible runs");
     let deadline = Instant::now() + PATIENCE;
     while key_folders().iter().all(|folder| before.contains(folder))
-        || !processes::all().values().any(|process| process.command.contains("sleep 300"))
+        || !processes::all()
+            .values()
+            .any(|process| process.command.contains("sleep 300"))
     {
         assert!(Instant::now() < deadline, "ansible did not get as far as its hosts");
         std::thread::sleep(Duration::from_millis(50));
@@ -119,13 +142,27 @@ async fn a_killed_ansible_leaves_nothing_behind() {
 async fn a_selection_of_nothing_is_an_error_and_never_everything() {
     let hosts = SshHosts::start();
     let server = fleet(&hosts).await;
-    for (name, value) in [("ANSIBLE_SERVER_IDS", "999999"), ("ANSIBLE_TAGS", "web,db"), ("ANSIBLE_STATUS", "asleep"), ("ANSIBLE_TAGS", "")] {
-        let output = server.command().args(["inventory", "--list"]).env(name, value).output().expect("admiral runs");
+    for (name, value) in [
+        ("ANSIBLE_SERVER_IDS", "999999"),
+        ("ANSIBLE_TAGS", "web,db"),
+        ("ANSIBLE_STATUS", "asleep"),
+        ("ANSIBLE_TAGS", ""),
+    ] {
+        let output = server
+            .command()
+            .args(["inventory", "--list"])
+            .env(name, value)
+            .output()
+            .expect("admiral runs");
         assert!(!output.status.success(), "{name}={value:?} was accepted");
         assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
         assert!(!output.stderr.is_empty());
     }
-    let output = server.command().args(["inventory", "--host", "host0"]).output().expect("admiral runs");
+    let output = server
+        .command()
+        .args(["inventory", "--host", "host0"])
+        .output()
+        .expect("admiral runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let variables: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(variables["ansible_host"]["__ansible_unsafe"], SshHosts::address(0));

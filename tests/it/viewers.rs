@@ -33,7 +33,12 @@ struct Viewer {
 impl Viewer {
     /// Follows the stream until it ends, or until `enough` events came.
     async fn follow(&mut self, server: &AdmiralServer, id: &str, enough: usize) {
-        let answer = server.open(&format!("/api/deployments/{id}/stream?events=true"), self.last_id.as_deref()).await;
+        let answer = server
+            .open(
+                &format!("/api/deployments/{id}/stream?events=true"),
+                self.last_id.as_deref(),
+            )
+            .await;
         assert!(answer.status().is_success(), "{}", answer.status());
         let mut body = answer.bytes_stream();
         let mut buffer = Vec::new();
@@ -51,7 +56,12 @@ impl Viewer {
 
     fn apply(&mut self, message: &str) {
         let field = |name: &str| {
-            message.lines().filter_map(|line| line.strip_prefix(name)).map(|rest| rest.trim_start()).collect::<Vec<_>>().join("\n")
+            message
+                .lines()
+                .filter_map(|line| line.strip_prefix(name))
+                .map(|rest| rest.trim_start())
+                .collect::<Vec<_>>()
+                .join("\n")
         };
         let (kind, data, id) = (field("event:"), field("data:"), field("id:"));
         if !id.is_empty() {
@@ -67,7 +77,13 @@ impl Viewer {
             }
             "events" => {
                 let data: Value = serde_json::from_str(&data).unwrap();
-                self.events.extend(data["events"].as_array().unwrap().iter().map(|event| event["position"].as_i64().unwrap()));
+                self.events.extend(
+                    data["events"]
+                        .as_array()
+                        .unwrap()
+                        .iter()
+                        .map(|event| event["position"].as_i64().unwrap()),
+                );
             }
             "end" => self.ended = true,
             _ => assert!(message.starts_with(':'), "unknown message {message}"),
@@ -80,10 +96,14 @@ async fn a_viewer_that_reconnects_misses_nothing() {
     let server = AdmiralServer::start().await;
     let (key, _) = server.generate_key("viewers").await;
     for n in 1..=4 {
-        server.add_server(&format!("h{n}"), "127.0.0.1", 1, "nobody", &key, &[]).await;
+        server
+            .add_server(&format!("h{n}"), "127.0.0.1", 1, "nobody", &key, &[])
+            .await;
     }
     let playbook = server.add_playbook("steps", PLAYBOOK);
-    let deployment = server.post("/api/deployments", json!({"playbook": playbook, "all": true})).await;
+    let deployment = server
+        .post("/api/deployments", json!({"playbook": playbook, "all": true}))
+        .await;
     let id = text(&deployment, "id");
 
     let (mut steady, mut restless) = (Viewer::default(), Viewer::default());
@@ -102,7 +122,12 @@ async fn a_viewer_that_reconnects_misses_nothing() {
     assert_eq!(restless.events, steady.events);
     assert_eq!(restless.rows, steady.rows);
     assert_eq!(restless.deployment, steady.deployment);
-    let rows: BTreeMap<String, Value> = server.rows(&id).await.into_iter().map(|row| (text(&row, "host"), row)).collect();
+    let rows: BTreeMap<String, Value> = server
+        .rows(&id)
+        .await
+        .into_iter()
+        .map(|row| (text(&row, "host"), row))
+        .collect();
     assert_eq!(steady.rows, rows);
     assert_eq!(steady.deployment, server.get(&format!("/api/deployments/{id}")).await);
 }

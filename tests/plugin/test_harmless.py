@@ -106,3 +106,11 @@ def test_bugs_in_reporting_bugs_stay_silent(ansible, fresh_dir, bare):
     run = ansible.play("small.yml", fresh_dir(), plugin_directory=broken_plugin(fresh_dir(), code))
     assert shown(run) == shown(bare)
     assert run.raw_events == b""
+
+
+def test_a_nested_run_writes_nothing_into_the_events_of_the_outer_one(ansible, fresh_dir):
+    run = ansible.play("nested.yml", fresh_dir())
+    assert run.returncode == 0, run.stdout
+    assert "inner task" in run.only("runner_on_ok", task="Run another playbook")["result"]["stdout"]
+    assert {event.get("task") for event in run.events} <= {None, "Run another playbook"}
+    assert len(run.select("playbook_on_stats")) == 1

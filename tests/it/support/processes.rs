@@ -20,16 +20,29 @@ pub struct Seen {
 pub fn all() -> BTreeMap<i32, Seen> {
     let mut seen = BTreeMap::new();
     for entry in std::fs::read_dir("/proc").expect("/proc is there").flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
-        let Some((_, rest)) = stat.rsplit_once(") ") else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else {
+            continue;
+        };
+        let Some((_, rest)) = stat.rsplit_once(") ") else {
+            continue;
+        };
         let fields: Vec<&str> = rest.split(' ').collect();
         if fields[0] == "Z" || fields[0] == "X" {
             continue;
         }
         let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let command = String::from_utf8_lossy(&command).replace('\0', " ");
-        seen.insert(pid, Seen { parent: fields[1].parse().unwrap(), session: fields[3].parse().unwrap(), command });
+        seen.insert(
+            pid,
+            Seen {
+                parent: fields[1].parse().unwrap(),
+                session: fields[3].parse().unwrap(),
+                command,
+            },
+        );
     }
     seen
 }
@@ -62,7 +75,9 @@ pub fn mentioning(needle: &str) -> BTreeMap<i32, Seen> {
             *pid != own
                 && (process.command.contains(needle)
                     || std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| {
-                        environment.windows(needle.len()).any(|window| window == needle.as_bytes())
+                        environment
+                            .windows(needle.len())
+                            .any(|window| window == needle.as_bytes())
                     }))
         })
         .collect()

@@ -41,7 +41,10 @@ impl AdmiralServer {
 
     /// Starts one that uses the `ansible-playbook` of this `bin` folder.
     pub async fn start_with(ansible: &Path) -> Self {
-        let folder = tempfile::Builder::new().prefix("admiral-it-").tempdir().expect("a temporary folder can be made");
+        let folder = tempfile::Builder::new()
+            .prefix("admiral-it-")
+            .tempdir()
+            .expect("a temporary folder can be made");
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).expect("the folder is ours");
         std::fs::create_dir(folder.path().join("playbooks")).expect("the folder is writable");
         let database = TestDatabase::create().await;
@@ -83,7 +86,11 @@ impl AdmiralServer {
                 "the server ended: {}",
                 self.log()
             );
-            assert!(Instant::now() < deadline, "the server did not become healthy: {}", self.log());
+            assert!(
+                Instant::now() < deadline,
+                "the server did not become healthy: {}",
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -93,7 +100,11 @@ impl AdmiralServer {
         let token = loop {
             let log = self.log();
             if let Some((_, rest)) = log.split_once("/setup?token=") {
-                break rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_').next().unwrap().to_owned();
+                break rest
+                    .split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_')
+                    .next()
+                    .unwrap()
+                    .to_owned();
             }
             assert!(Instant::now() < deadline, "no set-up link was printed: {log}");
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -107,7 +118,13 @@ impl AdmiralServer {
             .await
             .expect("the server answers");
         assert_eq!(answer.status(), StatusCode::CREATED, "{}", answer.text().await.unwrap());
-        let cookie = answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+        let cookie = answer.headers()["set-cookie"]
+            .to_str()
+            .unwrap()
+            .split(';')
+            .next()
+            .unwrap()
+            .to_owned();
         let answer = self
             .client
             .post(format!("{}/api/tokens", self.url))
@@ -124,14 +141,21 @@ impl AdmiralServer {
 
     /// Sends a request as the admin.
     pub async fn request(&self, method: Method, path: &str, body: Option<&Value>) -> (StatusCode, Value) {
-        let mut request = self.client.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token);
+        let mut request = self
+            .client
+            .request(method, format!("{}{path}", self.url))
+            .bearer_auth(&self.token);
         if let Some(body) = body {
             request = request.json(body);
         }
         let answer = request.send().await.expect("the server answers");
         let status = answer.status();
         let text = answer.text().await.expect("the answer is text");
-        let value = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
+        let value = if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).unwrap_or(Value::String(text))
+        };
         (status, value)
     }
 
@@ -165,7 +189,15 @@ impl AdmiralServer {
     }
 
     /// Registers a server; returns its id.
-    pub async fn add_server(&self, hostname: &str, ssh_host: &str, port: u16, user: &str, key: &str, tags: &[&str]) -> String {
+    pub async fn add_server(
+        &self,
+        hostname: &str,
+        ssh_host: &str,
+        port: u16,
+        user: &str,
+        key: &str,
+        tags: &[&str],
+    ) -> String {
         let server = self
             .post(
                 "/api/servers",
@@ -186,7 +218,8 @@ impl AdmiralServer {
 
     /// Waits until the deployment is over and returns it.
     pub async fn wait_for_end(&self, id: &str) -> Value {
-        self.wait_for(id, |deployment| !deployment["finished_at"].is_null()).await
+        self.wait_for(id, |deployment| !deployment["finished_at"].is_null())
+            .await
     }
 
     /// Waits until the deployment is as wanted and returns it.
@@ -197,7 +230,11 @@ impl AdmiralServer {
             if wanted(&deployment) {
                 return deployment;
             }
-            assert!(Instant::now() < deadline, "still not as wanted: {deployment}\n{}", self.log());
+            assert!(
+                Instant::now() < deadline,
+                "still not as wanted: {deployment}\n{}",
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -278,12 +315,19 @@ pub fn ansible_bins() -> Vec<PathBuf> {
         Err(_) => vec![root.join(".venv/bin"), root.join(".venv-oldest/bin")],
     };
     for bin in &bins {
-        assert!(bin.join("ansible-playbook").exists(), "{} has no ansible-playbook; run scripts/ansible-env all", bin.display());
+        assert!(
+            bin.join("ansible-playbook").exists(),
+            "{} has no ansible-playbook; run scripts/ansible-env all",
+            bin.display()
+        );
     }
     bins
 }
 
 /// A text field of an answer.
 pub fn text(value: &Value, field: &str) -> String {
-    value[field].as_str().unwrap_or_else(|| panic!("{field} is text in {value}")).to_owned()
+    value[field]
+        .as_str()
+        .unwrap_or_else(|| panic!("{field} is text in {value}"))
+        .to_owned()
 }

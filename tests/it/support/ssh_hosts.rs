@@ -22,7 +22,10 @@ pub struct SshHosts {
 impl SshHosts {
     /// Starts one that lets nobody in until [`SshHosts::authorize`] is called.
     pub fn start() -> Self {
-        let folder = tempfile::Builder::new().prefix("admiral-sshd-").tempdir().expect("a temporary folder can be made");
+        let folder = tempfile::Builder::new()
+            .prefix("admiral-sshd-")
+            .tempdir()
+            .expect("a temporary folder can be made");
         let port = free_port();
         let path = folder.path();
         keygen(&path.join("host_key"));
@@ -36,7 +39,12 @@ impl SshHosts {
         );
         std::fs::write(path.join("sshd_config"), configuration).expect("the folder is writable");
         let daemon = Self::spawn(path);
-        let hosts = Self { folder, daemon, port, user: whoami() };
+        let hosts = Self {
+            folder,
+            daemon,
+            port,
+            user: whoami(),
+        };
         hosts.wait_until_it_answers();
         hosts
     }
@@ -99,7 +107,10 @@ impl Drop for SshHosts {
 
 /// A port that was free a moment ago.
 pub fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr()).expect("a port is free").port()
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|socket| socket.local_addr())
+        .expect("a port is free")
+        .port()
 }
 
 /// The user the tests run as.

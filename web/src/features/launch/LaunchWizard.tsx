@@ -1,0 +1,163 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { useEffect, useRef, useState } from "react";
+
+import { api, ApiError } from "@/api/client";
+import type { Deployment, FieldError } from "@/api/types";
+import { Button } from "@/components/Button";
+import { Icon } from "@/components/Icon";
+import { ErrorNotice } from "@/components/Notice";
+import { usePermissions } from "@/features/session/usePermissions";
+import { ConfigurationStep } from "./ConfigurationStep";
+import {
+  checkLaunch,
+  firstStepWithError,
+  requestOfLaunch,
+  stepOfField,
+  STEPS,
+  type LaunchForm,
+  type Step,
+} from "./launchForm";
+import { ReviewStep } from "./ReviewStep";
+import { ServersStep } from "./ServersStep";
+
+const route = getRouteApi("/app/deployments/new");
+const NAMES: Record<Step, string> = { configuration: "Configuration", servers: "Servers", review: "Review" };
+
+export interface StepProps {
+  form: LaunchForm;
+  change: (changes: Partial<LaunchForm>) => void;
+  errors: readonly FieldError[];
+}
+
+export function LaunchWizard({ initial }: { initial: LaunchForm }) {
+  const { step = "configuration" } = route.useSearch();
+  const stay = route.useNavigate();
+  const navigate = useNavigate();
+  const client = useQueryClient();
+  const { operate } = usePermissions();
+  const [form, setForm] = useState(initial);
+  const [errors, setErrors] = useState<readonly FieldError[]>([]);
+  const at = STEPS.indexOf(step);
+
+  const goTo = (target: Step) =>
+    void stay({ search: (old) => ({ ...old, step: target === "configuration" ? undefined : target }) });
+  const launch = useMutation({
+    mutationFn: () => api.post<Deployment>("/api/deployments", requestOfLaunch(form)),
+    onSuccess: async (deployment) => {
+      void client.invalidateQueries({ queryKey: ["deployments", "list"] });
+      await navigate({ to: "/deployments/$id", params: { id: String(deployment.number) } });
+    },
+    onError: (error) => {
+      if (!(error instanceof ApiError) || error.fields.length === 0) return;
+      setErrors(error.fields);
+      goTo(firstStepWithError(error.fields) ?? "review");
+    },
+  });
+
+  const change = (changes: Partial<LaunchForm>) => {
+    setForm({ ...form, ...changes });
+    setErrors([]);
+    if (launch.isError) launch.reset();
+  };
+  /** Goes on only over steps that have no mistake. */
+  const advance = (target: Step) => {
+    const until = STEPS.indexOf(target);
+    const found = checkLaunch(form).filter((error) => STEPS.indexOf(stepOfField(error.field)) < until);
+    setErrors(found);
+    goTo(firstStepWithError(found) ?? target);
+  };
+  const deploy = () => {
+    const found = checkLaunch(form);
+    setErrors(found);
+    const wrong = firstStepWithError(found);
+    if (wrong === null) launch.mutate();
+    else goTo(wrong);
+  };
+
+  // Whoever is sent back to a mistake lands on its field.
+  const fields = useRef<HTMLFormElement>(null);
+  useEffect(() => {
+    if (errors.length > 0) fields.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
+  }, [errors, step]);
+
+  const next = STEPS[at + 1];
+  const previous = STEPS[at - 1];
+  const props: StepProps = { form, change, errors };
+  return (
+    <>
+      <nav aria-label="Steps" className="mb-4">
+        <ol className="flex flex-wrap gap-1">
+          {STEPS.map((name, index) => {
+            const wrong = errors.some((error) => stepOfField(error.field) === name);
+            return (
+              <li key={name} className="flex items-center gap-1">
+                {index > 0 && <Icon name="chevronRight" className="text-faint size-3.5" />}
+                <button
+                  type="button"
+                  aria-current={name === step ? "step" : undefined}
+                  onClick={() => {
+                    advance(name);
+                  }}
+                  className={`flex items-center gap-2 rounded-md px-2 py-1 text-sm font-medium ${name === step ? "text-ink" : "text-faint hover:text-ink"}`}
+                >
+                  <span
+                    className={`flex size-5 items-center justify-center rounded-full text-xs ${name === step ? "bg-accent-strong text-white" : index < at ? "bg-accent-tint text-accent" : "bg-sunken"}`}
+                  >
+                    {wrong ? "!" : index < at ? <Icon name="check" className="size-3" /> : index + 1}
+                  </span>
+                  {NAMES[name]}
+                </button>
+              </li>
+            );
+          })}
+        </ol>
+      </nav>
+      {launch.isError && <ErrorNotice className="mb-4" title="Not deployed" error={launch.error} />}
+      <form
+        ref={fields}
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (next !== undefined) advance(next);
+        }}
+      >
+        <div className="panel p-5">
+          {step === "configuration" && <ConfigurationStep {...props} />}
+          {step === "servers" && <ServersStep {...props} />}
+          {step === "review" && <ReviewStep form={form} onEdit={goTo} />}
+        </div>
+        <div className="mt-4 flex justify-between gap-2">
+          <div>
+            {previous !== undefined && (
+              <Button
+                onClick={() => {
+                  goTo(previous);
+                }}
+              >
+                Back
+              </Button>
+            )}
+          </div>
+          {next !== undefined ? (
+            <Button key="next" type="submit" variant="primary">
+              Next
+            </Button>
+          ) : (
+            <Button
+              key="deploy"
+              variant="primary"
+              icon="deployments"
+              busy={launch.isPending}
+              disabled={!operate}
+              title={operate ? undefined : "Your role cannot launch deployments"}
+              onClick={deploy}
+            >
+              Deploy
+            </Button>
+          )}
+        </div>
+      </form>
+    </>
+  );
+}

@@ -1,0 +1,106 @@
+import { describe, expect, it } from "vitest";
+
+import { deploymentFixture } from "@/api/fixtures.test-data";
+import {
+  checkLaunch,
+  EMPTY_LAUNCH,
+  firstStepWithError,
+  formOfDeployment,
+  readValue,
+  requestOfLaunch,
+  stepOfField,
+  variableError,
+  writeValue,
+} from "./launchForm";
+
+const FORM = { ...EMPTY_LAUNCH, playbook: "builtin/ping.yml", serverIds: ["a"] };
+const row = (key: number, name: string, value: string, secret = false) => ({ key, name, value, secret });
+
+describe("values", () => {
+  it.each([
+    ["3", 3],
+    ["true", true],
+    ['["a"]', ["a"]],
+    ['"3"', "3"],
+    ["1.2.3", "1.2.3"],
+    ["hello", "hello"],
+    ["", ""],
+  ])("reads %s", (text, value) => {
+    expect(readValue(text)).toEqual(value);
+    expect(readValue(writeValue(value))).toEqual(value);
+  });
+});
+
+it("asks for exactly one kind of target", () => {
+  expect(requestOfLaunch(FORM)).toEqual({
+    playbook: "builtin/ping.yml",
+    server_ids: ["a"],
+    options: { forks: 50, timeout_seconds: 3600, verbosity: 0, check: false, diff: false, become: false },
+  });
+  const byTags = requestOfLaunch({ ...FORM, mode: "tags", targetTags: ["web"] });
+  expect(byTags.tags).toEqual(["web"]);
+  expect(byTags.server_ids).toBeUndefined();
+  expect(requestOfLaunch({ ...FORM, mode: "all" }).all).toBe(true);
+});
+
+it("parts secret from other variables", () => {
+  const variables = [row(0, "version", "1.4"), row(1, "token", "123", true), row(2, "", "")];
+  const request = requestOfLaunch({ ...FORM, variables });
+  expect(request.variables).toEqual({ version: 1.4 });
+  expect(request.secret_variables).toEqual({ token: "123" });
+});
+
+it("gives the request of the deployment it was made from", () => {
+  const deployment = deploymentFixture({
+    playbook: "custom/site.yml",
+    variables: { port: 80, version: "2", list: ["a"] },
+    options: { forks: 5, check: true, tags: ["setup", "config"], limit: "web*", timeout_seconds: 60 },
+    target: { kind: "tags", tags: ["web", "eu"] },
+  });
+  const request = requestOfLaunch(formOfDeployment(deployment));
+  expect(request.variables).toEqual(deployment.variables);
+  expect(request.options).toMatchObject(deployment.options);
+  expect(request.tags).toEqual(["web", "eu"]);
+});
+
+it("finds what is wrong and the step it is on", () => {
+  expect(checkLaunch(FORM)).toEqual([]);
+  const wrong = checkLaunch({
+    ...FORM,
+    playbook: "",
+    forks: "0",
+    serverIds: [],
+    variables: [
+      row(0, "2x", "1"),
+      row(1, "a", "1"),
+      row(2, "a", "2"),
+      row(3, "s", "", true),
+      row(4, "", "v"),
+    ],
+  });
+  expect(wrong.map((error) => error.field)).toEqual([
+    "playbook",
+    "options.forks",
+    "row.0",
+    "row.2",
+    "row.3",
+    "row.4",
+    "server_ids",
+  ]);
+  expect(firstStepWithError(wrong)).toBe("configuration");
+  expect(firstStepWithError([{ field: "server_ids", message: "" }])).toBe("servers");
+  expect(firstStepWithError([])).toBeNull();
+});
+
+it("knows where a field of the API is edited", () => {
+  expect(stepOfField("server_ids.3")).toBe("servers");
+  expect(stepOfField("tags")).toBe("servers");
+  expect(stepOfField("options.tags")).toBe("configuration");
+  expect(stepOfField("variables.x")).toBe("configuration");
+});
+
+it("puts the API's words at the variable they are about", () => {
+  const errors = [{ field: "variables.port", message: "is reserved" }];
+  expect(variableError(errors, row(0, "port", "1"))).toBe("is reserved");
+  expect(variableError(errors, row(0, "port", "1", true))).toBeUndefined();
+});

@@ -1,0 +1,236 @@
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
+import { useState } from "react";
+
+import { serversQuery, serverTagsQuery } from "@/api/queries";
+import type { Server } from "@/api/types";
+import { Button, ButtonLink } from "@/components/Button";
+import { EmptyState, ErrorNotice, Loading } from "@/components/Notice";
+import { PageHeader, Pager } from "@/components/Page";
+import { SearchBox } from "@/components/SearchBox";
+import { useTitle } from "@/components/useTitle";
+import { usePermissions } from "@/features/session/usePermissions";
+import { plural } from "@/format/numbers";
+import { DeleteServerDialog } from "./DeleteServerDialog";
+import { ServerFormDialog } from "./ServerFormDialog";
+import { ServerPanel } from "./ServerPanel";
+import { ServersTable } from "./ServersTable";
+
+const route = getRouteApi("/app/servers");
+const PER_PAGE = 50;
+
+export function ServersPage() {
+  useTitle("Servers");
+  const { server: opened, ...filters } = route.useSearch();
+  const navigate = route.useNavigate();
+  const { operate } = usePermissions();
+  const servers = useQuery(serversQuery({ ...filters, page: filters.page ?? 1, per_page: PER_PAGE }));
+  const [adding, setAdding] = useState(false);
+  const [selected, setSelected] = useState<ReadonlyMap<string, Server>>(new Map());
+  const [deleting, setDeleting] = useState(false);
+
+  const change = (changes: Partial<typeof filters>) =>
+    void navigate({ search: (old) => ({ ...old, page: undefined, ...changes }), replace: true });
+  const open = (id: string | undefined) => void navigate({ search: (old) => ({ ...old, server: id }) });
+  const filtered = Boolean(filters.search ?? filters.tag ?? filters.status);
+  const add = (
+    <Button
+      variant="primary"
+      icon="plus"
+      onClick={() => {
+        setAdding(true);
+      }}
+    >
+      Add server
+    </Button>
+  );
+
+  return (
+    <>
+      <PageHeader
+        title="Servers"
+        detail={servers.data && `${plural(servers.data.meta.total, "server")}${filtered ? " match" : ""}`}
+        actions={operate && add}
+      />
+      <div className="panel overflow-hidden">
+        <Filters filters={filters} onChange={change} />
+        {selected.size > 0 && (
+          <div
+            role="status"
+            className="bg-accent-tint border-line flex flex-wrap items-center gap-2 border-b px-3 py-2"
+          >
+            <span className="text-sm font-medium">{plural(selected.size, "server")} selected</span>
+            <span className="flex-1" />
+            {operate && (
+              <>
+                <ButtonLink
+                  small
+                  variant="primary"
+                  to="/deployments/new"
+                  search={{ servers: [...selected.keys()] }}
+                >
+                  Deploy to selected
+                </ButtonLink>
+                <Button
+                  small
+                  icon="trash"
+                  onClick={() => {
+                    setDeleting(true);
+                  }}
+                >
+                  Delete
+                </Button>
+              </>
+            )}
+            <Button
+              small
+              variant="quiet"
+              onClick={() => {
+                setSelected(new Map());
+              }}
+            >
+              Clear selection
+            </Button>
+          </div>
+        )}
+        {servers.isPending && <Loading what="servers" />}
+        {servers.isError && (
+          <ErrorNotice
+            className="m-3"
+            title="The servers could not be read"
+            error={servers.error}
+            onRetry={() => void servers.refetch()}
+          />
+        )}
+        {servers.data &&
+          (servers.data.data.length > 0 ? (
+            <>
+              <ServersTable
+                servers={servers.data.data}
+                selected={selected}
+                onSelect={setSelected}
+                sort={filters.sort ?? "hostname"}
+                onSort={(sort) => {
+                  change({ sort: sort === "hostname" ? undefined : sort });
+                }}
+                onOpen={open}
+              />
+              <Pager
+                meta={servers.data.meta}
+                onPage={(page) => {
+                  change({ page: page > 1 ? page : undefined });
+                }}
+              />
+            </>
+          ) : filtered ? (
+            <EmptyState
+              icon="search"
+              title="No server matches"
+              action={
+                <Button
+                  onClick={() => {
+                    change({ search: undefined, tag: undefined, status: undefined });
+                  }}
+                >
+                  Clear filters
+                </Button>
+              }
+            >
+              Try fewer words or another tag.
+            </EmptyState>
+          ) : (
+            <EmptyState icon="servers" title="No servers yet" action={operate && add}>
+              Register the machines you want to deploy to: an SSH address, a user, and the key that opens it.
+            </EmptyState>
+          ))}
+      </div>
+      {adding && (
+        <ServerFormDialog
+          onClose={() => {
+            setAdding(false);
+          }}
+        />
+      )}
+      {deleting && (
+        <DeleteServerDialog
+          servers={[...selected.values()]}
+          onClose={() => {
+            setDeleting(false);
+          }}
+          onDeleted={() => {
+            setSelected(new Map());
+          }}
+        />
+      )}
+      {opened !== undefined && (
+        <ServerPanel
+          id={opened}
+          onClose={() => {
+            open(undefined);
+          }}
+        />
+      )}
+    </>
+  );
+}
+
+interface FilterValues {
+  search?: string | undefined;
+  tag?: string[] | undefined;
+  status?: "active" | "inactive" | undefined;
+}
+
+function Filters({
+  filters,
+  onChange,
+}: {
+  filters: FilterValues;
+  onChange: (changes: FilterValues) => void;
+}) {
+  const tags = useQuery(serverTagsQuery);
+  const known = tags.data?.data ?? [];
+  const chosen = filters.tag ?? [];
+  return (
+    <div className="border-line flex flex-wrap items-center gap-2 border-b p-3">
+      <SearchBox
+        label="Search servers"
+        value={filters.search ?? ""}
+        onChange={(search) => {
+          onChange({ search: search || undefined });
+        }}
+        className="min-w-44 flex-1 sm:max-w-xs"
+      />
+      <select
+        aria-label="Status"
+        className="control w-auto!"
+        value={filters.status ?? ""}
+        onChange={(event) => {
+          onChange({ status: (event.target.value || undefined) as FilterValues["status"] });
+        }}
+      >
+        <option value="">Any status</option>
+        <option value="active">active</option>
+        <option value="inactive">inactive</option>
+      </select>
+      <div role="group" aria-label="Tags" className="flex flex-wrap gap-1">
+        {known.map(({ tag, servers }) => {
+          const on = chosen.includes(tag);
+          return (
+            <button
+              key={tag}
+              type="button"
+              aria-pressed={on}
+              onClick={() => {
+                const next = on ? chosen.filter((other) => other !== tag) : [...chosen, tag];
+                onChange({ tag: next.length === 0 ? undefined : next });
+              }}
+              className={`rounded border px-1.5 py-0.5 text-xs ${on ? "bg-accent-strong border-transparent text-white" : "border-line bg-sunken text-soft hover:border-edge"}`}
+            >
+              {tag} <span className={on ? "" : "text-faint"}>{servers}</span>
+            </button>
+          );
+        })}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,23 @@
+import { useQuery } from "@tanstack/react-query";
+
+import { healthQuery } from "@/api/queries";
+import { PageHeader } from "@/components/Page";
+import { useTitle } from "@/components/useTitle";
+import { usePermissions } from "@/features/session/usePermissions";
+import { TokensSection } from "./TokensSection";
+import { UsersSection } from "./UsersSection";
+
+export function SettingsPage() {
+  useTitle("Settings");
+  const { administer } = usePermissions();
+  const health = useQuery(healthQuery);
+  return (
+    <>
+      <PageHeader title="Settings" detail={health.data && `Admiral ${health.data.version}`} />
+      <div className="space-y-8">
+        <TokensSection />
+        {administer && <UsersSection />}
+      </div>
+    </>
+  );
+}

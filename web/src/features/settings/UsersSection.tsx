@@ -1,0 +1,158 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+
+import { api } from "@/api/client";
+import { sessionQuery, usersQuery } from "@/api/queries";
+import type { Role, User } from "@/api/types";
+import { Button } from "@/components/Button";
+import { ConfirmDialog } from "@/components/Dialog";
+import { Icon } from "@/components/Icon";
+import { ErrorNotice, Loading } from "@/components/Notice";
+import { Cell, HeadCell, TableFrame } from "@/components/Page";
+import { Time } from "@/components/Time";
+import { AddUserDialog } from "./AddUserDialog";
+import { SignInLinkDialog } from "./SignInLinkDialog";
+import { ROLES } from "./roles";
+
+type Open = { act: "add" } | { act: "link" | "disable"; user: User };
+
+export function UsersSection() {
+  const client = useQueryClient();
+  const users = useQuery(usersQuery);
+  const me = useQuery(sessionQuery).data?.user.id;
+  const [open, setOpen] = useState<Open | null>(null);
+  const close = () => {
+    setOpen(null);
+  };
+  const update = useMutation({
+    mutationFn: ({ id, ...changes }: { id: string; role?: Role; disabled?: boolean }) =>
+      api.patch<User>(`/api/users/${id}`, changes),
+    onSettled: () => client.invalidateQueries({ queryKey: ["users"] }),
+  });
+  return (
+    <section aria-label="Users">
+      <div className="mb-2 flex flex-wrap items-end justify-between gap-2">
+        <div>
+          <h2 className="text-base font-semibold">Users</h2>
+          <p className="text-soft text-sm">
+            Viewers and auditors look; operators also change servers and keys, and deploy; administrators do
+            everything.
+          </p>
+        </div>
+        <Button
+          icon="plus"
+          onClick={() => {
+            setOpen({ act: "add" });
+          }}
+        >
+          Add user
+        </Button>
+      </div>
+      {update.isError && <ErrorNotice className="mb-2" title="Not changed" error={update.error} />}
+      <div className="panel overflow-hidden">
+        {users.isPending && <Loading what="users" />}
+        {users.isError && (
+          <ErrorNotice
+            className="m-3"
+            title="The users could not be read"
+            error={users.error}
+            onRetry={() => void users.refetch()}
+          />
+        )}
+        {users.data && (
+          <TableFrame label="Users">
+            <thead>
+              <tr>
+                <HeadCell>Username</HeadCell>
+                <HeadCell>Role</HeadCell>
+                <HeadCell>Status</HeadCell>
+                <HeadCell>Added</HeadCell>
+                <HeadCell>
+                  <span className="sr-only">Actions</span>
+                </HeadCell>
+              </tr>
+            </thead>
+            <tbody>
+              {users.data.map((user) => (
+                <tr key={user.id} className="hover:bg-hover">
+                  <Cell className="font-medium">
+                    {user.username}
+                    {user.id === me && <span className="text-faint font-normal"> (you)</span>}
+                  </Cell>
+                  <Cell>
+                    <select
+                      aria-label={`Role of ${user.username}`}
+                      className="control w-auto! py-1!"
+                      value={user.role}
+                      disabled={user.id === me}
+                      title={user.id === me ? "You cannot change your own role" : undefined}
+                      onChange={(event) => {
+                        update.mutate({ id: user.id, role: event.target.value as Role });
+                      }}
+                    >
+                      {ROLES.map((role) => (
+                        <option key={role} value={role}>
+                          {role}
+                        </option>
+                      ))}
+                    </select>
+                  </Cell>
+                  <Cell>
+                    <span
+                      className={`inline-flex items-center gap-1.5 ${user.disabled ? "text-skipped" : "text-success"}`}
+                    >
+                      <Icon name={user.disabled ? "dash" : "check"} className="size-3.5" />
+                      {user.disabled ? "disabled" : "active"}
+                    </span>
+                  </Cell>
+                  <Cell className="text-soft">
+                    <Time value={user.created_at} />
+                  </Cell>
+                  <Cell>
+                    <span className="flex justify-end gap-1.5">
+                      {!user.disabled && (
+                        <Button
+                          small
+                          aria-label={`Sign-in link for ${user.username}`}
+                          onClick={() => {
+                            setOpen({ act: "link", user });
+                          }}
+                        >
+                          Sign-in link
+                        </Button>
+                      )}
+                      <Button
+                        small
+                        aria-label={`${user.disabled ? "Enable" : "Disable"} ${user.username}`}
+                        disabled={user.id === me}
+                        title={user.id === me ? "You cannot disable yourself" : undefined}
+                        onClick={() => {
+                          if (user.disabled) update.mutate({ id: user.id, disabled: false });
+                          else setOpen({ act: "disable", user });
+                        }}
+                      >
+                        {user.disabled ? "Enable" : "Disable"}
+                      </Button>
+                    </span>
+                  </Cell>
+                </tr>
+              ))}
+            </tbody>
+          </TableFrame>
+        )}
+      </div>
+      {open?.act === "add" && <AddUserDialog onClose={close} />}
+      {open?.act === "link" && <SignInLinkDialog user={open.user} onClose={close} />}
+      {open?.act === "disable" && (
+        <ConfirmDialog
+          title={`Disable ${open.user.username}?`}
+          action="Disable user"
+          onClose={close}
+          onConfirm={() => update.mutateAsync({ id: open.user.id, disabled: true })}
+        >
+          <p>{open.user.username} is signed out and cannot sign in until enabled again.</p>
+        </ConfirmDialog>
+      )}
+    </section>
+  );
+}
