@@ -1,8 +1,9 @@
 //! Ansible itself calls our inventory script from a plain shell, and nothing is left behind however it ends.
 
 use crate::support::{
+    ansible::ansible_bins,
     processes,
-    server::{AdmiralServer, PATIENCE, ansible_bins},
+    server::{AdmiralServer, PATIENCE},
     ssh_hosts::SshHosts,
 };
 use std::{

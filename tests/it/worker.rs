@@ -2,13 +2,14 @@
 //! playbook as a shell script. The last test runs the real one.
 
 use crate::support::{
+    ansible::ansible_bins,
     fleet::{self, Launched},
     stage::Stage,
 };
 use admiral::{
     domain::clock::new_id,
     domain::deployment::{DeploymentServer, DeploymentStatus, HostStatus, Reason},
-    process::{ProcessTarget, Signal, find_program, signal},
+    process::{ProcessTarget, Signal, signal},
     store::{Database, deployments},
     vault::{RowIdentity, ssh_key},
 };
@@ -472,8 +473,7 @@ async fn secrets_that_do_not_open_end_a_deployment_before_it_begins() {
 #[tokio::test]
 async fn the_real_ansible_agrees() {
     let mut stage = Stage::set().await;
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin");
-    stage.ansible_playbook = find_program("ansible-playbook", &[beside]).expect("ansible-playbook is installed");
+    stage.ansible_playbook = ansible_bins()[0].join("ansible-playbook");
     let launched = fleet::launch(
         &stage.test.database,
         &["web1", "web2", "web3"],

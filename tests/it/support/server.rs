@@ -1,6 +1,6 @@
 //! The real program: `admiral serve` as a process of its own, spoken to over HTTP.
 
-use super::{database::TestDatabase, ssh_hosts::free_port};
+use super::{ansible::ansible_bins, database::TestDatabase, ssh_hosts::free_port};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::{
@@ -30,7 +30,6 @@ pub struct AdmiralServer {
     token: String,
     client: reqwest::Client,
     ansible: PathBuf,
-    port: u16,
 }
 
 impl AdmiralServer {
@@ -58,19 +57,10 @@ impl AdmiralServer {
             token: String::new(),
             client: reqwest::Client::new(),
             ansible: ansible.to_owned(),
-            port,
         };
         server.wait_until_healthy().await;
         server.sign_up().await;
         server
-    }
-
-    /// Starts the server again after it was stopped or killed; database and data directory stay.
-    pub async fn start_again(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().expect("the server was started");
-        self.process = spawn(self.folder.path(), &self.database.url, &self.ansible, self.port);
-        self.wait_until_healthy().await;
     }
 
     async fn wait_until_healthy(&mut self) {
@@ -202,7 +192,9 @@ impl AdmiralServer {
             .post(
                 "/api/servers",
                 json!({"hostname": hostname, "ssh_host": ssh_host, "ssh_port": port, "ssh_username": user,
-                       "private_key_id": key, "tags": tags}),
+                       "private_key_id": key, "tags": tags,
+                       // What discovery finds first may be a version manager's shim.
+                       "metadata": {"ansible_python_interpreter": "/usr/bin/python3"}}),
             )
             .await;
         text(&server, "id")
@@ -305,23 +297,6 @@ fn spawn(folder: &Path, database_url: &str, ansible: &Path, port: u16) -> Child 
         .stderr(log)
         .spawn()
         .expect("the server starts")
-}
-
-/// The `bin` folders of the ansible-core versions to test with, the default first.
-pub fn ansible_bins() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let bins: Vec<PathBuf> = match std::env::var("ADMIRAL_TEST_ANSIBLE_BINS") {
-        Ok(list) => list.split(':').map(|bin| root.join(bin)).collect(),
-        Err(_) => vec![root.join(".venv/bin"), root.join(".venv-oldest/bin")],
-    };
-    for bin in &bins {
-        assert!(
-            bin.join("ansible-playbook").exists(),
-            "{} has no ansible-playbook; run scripts/ansible-env all",
-            bin.display()
-        );
-    }
-    bins
 }
 
 /// A text field of an answer.

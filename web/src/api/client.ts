@@ -1,5 +1,20 @@
 import type { FieldError, Problem } from "./types";
 
+/** Whether `field` is `name` or inside it: `tags[0]` is inside `tags`, `variables.x.y` inside `variables.x`. */
+export function isWithin(field: string, name: string): boolean {
+  return field === name || field.startsWith(`${name}.`) || field.startsWith(`${name}[`);
+}
+
+/** What the API said about one field, or about something inside it. */
+export function messageAbout(errors: readonly FieldError[], name: string): string | undefined {
+  const error =
+    errors.find(({ field }) => field === name) ?? errors.find(({ field }) => isWithin(field, name));
+  if (error === undefined || error.field === name) return error?.message;
+  const [, first, rest] = /^[.[]([^.[\]]*)\]?(.*)$/.exec(error.field.slice(name.length)) ?? [];
+  const place = /^\d+$/.test(first ?? "") ? `Entry ${Number(first) + 1}${rest}` : `${first}${rest}`;
+  return `${place} ${error.message}`;
+}
+
 /** A refusal or failure of the API, or of the way to it (`status` 0). */
 export class ApiError extends Error {
   readonly status: number;
@@ -16,9 +31,9 @@ export class ApiError extends Error {
     this.requestId = requestId;
   }
 
-  /** What was said about one field of the request. */
+  /** What was said about one field of the request, or about something inside it. */
   field(name: string): string | undefined {
-    return this.fields.find((error) => error.field === name)?.message;
+    return messageAbout(this.fields, name);
   }
 }
 
@@ -53,7 +68,7 @@ export function errorFrom(status: number, body: unknown): ApiError {
       problem.code,
       problem.detail || problem.title,
       problem.errors ?? [],
-      problem.request_id,
+      problem.request_id ?? null,
     );
   }
   return new ApiError(status, "internal", `The server answered with status ${status}.`, [], null);

@@ -16,6 +16,7 @@ export function deploymentFixture(changes: Partial<Deployment>): Deployment {
     variables: {},
     secret_variables: [],
     options: {},
+    isolation: null,
     counts: {
       total: 0,
       pending: 0,

@@ -76,7 +76,7 @@ export function OptionFacts({ options }: { options: DeploymentOptions }) {
       <Fact name="Check mode">{yes(options.check)}</Fact>
       <Fact name="Show diffs">{yes(options.diff)}</Fact>
       <Fact name="Become root">{yes(options.become)}</Fact>
-      {options.limit !== undefined && options.limit !== "" && (
+      {(options.limit ?? "") !== "" && (
         <Fact name="Limit">
           <code className="text-xs">{options.limit}</code>
         </Fact>
@@ -91,9 +91,7 @@ export function OptionFacts({ options }: { options: DeploymentOptions }) {
           <Tags tags={options.skip_tags} />
         </Fact>
       )}
-      {options.start_at_task !== undefined && options.start_at_task !== "" && (
-        <Fact name="Start at task">{options.start_at_task}</Fact>
-      )}
+      {(options.start_at_task ?? "") !== "" && <Fact name="Start at task">{options.start_at_task}</Fact>}
       <Fact name="Verbosity">{options.verbosity ?? 0}</Fact>
       <Fact name="Timeout">{formatDuration((options.timeout_seconds ?? 3600) * 1000)}</Fact>
     </Facts>
@@ -103,15 +101,15 @@ export function OptionFacts({ options }: { options: DeploymentOptions }) {
 function Target({ deployment: { target } }: { deployment: Deployment }) {
   switch (target.kind) {
     case "all":
-      return "all servers";
+      return "all active servers";
     case "tags":
       return (
         <span className="flex flex-wrap items-center gap-1">
-          servers having all of <Tags tags={target.tags ?? []} />
+          active servers having all of <Tags tags={target.tags} />
         </span>
       );
     case "server_ids":
-      return `${plural(target.server_ids?.length ?? 0, "chosen server")}`;
+      return `${plural(target.server_ids.length, "chosen server")}`;
   }
 }
 

@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 
+import { messageAbout } from "@/api/client";
 import { playbooksQuery } from "@/api/queries";
 import type { Playbook } from "@/api/types";
 import { CheckboxField, SelectField, TextAreaField, TextField } from "@/components/Field";
@@ -13,7 +14,7 @@ const VERBOSITY = ["0, normal", "1, -v", "2, -vv", "3, -vvv", "4, -vvvv with con
 type TextKey = "name" | "description" | "forks" | "timeout" | "limit" | "tags" | "skipTags" | "startAtTask";
 
 export function ConfigurationStep({ form, change, errors }: StepProps) {
-  const errorOf = (field: string) => errors.find((error) => error.field === field)?.message;
+  const errorOf = (field: string) => messageAbout(errors, field);
   const input = (key: TextKey, field: string) => ({
     error: errorOf(field),
     value: form[key],

@@ -72,7 +72,13 @@ export function ReviewStep({ form, onEdit }: { form: LaunchForm; onEdit: (step: 
 }
 
 function Targets({ form }: { form: LaunchForm }) {
-  const servers = useQuery(allServersQuery(form.mode === "tags" ? { tag: form.targetTags } : {}));
+  const servers = useQuery(
+    allServersQuery(
+      form.mode === "server_ids"
+        ? {}
+        : { status: "active", ...(form.mode === "tags" && { tag: form.targetTags }) },
+    ),
+  );
   if (servers.isPending) return <Loading what="servers" />;
   if (servers.isError)
     return (
@@ -91,8 +97,8 @@ function Targets({ form }: { form: LaunchForm }) {
   return (
     <div className="space-y-3">
       {form.mode === "all" ? (
-        <Notice tone="warning" title={`This runs on all ${plural(hit.length, "server")}`}>
-          Every server registered here is a target.
+        <Notice tone="warning" title={`This runs on all ${plural(hit.length, "active server")}`}>
+          Every active server registered here is a target.
         </Notice>
       ) : (
         <p>
@@ -113,13 +119,16 @@ function Targets({ form }: { form: LaunchForm }) {
         </Notice>
       )}
       {keyless.length > 0 && (
-        <Notice tone="warning">
-          {plural(keyless.length, "server has", "servers have")} no private key: {names(keyless)}
+        <Notice tone="error">
+          {plural(keyless.length, "server has", "servers have")} no private key and cannot be reached:{" "}
+          {names(keyless)} Give {keyless.length === 1 ? "it" : "each"} a key on the Servers page, or leave{" "}
+          {keyless.length === 1 ? "it" : "them"} out.
         </Notice>
       )}
       {inactive.length > 0 && (
-        <Notice tone="warning">
-          {plural(inactive.length, "server is", "servers are")} marked inactive: {names(inactive)}
+        <Notice tone="error">
+          {plural(inactive.length, "server is", "servers are")} inactive and cannot be targeted:{" "}
+          {names(inactive)}
         </Notice>
       )}
       <ul

@@ -4,20 +4,18 @@ import type { ReactNode } from "react";
 import { serversQuery, serverTagsQuery } from "@/api/queries";
 import { ErrorNotice, Loading, Notice } from "@/components/Notice";
 import { plural } from "@/format/numbers";
-import type { TargetMode } from "./launchForm";
+import { isAboutTargets, type TargetMode } from "./launchForm";
 import type { StepProps } from "./LaunchWizard";
 import { ServerPicker } from "./ServerPicker";
 
 const MODES: [TargetMode, string, string][] = [
   ["server_ids", "Chosen servers", "Pick them one by one or by search."],
-  ["tags", "By tags", "Servers that have all of the tags, at the moment of launch."],
-  ["all", "All servers", "Every server registered here."],
+  ["tags", "By tags", "Active servers that have all of the tags, at the moment of launch."],
+  ["all", "All servers", "Every active server registered here."],
 ];
 
 export function ServersStep({ form, change, errors }: StepProps) {
-  const about = errors.filter((error) =>
-    ["server_ids", "tags", "all", "target"].includes(error.field.split(".")[0] ?? ""),
-  );
+  const about = errors.filter((error) => isAboutTargets(error.field));
   return (
     <div className="space-y-4">
       <fieldset>
@@ -71,7 +69,7 @@ export function ServersStep({ form, change, errors }: StepProps) {
         <MatchCount query={{}}>
           {(count) => (
             <Notice tone="warning">
-              The playbook runs on <strong>every server: {plural(count, "server")}</strong>.
+              The playbook runs on <strong>every active server: {plural(count, "server")}</strong>.
             </Notice>
           )}
         </MatchCount>
@@ -125,7 +123,7 @@ function TagPicker({
         <MatchCount query={{ tag: selected }}>
           {(count) => (
             <p role="status" className="text-sm">
-              <strong>{plural(count, "server")}</strong> {count === 1 ? "has" : "have"}{" "}
+              <strong>{plural(count, "active server")}</strong> {count === 1 ? "has" : "have"}{" "}
               {selected.length === 1 ? "this tag" : "all of these tags"}.
             </p>
           )}
@@ -142,7 +140,7 @@ function MatchCount({
   query: { tag?: readonly string[] };
   children: (count: number) => ReactNode;
 }) {
-  const servers = useQuery(serversQuery({ ...query, page: 1, per_page: 1 }));
+  const servers = useQuery(serversQuery({ ...query, status: "active", page: 1, per_page: 1 }));
   if (servers.isError)
     return (
       <ErrorNotice

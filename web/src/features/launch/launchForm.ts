@@ -1,3 +1,4 @@
+import { isWithin, messageAbout } from "@/api/client";
 import type { CreateDeployment, Deployment, DeploymentOptions, FieldError } from "@/api/types";
 import { splitWords } from "@/format/words";
 
@@ -81,8 +82,8 @@ export function formOfDeployment(deployment: Deployment): LaunchForm {
     diff: options.diff ?? false,
     become: options.become ?? false,
     mode: target.kind,
-    serverIds: target.server_ids ?? [],
-    targetTags: target.tags ?? [],
+    serverIds: target.kind === "server_ids" ? target.server_ids : [],
+    targetTags: target.kind === "tags" ? target.tags : [],
   };
 }
 
@@ -159,10 +160,14 @@ export function checkLaunch(form: LaunchForm): FieldError[] {
   return errors;
 }
 
+/** Whether a field of the request says which servers are targets. */
+export function isAboutTargets(field: string): boolean {
+  return ["server_ids", "tags", "all", "target"].some((name) => isWithin(field, name));
+}
+
 /** The step on which a field of the request is edited. */
 export function stepOfField(field: string): Step {
-  const [head = ""] = field.split(".");
-  return ["server_ids", "tags", "all", "target"].includes(head) ? "servers" : "configuration";
+  return isAboutTargets(field) ? "servers" : "configuration";
 }
 
 /** The first step, in order, with an error. */
@@ -172,11 +177,8 @@ export function firstStepWithError(errors: readonly FieldError[]): Step | null {
 
 /** What was said about one variable: by its row, or by its name in the request. */
 export function variableError(errors: readonly FieldError[], row: VariableRow): string | undefined {
-  const name = row.name.trim();
   const list = row.secret ? "secret_variables" : "variables";
-  return errors.find(({ field }) => {
-    return field === `row.${row.key}` || field === `${list}.${name}` || field.startsWith(`${list}.${name}.`);
-  })?.message;
+  return messageAbout(errors, `row.${row.key}`) ?? messageAbout(errors, `${list}.${row.name.trim()}`);
 }
 
 function isWhole(text: string, from: number, to: number): boolean {
