@@ -54,8 +54,8 @@ impl Client {
     }
 
     async fn connect_for(global: &GlobalOptions, ansible: bool) -> anyhow::Result<Self> {
-        let transport = match &global.server {
-            Some(server) => Transport::Remote {
+        let transport = if let Some(server) = &global.server {
+            Transport::Remote {
                 http: reqwest::Client::builder()
                     .user_agent(concat!("admiral/", env!("CARGO_PKG_VERSION")))
                     .connect_timeout(Duration::from_secs(10))
@@ -64,23 +64,22 @@ impl Client {
                     .build()?,
                 base: base_url(server)?,
                 token: token(global)?,
-            },
-            None => {
-                let instance = Box::new(
-                    Instance::open(
-                        global,
-                        Needs {
-                            connections: 8,
-                            ansible,
-                            ..Needs::default()
-                        },
-                    )
-                    .await?,
-                );
-                Transport::Local {
-                    api: LocalApi::new(instance.state.clone()),
-                    instance,
-                }
+            }
+        } else {
+            let instance = Box::new(
+                Instance::open(
+                    global,
+                    Needs {
+                        connections: 8,
+                        ansible,
+                        ..Needs::default()
+                    },
+                )
+                .await?,
+            );
+            Transport::Local {
+                api: LocalApi::new(instance.state.clone()),
+                instance,
             }
         };
         Ok(Self { transport })

@@ -323,10 +323,12 @@ fn check_space(data_directory: &Path) -> Finding {
         Ok(space) => {
             let free = space.f_bavail * space.f_frsize;
             let detail = format!("{:.1} GiB at {}", free as f64 / GIB as f64, there.display());
-            match free {
-                ..=268_435_455 => Finding::fail(CHECK, detail, "make room: runs and the database need some"),
-                ..=2_147_483_647 => Finding::warn(CHECK, detail, "make room soon"),
-                _ => Finding::ok(CHECK, detail),
+            if free < GIB / 4 {
+                Finding::fail(CHECK, detail, "make room: runs and the database need some")
+            } else if free < 2 * GIB {
+                Finding::warn(CHECK, detail, "make room soon")
+            } else {
+                Finding::ok(CHECK, detail)
             }
         }
         Err(error) => Finding::warn(

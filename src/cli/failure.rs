@@ -57,18 +57,18 @@ pub fn render(error: &anyhow::Error) -> String {
         }
         let label = if depth == 0 { "error" } else { "caused by" };
         let indented = message.trim_end().replace('\n', "\n  ");
-        text.push_str(&format!("{label}: {indented}\n"));
+        text.extend([label, ": ", &indented, "\n"]);
         previous = message;
     }
     if let Some(hint) = hint(error) {
-        text.push_str(&format!("\nhint: {hint}\n"));
+        text.extend(["\nhint: ", &hint, "\n"]);
     }
     text
 }
 
 /// The exit code of a command that failed with `error`.
 pub fn exit_code(error: &anyhow::Error) -> u8 {
-    if error.chain().any(|cause| cause.is::<UsageError>()) {
+    if error.chain().any(<dyn std::error::Error + 'static>::is::<UsageError>) {
         2
     } else {
         1

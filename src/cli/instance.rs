@@ -135,9 +135,8 @@ impl Instance {
         self.state.shutdown.cancel();
         // A stream that is still open may hold a connection for a moment.
         let _ = tokio::time::timeout(Duration::from_secs(2), self.state.database.close()).await;
-        match self.embedded {
-            Some(embedded) => embedded.stop().await.map(drop)?,
-            None => {}
+        if let Some(embedded) = self.embedded {
+            embedded.stop().await.map(drop)?
         }
         Ok(())
     }

@@ -112,7 +112,7 @@ impl Follower<'_> {
         );
         let mut body = match self.client.stream(&path).await {
             Ok(body) => body,
-            Err(error) if error.chain().any(|cause| cause.is::<Refused>()) => return Err(error),
+            Err(error) if error.chain().any(<dyn std::error::Error + 'static>::is::<Refused>) => return Err(error),
             Err(error) => return Ok(Step::Lost(0, Some(error))),
         };
         let mut parser = Parser::new();

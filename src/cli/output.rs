@@ -80,6 +80,7 @@ impl Table {
     }
 
     /// Adds the cells found at `pointers` (JSON pointers) of each value.
+    #[must_use]
     pub fn rows_of(mut self, values: &[Value], pointers: &[&str]) -> Self {
         for value in values {
             self.row(pointers.iter().map(|pointer| cell(value.pointer(pointer))).collect());

@@ -1,7 +1,7 @@
 //! One run of `ansible-playbook`: its folder, its supervisor, its end. Knows nothing of the database.
 //!
 //! The worker writes a [`RunSpec`] into a [`RunFolder`] and calls [`spawn_supervisor`]. The supervisor is a process of
-//! its own ([`supervise`]): it outlives the worker, enforces the time limit and the cancel ladder, and whatever the way
+//! its own ([`supervise()`]): it outlives the worker, enforces the time limit and the cancel ladder, and whatever the way
 //! out, it leaves no process, no key and no SSH master behind, and an `exit.json` that says what happened.
 
 mod dispatch;

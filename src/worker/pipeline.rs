@@ -1,4 +1,4 @@
-//! Bytes of a run's files to batches for the store. Decides, and does no I/O: the driver is [`super::follow`].
+//! Bytes of a run's files to batches for the store. Decides, and does no I/O: the driver is `follow`.
 
 use super::redact::Redactor;
 use crate::{

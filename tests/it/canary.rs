@@ -187,7 +187,7 @@ fn middle_line(key: &str) -> String {
 }
 
 fn hex_of(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(text)
 }
 
 fn files_holding(folder: &Path, needles: &[String], except: &[&Path], found: &mut Vec<PathBuf>) {

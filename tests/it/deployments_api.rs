@@ -1,7 +1,5 @@
 //! Launching, cancelling and retrying deployments over the API.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something unexpected happens")]
-
 use crate::support::launchpad::Launchpad;
 use admiral::{
     store::{deployments, playbooks},

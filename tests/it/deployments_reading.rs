@@ -1,7 +1,5 @@
 //! Reading deployments and their output over the API.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something unexpected happens")]
-
 use crate::support::launchpad::Launchpad;
 use serde_json::{Value, json};
 

@@ -1,7 +1,5 @@
 //! What the real Ansible makes of our inventories and variable files.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use crate::support::ansible::ansible_bins;
 use admiral::inventory::{InventoryHost, extra_vars::render_extra_vars, render_list};
 use secrecy::{ExposeSecret, SecretString};

@@ -1,7 +1,5 @@
 //! The keeper against real processes: key files go when the process they were made for goes, however it ends.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::{
     fs,
     os::unix::fs::PermissionsExt,

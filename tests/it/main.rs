@@ -1,5 +1,7 @@
 //! Integration tests: real PostgreSQL, real `ansible-playbook`, real `sshd`.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it is surprised")]
+
 mod api_document;
 mod api_fleet;
 mod api_roles;

@@ -1,7 +1,5 @@
 //! Two viewers of one deployment, one of whom keeps losing its connection, see the same.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something unexpected happens")]
-
 use crate::support::launchpad::Launchpad;
 use admiral::store::{
     deployments, events,

@@ -59,7 +59,7 @@ impl Viewer {
             message
                 .lines()
                 .filter_map(|line| line.strip_prefix(name))
-                .map(|rest| rest.trim_start())
+                .map(str::trim_start)
                 .collect::<Vec<_>>()
                 .join("\n")
         };

@@ -12,7 +12,7 @@ use std::{
 use tempfile::TempDir;
 
 /// How long a test waits for something that has to happen; generous, because machines are shared.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The password of the test's admin.
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -126,7 +126,7 @@ impl AdmiralServer {
             .expect("the server answers");
         assert_eq!(answer.status(), StatusCode::CREATED, "{}", answer.text().await.unwrap());
         let body: Value = answer.json().await.unwrap();
-        self.token = body["token"].as_str().unwrap().to_owned();
+        self.token = text(&body, "token");
     }
 
     /// Sends a request as the admin.

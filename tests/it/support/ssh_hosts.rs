@@ -61,7 +61,7 @@ impl SshHosts {
     }
 
     fn wait_until_it_answers(&self) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
             assert!(Instant::now() < deadline, "sshd did not start: {}", self.log());
             std::thread::sleep(Duration::from_millis(20));
