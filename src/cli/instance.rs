@@ -136,7 +136,7 @@ impl Instance {
         // A stream that is still open may hold a connection for a moment.
         let _ = tokio::time::timeout(Duration::from_secs(2), self.state.database.close()).await;
         if let Some(embedded) = self.embedded {
-            embedded.stop().await.map(drop)?
+            embedded.stop().await.map(drop)?;
         }
         Ok(())
     }
