@@ -196,7 +196,7 @@ fn files_holding(folder: &Path, needles: &[String], except: &[&Path], found: &mu
         let (path, Ok(kind)) = (entry.path(), entry.file_type()) else {
             continue;
         };
-        if except.contains(&path.as_path()) || path.starts_with("/tmp/bash_jobs.0") {
+        if except.contains(&path.as_path()) {
             continue;
         }
         if kind.is_dir() {
