@@ -31,6 +31,8 @@ pub struct NewKey<'a> {
 pub struct SealedKey {
     /// Identifies the key.
     pub id: Uuid,
+    /// Its name, for messages.
+    pub name: String,
     /// The private key, sealed.
     pub sealed_key: Vec<u8>,
     /// Its passphrase, sealed.
@@ -152,7 +154,7 @@ pub async fn delete_key(connection: &mut Connection, id: Uuid) -> Result<(), Sto
 /// The sealed parts of these keys.
 pub async fn get_sealed_keys(connection: &mut Connection, ids: &[Uuid]) -> Result<Vec<SealedKey>, StoreError> {
     Ok(sqlx::query_as(
-        "SELECT id, sealed_key, sealed_passphrase FROM admiral.private_keys WHERE id = ANY($1) ORDER BY id",
+        "SELECT id, name, sealed_key, sealed_passphrase FROM admiral.private_keys WHERE id = ANY($1) ORDER BY id",
     )
     .bind(ids)
     .fetch_all(connection)

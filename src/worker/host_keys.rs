@@ -6,7 +6,8 @@ use crate::{
     runner::RunFolder,
     store::{
         StoreError,
-        run_targets::{self, RunTarget, TargetHostKey},
+        host_keys::{self, TrustedHostKey},
+        run_targets::{self, RunTarget},
         runs::OwnedRun,
     },
     vault::ssh_key,
@@ -27,12 +28,12 @@ pub(super) async fn learn(shared: &Shared, folder: &RunFolder, run: &OwnedRun) -
     if met.is_empty() {
         return Ok(());
     }
-    run_targets::trust_host_keys(&mut connection, &met).await
+    host_keys::trust_on_first_use(&mut connection, &met).await.map(drop)
 }
 
 /// The entries of a `known_hosts` file that belong to servers, by address and port. What is trusted already is left to the
 /// store, which keeps the older key.
-fn match_servers(text: &str, targets: &[RunTarget]) -> Vec<TargetHostKey> {
+fn match_servers(text: &str, targets: &[RunTarget]) -> Vec<TrustedHostKey> {
     let mut met = Vec::new();
     for known in known_hosts::parse(text) {
         let Ok((key_type, fingerprint)) = ssh_key::describe_public(&known.public_key) else {
@@ -41,7 +42,7 @@ fn match_servers(text: &str, targets: &[RunTarget]) -> Vec<TargetHostKey> {
         for target in targets {
             let server = &target.server;
             if server.ssh_host.eq_ignore_ascii_case(&known.host) && server.ssh_port == i32::from(known.port) {
-                met.push(TargetHostKey {
+                met.push(TrustedHostKey {
                     server_id: server.id,
                     key_type: key_type.clone(),
                     public_key: known.public_key.clone(),

@@ -11,8 +11,10 @@ use crate::{
     process::base_environment,
     runner::{RECORD_VERSION, RunFolder, RunSpec, SecretsFolder},
     store::{
-        Database, deployments, playbooks,
-        run_targets::{self, RunTarget, TargetHostKey},
+        Database, deployments,
+        host_keys::{self, TrustedHostKey},
+        playbooks,
+        run_targets::{self, RunTarget},
         runs::OwnedRun,
     },
     vault::Vault,
@@ -50,7 +52,7 @@ struct Material {
     deployment: Deployment,
     files: Vec<PlaybookFile>,
     targets: Vec<RunTarget>,
-    host_keys: Vec<TargetHostKey>,
+    host_keys: Vec<TrustedHostKey>,
     secrets: RunSecrets,
     missing: Vec<String>,
 }
@@ -100,8 +102,8 @@ async fn load(database: &Database, vault: &Vault, run: &OwnedRun) -> Result<Mate
         .filter(|host| !present.contains(host.as_str()))
         .collect();
     let servers: Vec<ServerId> = targets.iter().map(|target| target.server.id).collect();
-    let host_keys = run_targets::list_host_keys(&mut connection, &servers).await?;
-    let keys: BTreeSet<PrivateKeyId> = targets.iter().filter_map(|target| target.private_key_id).collect();
+    let host_keys = host_keys::list_for_servers(&mut connection, &servers).await?;
+    let keys: BTreeSet<PrivateKeyId> = targets.iter().filter_map(RunTarget::private_key_id).collect();
     let secrets = RunSecrets::open(&mut connection, vault, run.deployment_id, &keys).await?;
     Ok(Material {
         deployment,
@@ -202,7 +204,7 @@ fn write_inventory(
     let hosts: Vec<InventoryHost> = targets
         .iter()
         .map(|target| {
-            let key = target.private_key_id.and_then(|id| keys.get(&id));
+            let key = target.private_key_id().and_then(|id| keys.get(&id));
             let mut host = InventoryHost::from((&target.server, key.map(|path| path.to_string_lossy().into_owned())));
             // The row's name, even when the server was renamed since the launch.
             host.hostname.clone_from(&target.host);

@@ -90,7 +90,10 @@ pub(super) async fn rebuild(shared: &Shared, run: &OwnedRun) -> Result<RunState,
 pub(super) async fn redactor(shared: &Shared, run: &OwnedRun) -> Result<Redactor, FollowError> {
     let mut connection = shared.database.acquire().await?;
     let targets = run_targets::list_targets(&mut connection, run.deployment_id).await?;
-    let keys: BTreeSet<_> = targets.iter().filter_map(|target| target.private_key_id).collect();
+    let keys: BTreeSet<_> = targets
+        .iter()
+        .filter_map(run_targets::RunTarget::private_key_id)
+        .collect();
     let secrets = RunSecrets::open(&mut connection, &shared.vault, run.deployment_id, &keys)
         .await
         .map_err(|error| FollowError::Secrets(error.message()))?;

@@ -3,7 +3,7 @@
 use super::{PrepareError, redact::Redactor};
 use crate::{
     domain::{DeploymentId, PrivateKeyId},
-    store::{Connection, deployments, run_targets},
+    store::{Connection, deployments, keys::get_sealed_keys},
     vault::{RowIdentity, Vault, ssh_key},
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -39,7 +39,7 @@ impl RunSecrets {
             keys: BTreeMap::new(),
             passphrases: Vec::new(),
         };
-        for key in run_targets::list_keys(connection, &ids).await? {
+        for key in get_sealed_keys(connection, &ids).await? {
             let failed = |source| PrepareError::Vault {
                 what: format!("the private key {:?}", key.name),
                 source,
