@@ -106,7 +106,7 @@ impl LineParser {
         }
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() > self.limit {
-            let limit = if is_stats(&self.buffer) {
+            let limit = if is_stats(&self.buffer[..self.limit]) {
                 self.stats_limit
             } else {
                 self.limit
@@ -133,9 +133,10 @@ impl LineParser {
     }
 }
 
-/// Whether a line is a recap, as far as its beginning tells.
-fn is_stats(line: &[u8]) -> bool {
-    let head = String::from_utf8_lossy(&line[..line.len().min(HEAD_BYTES)]);
+/// Whether a line is a recap, as far as its beginning tells. Always asked of equally many bytes of a line, so that the answer
+/// does not depend on how the line came.
+fn is_stats(beginning: &[u8]) -> bool {
+    let head = String::from_utf8_lossy(&beginning[..beginning.len().min(HEAD_BYTES)]);
     head.contains(&format!("\"event\":\"{}\"", kind::STATS))
 }
 

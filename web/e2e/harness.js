@@ -107,6 +107,8 @@ export async function startEverything() {
     browser,
     sshPort: sshd.port,
     sshUser: os.userInfo().username,
+    /** Host variables of every server: what a login shell puts into the path is of no concern here. */
+    variables: { ansible_python_interpreter: "/usr/bin/python3" },
     authorize: sshd.authorize,
     /** Puts a playbook into the library. */
     addPlaybook(name, content) {

@@ -2696,7 +2696,7 @@ export interface operations {
                 /** @description Exactly this distro. */
                 distro?: string;
                 /** @description By hostname when not said. */
-                sort?: "hostname" | "-hostname" | "name" | "created_at" | "-created_at";
+                sort?: "hostname" | "-hostname" | "name" | "-name" | "created_at" | "-created_at";
             };
             header?: never;
             path?: never;

@@ -8,6 +8,7 @@ import type {
   Health,
   Page,
   Playbook,
+  PlaybookContent,
   PrivateKey,
   Server,
   ServerTag,
@@ -99,6 +100,13 @@ export const playbooksQuery = queryOptions({
   queryKey: ["playbooks"],
   queryFn: ({ signal }) => api.get<{ data: Playbook[] }>("/api/playbooks", { signal }),
 });
+
+export const playbookContentQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["playbooks", "content", id],
+    queryFn: ({ signal }) =>
+      api.get<PlaybookContent>(withQuery("/api/playbooks/content", { id }), { signal }),
+  });
 
 export const deploymentsQuery = (query: Query) =>
   queryOptions({

@@ -21,8 +21,9 @@ export function UserMenu({ user }: { user: User }) {
       setFailed(true);
       return;
     }
-    client.clear();
+    // The pages that would ask again for what is cleared are left first.
     await navigate({ to: "/sign-in" });
+    client.clear();
   };
   return (
     <Menu.Root>

@@ -45,6 +45,7 @@ pub(super) struct ListDeploymentOutputQuery {
     /// 1 to 4194304; 262144 when not said. The last chunk may go a little beyond.
     limit_bytes: Option<i64>,
     /// `json` when not said; `text` gives all of it as `text/plain`.
+    #[param(inline)]
     format: Option<OutputFormat>,
 }
 

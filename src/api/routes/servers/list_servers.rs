@@ -34,6 +34,7 @@ pub struct ListServers {
     /// Exactly this distro.
     distro: Option<String>,
     /// By hostname when not said.
+    #[param(inline)]
     sort: Option<ServerSort>,
 }
 

@@ -33,6 +33,11 @@ export function DeploymentHeader({ deployment, onChanged }: Props) {
     });
   };
   const reason = reasonInWords(deployment);
+  // Then the reason in words already says all of the message.
+  const counted =
+    deployment.reason === "hosts_failed" ||
+    deployment.reason === "hosts_unreachable" ||
+    deployment.message === reason;
   return (
     <header className="mb-4">
       <div className="flex flex-wrap items-start justify-between gap-x-4 gap-y-3">
@@ -77,7 +82,7 @@ export function DeploymentHeader({ deployment, onChanged }: Props) {
         <div className="mt-2.5">
           <HostLegend counts={deployment.counts} chosen={chosen} onToggle={toggle} />
         </div>
-        {deployment.message !== null && deployment.message !== reason && (
+        {deployment.message !== null && !counted && (
           <p className="text-soft mt-2.5 text-sm break-words whitespace-pre-line">{deployment.message}</p>
         )}
       </div>

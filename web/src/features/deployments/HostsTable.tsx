@@ -23,23 +23,26 @@ function Count({ value, colour }: { value: number; colour: string }) {
   return <span className={value > 0 ? `${colour} font-medium` : "text-faint"}>{value}</span>;
 }
 
+/** As wide as the word at the head and an arrow beside it. */
+const WIDTHS = { ok: 40, changed: 72, failed: 56, skipped: 70, rescued: 70, ignored: 68, unreachable: 74 };
+
 const COLUMNS = [
   column.accessor("host", {
     header: "Host",
-    size: 200,
+    size: 130,
     sortingFn: (a, b) => compareHosts(a.original, b.original),
     cell: (cell) => <span className="truncate font-medium">{cell.getValue()}</span>,
   }),
   column.accessor("status", {
     header: "Status",
-    size: 125,
+    size: 116,
     sortingFn: (a, b) => compareStatus(a.original, b.original),
     cell: (cell) => <StatusLabel status={cell.getValue()} />,
   }),
   column.accessor((row) => row.current_task ?? "", {
     id: "task",
     header: "Current task",
-    size: 220,
+    size: 150,
     cell: (cell) => (
       <span className="text-soft truncate" title={cell.getValue()}>
         {cell.getValue()}
@@ -60,7 +63,7 @@ const COLUMNS = [
     column.accessor((row) => row[field], {
       id,
       header,
-      size: 66,
+      size: WIDTHS[id],
       sortDescFirst: true,
       cell: (cell) => <Count value={cell.getValue()} colour={colour} />,
     }),
@@ -68,7 +71,7 @@ const COLUMNS = [
   column.accessor((row) => rowDuration(row, Date.now()), {
     id: "duration",
     header: "Duration",
-    size: 82,
+    size: 74,
     sortDescFirst: true,
     cell: ({ row: { original } }) => (
       <Duration started={original.started_at} finished={original.finished_at} />
@@ -77,7 +80,7 @@ const COLUMNS = [
   column.accessor((row) => row.error_message ?? "", {
     id: "error",
     header: "Error",
-    size: 280,
+    size: 220,
     enableSorting: false,
     cell: (cell) => (
       <span className="text-failed truncate" title={cell.getValue()}>
@@ -87,7 +90,7 @@ const COLUMNS = [
   }),
 ];
 
-// Numbers are right-aligned; the task and error columns take what room is left.
+// Numbers are right-aligned; the error takes most of the room that is left.
 const NUMERIC = new Set([
   "ok",
   "changed",
@@ -98,13 +101,19 @@ const NUMERIC = new Set([
   "unreachable",
   "duration",
 ]);
-const GROWING = new Set(["host", "task", "error"]);
-const WIDTH = COLUMNS.reduce((sum, { size = 0 }) => sum + size, 0);
+const GROWTH = new Map([
+  ["host", 1],
+  ["task", 2],
+  ["error", 6],
+]);
+/** Left out where there is little room; the host's own panel has them. */
+const SPARE = new Set(["rescued", "ignored"]);
+const WIDTH = COLUMNS.filter(({ id = "" }) => !SPARE.has(id)).reduce((sum, { size = 0 }) => sum + size, 0);
 
 function cellLayout(id: string, size: number) {
   return {
-    className: `flex items-center overflow-hidden px-2.5 ${NUMERIC.has(id) ? "justify-end" : ""}`,
-    style: { flex: `${GROWING.has(id) ? size : 0} 0 ${size}px` },
+    className: `items-center overflow-hidden ${SPARE.has(id) ? "hidden @min-[1144px]:flex" : "flex"} ${NUMERIC.has(id) ? "justify-end px-1.5" : "px-2.5"}`,
+    style: { flex: `${GROWTH.get(id) ?? 0} 0 ${size}px` },
   };
 }
 
@@ -180,7 +189,7 @@ export function HostsTable({
   }, []);
 
   return (
-    <div ref={scroller} className="max-h-[max(20rem,calc(100dvh-23rem))] overflow-auto">
+    <div ref={scroller} className="@container max-h-[max(20rem,calc(100dvh-23rem))] overflow-auto">
       <div role="table" aria-label="Hosts" aria-rowcount={sorted.length + 1} style={{ minWidth: WIDTH }}>
         <div role="rowgroup" className="bg-surface sticky top-0 z-10">
           {table.getHeaderGroups().map((group) => (

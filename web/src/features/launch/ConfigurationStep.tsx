@@ -1,4 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
 
 import { messageAbout } from "@/api/client";
 import { playbooksQuery } from "@/api/queries";
@@ -7,6 +8,7 @@ import { CheckboxField, SelectField, TextAreaField, TextField } from "@/componen
 import { ErrorNotice } from "@/components/Notice";
 import type { LaunchForm } from "./launchForm";
 import type { StepProps } from "./LaunchWizard";
+import { PlaybookDialog } from "./PlaybookDialog";
 import { VariablesEditor } from "./VariablesEditor";
 
 const VERBOSITY = ["0, normal", "1, -v", "2, -vv", "3, -vvv", "4, -vvvv with connections"];
@@ -140,6 +142,7 @@ function PlaybookSelect({
   onChange: (id: string) => void;
 }) {
   const playbooks = useQuery(playbooksQuery);
+  const [reading, setReading] = useState(false);
   if (playbooks.isError)
     return (
       <ErrorNotice
@@ -160,22 +163,43 @@ function PlaybookSelect({
         </option>
       ));
   return (
-    <SelectField
-      label="Playbook"
-      autoFocus
-      error={
-        error ?? (missing ? `${value} is no longer in the library. Choose another playbook.` : undefined)
-      }
-      hint={chosen?.description ?? (playbooks.isPending ? "Loading playbooks…" : "What to run.")}
-      value={value}
-      onChange={(event) => {
-        onChange(event.target.value);
-      }}
-    >
-      <option value="">Choose a playbook</option>
-      {missing && <option value={value}>{value}</option>}
-      <optgroup label="Built-in">{group("built_in")}</optgroup>
-      <optgroup label="Custom">{group("custom")}</optgroup>
-    </SelectField>
+    <div>
+      <SelectField
+        label="Playbook"
+        autoFocus
+        error={
+          error ?? (missing ? `${value} is no longer in the library. Choose another playbook.` : undefined)
+        }
+        hint={chosen?.description ?? (playbooks.isPending ? "Loading playbooks…" : "What to run.")}
+        value={value}
+        onChange={(event) => {
+          onChange(event.target.value);
+        }}
+      >
+        <option value="">Choose a playbook</option>
+        {missing && <option value={value}>{value}</option>}
+        <optgroup label="Built-in">{group("built_in")}</optgroup>
+        <optgroup label="Custom">{group("custom")}</optgroup>
+      </SelectField>
+      {chosen !== undefined && (
+        <button
+          type="button"
+          className="link mt-1 text-xs"
+          onClick={() => {
+            setReading(true);
+          }}
+        >
+          View playbook
+        </button>
+      )}
+      {reading && chosen !== undefined && (
+        <PlaybookDialog
+          id={chosen.id}
+          onClose={() => {
+            setReading(false);
+          }}
+        />
+      )}
+    </div>
   );
 }

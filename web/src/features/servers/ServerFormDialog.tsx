@@ -6,7 +6,7 @@ import { allKeysQuery, serverTagsQuery } from "@/api/queries";
 import type { CreateServer, Server, ServerStatus } from "@/api/types";
 import { Button } from "@/components/Button";
 import { Dialog, DialogActions } from "@/components/Dialog";
-import { SelectField, TextField } from "@/components/Field";
+import { SelectField, TextAreaField, TextField } from "@/components/Field";
 import { ErrorNotice } from "@/components/Notice";
 import {
   checkServerForm,
@@ -117,6 +117,21 @@ export function ServerFormDialog({ server, onClose }: { server?: Server; onClose
             <option value="active">active</option>
             <option value="inactive">inactive</option>
           </SelectField>
+          <TextAreaField
+            label="Host variables"
+            optional
+            hint={
+              <>
+                A JSON object that playbooks see as variables of this host, such as{" "}
+                <code>{'{"ansible_python_interpreter": "/usr/bin/python3"}'}</code>
+              </>
+            }
+            className="sm:col-span-2"
+            mono
+            rows={4}
+            spellCheck={false}
+            {...input("metadata")}
+          />
         </div>
         <DialogActions>
           <Button onClick={onClose}>Cancel</Button>

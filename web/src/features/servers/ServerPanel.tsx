@@ -106,7 +106,7 @@ function ServerDetails({ server, onGone }: { server: Server; onGone: () => void 
           <Time value={server.created_at} />
         </Fact>
         {Object.keys(server.metadata).length > 0 && (
-          <Fact name="Metadata">
+          <Fact name="Host variables">
             <pre className="bg-sunken overflow-x-auto rounded-md p-2 text-xs">
               {JSON.stringify(server.metadata, null, 2)}
             </pre>

@@ -20,6 +20,15 @@ it("removes what was emptied while editing", () => {
   expect(request.distro).toBeNull();
 });
 
+it("takes host variables as a JSON object", () => {
+  const form = { ...EMPTY_SERVER_FORM, hostname: "web1", metadata: '{"http_port": 8080}' };
+  expect(checkServerForm(form)).toEqual({});
+  expect(requestOfForm(form, false).metadata).toEqual({ http_port: 8080 });
+  expect(requestOfForm({ ...form, metadata: " " }, true).metadata).toEqual({});
+  expect(checkServerForm({ ...form, metadata: "[1]" }).metadata).toBeDefined();
+  expect(checkServerForm({ ...form, metadata: "http_port: 8080" }).metadata).toBeDefined();
+});
+
 it("refuses what cannot be right", () => {
   expect(checkServerForm({ ...EMPTY_SERVER_FORM, hostname: "web1" })).toEqual({});
   expect(checkServerForm(EMPTY_SERVER_FORM).hostname).toBeDefined();

@@ -13,6 +13,7 @@ export interface ServerForm {
   distro: string;
   architecture: string;
   status: ServerStatus;
+  metadata: string;
 }
 
 export const EMPTY_SERVER_FORM: ServerForm = {
@@ -26,6 +27,7 @@ export const EMPTY_SERVER_FORM: ServerForm = {
   distro: "",
   architecture: "",
   status: "active",
+  metadata: "",
 };
 
 export function formOfServer(server: Server): ServerForm {
@@ -40,10 +42,11 @@ export function formOfServer(server: Server): ServerForm {
     distro: server.distro ?? "",
     architecture: server.architecture ?? "",
     status: server.status,
+    metadata: Object.keys(server.metadata).length === 0 ? "" : JSON.stringify(server.metadata, null, 2),
   };
 }
 
-/** The request for a new server; also the whole of an update, which leaves metadata alone. */
+/** The request for a new server; also the whole of an update. The form has been checked. */
 export function requestOfForm(form: ServerForm, editing: boolean): CreateServer {
   const request: CreateServer = {
     hostname: form.hostname.trim(),
@@ -65,7 +68,21 @@ export function requestOfForm(form: ServerForm, editing: boolean): CreateServer 
     if (value !== "") request[key] = value;
     else if (editing) request[key] = null;
   }
+  const metadata = readMetadata(form.metadata);
+  if (metadata !== null && (editing || Object.keys(metadata).length > 0)) request.metadata = metadata;
   return request;
+}
+
+/** The JSON object that was typed; `null` when it is something else. */
+function readMetadata(text: string): Record<string, unknown> | null {
+  if (text.trim() === "") return {};
+  try {
+    const value: unknown = JSON.parse(text);
+    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+    return isObject ? (value as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
 }
 
 export type ServerFormErrors = Partial<Record<keyof CreateServer, string>>;
@@ -79,5 +96,7 @@ export function checkServerForm(form: ServerForm): ServerFormErrors {
   const port = Number(form.ssh_port.trim() || "22");
   if (!Number.isInteger(port) || port < 1 || port > 65535)
     errors.ssh_port = "A port is a number from 1 to 65535.";
+  if (readMetadata(form.metadata) === null)
+    errors.metadata = 'Host variables are one JSON object, for example {"http_port": 8080}.';
   return errors;
 }
