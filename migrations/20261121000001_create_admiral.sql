@@ -157,8 +157,7 @@ CREATE TABLE admiral.playbook_versions (
     playbook_id       uuid NOT NULL REFERENCES admiral.playbooks (id) ON DELETE CASCADE,
     digest            text NOT NULL,
     manifest          jsonb NOT NULL,
-    syntax_checked_at timestamptz,
-    syntax_error      text,
+    syntax_valid_with text, -- the ansible-core version that found no fault; a refusal is not kept, as it may be the machine's
     created_at        timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT playbook_versions_playbook_id_digest_key UNIQUE (playbook_id, digest)
 );

@@ -20,7 +20,7 @@ use crate::{
     store::{
         Connection,
         deployments::{self, NewDeployment, NewHost},
-        playbooks::{self, SyntaxState, VersionId},
+        playbooks::{self, VersionId},
         servers,
     },
     vault::RowIdentity,
@@ -192,8 +192,9 @@ fn refuse_playbook(error: &LibraryError) -> Problem {
     }
 }
 
-/// The syntax is checked once per version, without variables. Only a playbook that cannot be read without some (`hosts: "{{ x }}"`)
-/// is checked anew at each launch, with the variables of that launch.
+/// The syntax is checked once per version and ansible-core, without variables. Only a playbook that cannot be read without some
+/// (`hosts: "{{ x }}"`) is checked anew at each launch, with the variables of that launch. A refusal is not kept: a missing role or
+/// collection is a fault of the machine, and mended without a new version.
 async fn check_syntax(
     state: &AppState,
     checked: &Checked,
@@ -203,20 +204,16 @@ async fn check_syntax(
     // One at a time: a second launch of the same playbook waits for the first one's answer, and launches do not crowd the machine.
     let _turn = state.library.syntax_turn().await;
     let mut connection = state.database.acquire().await?;
-    let known = playbooks::syntax_state(&mut connection, version).await?;
+    let ansible_version = &state.library.ansible().version;
+    let known = playbooks::is_syntax_valid(&mut connection, version, ansible_version).await?;
     drop(connection);
-    let refusal = match known {
-        SyntaxState::Valid => return Ok(()),
-        SyntaxState::Invalid(message) => message,
-        SyntaxState::Unknown => {
-            let outcome = syntax_check(state, snapshot, None).await?;
-            let mut connection = state.database.acquire().await?;
-            playbooks::record_syntax(&mut connection, version, outcome.as_deref()).await?;
-            match outcome {
-                None => return Ok(()),
-                Some(message) => message,
-            }
-        }
+    if known {
+        return Ok(());
+    }
+    let Some(refusal) = syntax_check(state, snapshot, None).await? else {
+        let mut connection = state.database.acquire().await?;
+        playbooks::record_valid_syntax(&mut connection, version, ansible_version).await?;
+        return Ok(());
     };
     if checked.variables.is_empty() && checked.secret_variables.is_empty() {
         return Err(Invalid::field("playbook", refusal).into());

@@ -122,6 +122,11 @@ impl From<StoreError> for Problem {
             StoreError::NotFound(what) => Self::not_found(what),
             StoreError::Taken { constraint } => Self::taken(constraint),
             StoreError::InUse { .. } | StoreError::WrongState(_) => Self::conflict(error.to_string()),
+            _ if error.refuses_text() => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "validation_failed",
+                "a text of the request holds a NUL character, which cannot be stored or searched for",
+            ),
             _ if error.is_unavailable() => {
                 tracing::warn!(%error, "the database is unavailable");
                 let mut problem = Self::new(

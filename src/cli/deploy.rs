@@ -4,6 +4,7 @@ use super::{
     client::Client,
     failure::UsageError,
     input,
+    instance::WORKER_SILENCE,
     live::{self, Outcome},
     options::GlobalOptions,
     output::{self, Format},
@@ -143,13 +144,22 @@ async fn launch_and_watch(
 
 /// Watches a deployment until its end, with a worker in this process when no other is there to carry it out.
 pub async fn watch(client: &Client, deployment: &Deployment, json: bool) -> anyhow::Result<ExitCode> {
-    let worker = match client.instance() {
-        Some(instance) => instance.start_worker_unless_one_is_alive().await?,
-        None => None,
+    let mut worker = None;
+    let mut view = views::choose(json);
+    let outcome = {
+        let watching = live::watch(client, deployment.id, view.as_mut());
+        tokio::pin!(watching);
+        loop {
+            // Asked again and again: a server that has just died still looks alive for a moment.
+            if let (None, Some(instance)) = (&worker, client.instance()) {
+                worker = instance.start_worker_unless_one_is_alive().await?;
+            }
+            if let Ok(outcome) = tokio::time::timeout(WORKER_SILENCE, &mut watching).await {
+                break outcome;
+            }
+        }
     };
     let alone = worker.is_some();
-    let mut view = views::choose(json);
-    let outcome = live::watch(client, deployment.id, view.as_mut()).await;
     if let Some(worker) = worker {
         worker.stop().await;
     }

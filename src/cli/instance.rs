@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// A worker that was not heard of for this long is taken for gone.
-const WORKER_SILENCE: Duration = Duration::from_secs(15);
+pub const WORKER_SILENCE: Duration = Duration::from_secs(15);
 
 /// How much of Admiral a command needs.
 #[derive(Debug, Clone, Default)]

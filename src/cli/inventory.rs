@@ -7,7 +7,8 @@
 use super::{keeper::Caller, key_files::KeyFolder};
 use crate::{
     domain::server::Server,
-    inventory::{InventoryHost, Selection, render_host, render_list},
+    inventory::{InventoryHost, Selection, add_known_hosts, known_hosts, render_host, render_list},
+    store::{host_keys::TrustedHostKey, keys::SealedKey},
     vault::{RowIdentity, Vault, ssh_key},
 };
 use anyhow::Context;
@@ -34,21 +35,20 @@ pub struct InventoryArgs {
     pub with_keys: bool,
 }
 
-/// A private key as it is stored.
-#[derive(Debug, Clone)]
-pub struct StoredKey {
-    /// Identifies the key.
-    pub id: Uuid,
-    /// The sealed private part.
-    pub sealed_key: Vec<u8>,
-    /// The sealed passphrase, if the key has one.
-    pub sealed_passphrase: Option<Vec<u8>>,
+/// What is needed to make key files.
+pub struct Loaded {
+    /// The keys.
+    pub keys: Vec<SealedKey>,
+    /// The host keys that are trusted for the servers.
+    pub host_keys: Vec<TrustedHostKey>,
+    /// Opens the keys.
+    pub vault: Arc<Vault>,
 }
 
 /// Answers Ansible on `output`.
 ///
 /// `load_servers` gives every server; the selection is read from this process's environment. `load_keys` is called only
-/// when key files are wanted, with the keys that the selected servers use, each once.
+/// when key files are wanted, with the keys that the selected servers use, each once, and the servers' ids.
 pub async fn run<Servers, Keys>(
     args: InventoryArgs,
     admiral_binary: &Path,
@@ -58,7 +58,7 @@ pub async fn run<Servers, Keys>(
 ) -> anyhow::Result<()>
 where
     Servers: AsyncFnOnce() -> anyhow::Result<Vec<Server>>,
-    Keys: AsyncFnOnce(Vec<Uuid>) -> anyhow::Result<(Vec<StoredKey>, Arc<Vault>)>,
+    Keys: AsyncFnOnce(Vec<Uuid>, Vec<Uuid>) -> anyhow::Result<Loaded>,
 {
     let selection =
         Selection::from_environment(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into()))?;
@@ -71,10 +71,15 @@ where
         );
     }
     let caller = Caller::ansible().or_else(|| if args.with_keys { Caller::parent() } else { None });
-    let (folder, files) = match caller {
+    let written = match caller {
         Some(caller) => write_keys(admiral_binary, caller, &servers, load_keys).await?,
-        None => (None, BTreeMap::new()),
+        None => KeyFiles::default(),
     };
+    let KeyFiles {
+        folder,
+        files,
+        known_hosts,
+    } = written;
     let hosts: Vec<InventoryHost> = servers
         .iter()
         .map(|server| {
@@ -82,9 +87,14 @@ where
             InventoryHost::from((server, file.map(|path| path.to_string_lossy().into_owned())))
         })
         .collect();
-    let answer = match (&args.host, hosts.first()) {
-        (Some(_), Some(host)) => render_host(host),
-        _ => render_list(&hosts),
+    let answer = if let (Some(_), Some(host)) = (&args.host, hosts.first()) {
+        render_host(host)
+    } else {
+        let mut list = render_list(&hosts);
+        if let Some(file) = known_hosts {
+            add_known_hosts(&mut list, &file.to_string_lossy());
+        }
+        list
     };
     serde_json::to_writer(&mut *output, &answer).context("failed to write the inventory")?;
     output
@@ -97,7 +107,13 @@ where
     Ok(())
 }
 
-type KeyFiles = (Option<KeyFolder>, BTreeMap<Uuid, PathBuf>);
+/// What Ansible is handed besides the inventory itself.
+#[derive(Default)]
+struct KeyFiles {
+    folder: Option<KeyFolder>,
+    files: BTreeMap<Uuid, PathBuf>,
+    known_hosts: Option<PathBuf>,
+}
 
 async fn write_keys<Keys>(
     binary: &Path,
@@ -106,7 +122,7 @@ async fn write_keys<Keys>(
     load_keys: Keys,
 ) -> anyhow::Result<KeyFiles>
 where
-    Keys: AsyncFnOnce(Vec<Uuid>) -> anyhow::Result<(Vec<StoredKey>, Arc<Vault>)>,
+    Keys: AsyncFnOnce(Vec<Uuid>, Vec<Uuid>) -> anyhow::Result<Loaded>,
 {
     let names: BTreeMap<Uuid, &str> = servers
         .iter()
@@ -114,9 +130,10 @@ where
         .map(|key| (key.id, key.name.as_str()))
         .collect();
     if names.is_empty() {
-        return Ok((None, BTreeMap::new()));
+        return Ok(KeyFiles::default());
     }
-    let (keys, vault) = load_keys(names.keys().copied().collect()).await?;
+    let ids = servers.iter().map(|server| server.id).collect();
+    let Loaded { keys, host_keys, vault } = load_keys(names.keys().copied().collect(), ids).await?;
     let folder = KeyFolder::create(binary, caller)?;
     let mut files = BTreeMap::new();
     for (&id, name) in &names {
@@ -135,5 +152,17 @@ where
             write().with_context(|| format!("failed to use private key {name}"))?,
         );
     }
-    Ok((Some(folder), files))
+    let trusted: Vec<(&str, i32, &str)> = servers
+        .iter()
+        .flat_map(|server| {
+            let own = host_keys.iter().filter(|key| key.server_id == server.id);
+            own.map(|key| (server.ssh_host.as_str(), server.ssh_port, key.public_key.as_str()))
+        })
+        .collect();
+    let known_hosts = folder.write_known_hosts(&known_hosts::render(&trusted))?;
+    Ok(KeyFiles {
+        folder: Some(folder),
+        files,
+        known_hosts: Some(known_hosts),
+    })
 }

@@ -2,10 +2,10 @@
 
 use super::{
     instance::{Instance, Needs},
-    inventory::{self, InventoryArgs, StoredKey},
+    inventory::{self, InventoryArgs, Loaded},
     options::GlobalOptions,
 };
-use crate::store::{keys, servers};
+use crate::store::{host_keys, keys, servers};
 use anyhow::Context as _;
 
 /// Answers Ansible on stdout.
@@ -32,17 +32,13 @@ async fn answer(instance: &Instance, arguments: InventoryArgs) -> anyhow::Result
         arguments,
         &binary,
         async || Ok(servers::list_all_servers(&mut *database.acquire().await?).await?),
-        async |ids| {
-            let sealed = keys::get_sealed_keys(&mut *database.acquire().await?, &ids).await?;
-            let stored = sealed
-                .into_iter()
-                .map(|key| StoredKey {
-                    id: key.id,
-                    sealed_key: key.sealed_key,
-                    sealed_passphrase: key.sealed_passphrase,
-                })
-                .collect();
-            Ok((stored, instance.state.vault.clone()))
+        async |keys, servers| {
+            let mut connection = database.acquire().await?;
+            Ok(Loaded {
+                keys: keys::get_sealed_keys(&mut connection, &keys).await?,
+                host_keys: host_keys::list_for_servers(&mut connection, &servers).await?,
+                vault: instance.state.vault.clone(),
+            })
         },
         &mut answer,
     )

@@ -72,6 +72,11 @@ impl KeyFolder {
         self.write_new(&id.to_string(), key.expose_secret().as_bytes())
     }
 
+    /// Writes the host keys that are trusted, and gives the path of their file.
+    pub fn write_known_hosts(&self, text: &str) -> anyhow::Result<PathBuf> {
+        self.write_new("known_hosts", text.as_bytes())
+    }
+
     /// Leaves the folder to its keeper.
     pub fn hand_over(mut self) {
         self.handed_over = true;

@@ -186,8 +186,12 @@ async fn run_with(client: &Client, format: Format, command: ServersCommand) -> a
             changed(format, &server, "changed")
         }
         ServersCommand::Delete { servers } => {
+            // All are found before the first is gone: a mistyped name deletes nothing.
+            let mut found = Vec::new();
             for name in &servers {
-                let server = find(client, name).await?;
+                found.push(find(client, name).await?);
+            }
+            for server in found {
                 client.delete(&path(&server)).await?;
                 output::say(&format!("deleted {}", text(&server, "hostname")));
             }

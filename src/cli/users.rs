@@ -54,7 +54,7 @@ pub enum UsersCommand {
     SignInLink {
         /// The name to sign in with
         username: String,
-        /// The console's address
+        /// The console's address; without it, and without --server, only the path behind it is printed
         #[arg(long, value_name = "URL")]
         console: Option<String>,
     },
@@ -161,9 +161,8 @@ async fn run_with(
             if format == Format::Json {
                 return output::json(&link);
             }
-            let console = console
-                .or_else(|| global.server.clone())
-                .unwrap_or_else(|| "http://127.0.0.1:8080".to_owned());
+            // A guess could hand the link to another program: without an address only the path is told.
+            let console = console.or_else(|| global.server.clone()).unwrap_or_default();
             let link_path = link["url_path"].as_str().unwrap_or_default();
             output::say(&format!(
                 "signs {username} in once, until {}:",

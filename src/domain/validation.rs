@@ -51,7 +51,7 @@ impl Validator {
 
 /// An input that was refused; it changed nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .errors.iter().map(|e| format!("{} {}", e.field, e.message)).collect::<Vec<_>>().join("; "))]
+#[error("{}", .errors.iter().map(|e| format!("{}: {}", e.field, e.message)).collect::<Vec<_>>().join("; "))]
 pub struct Invalid {
     /// At least one.
     pub errors: Vec<FieldError>,

@@ -38,6 +38,14 @@ pub fn render_list(hosts: &[InventoryHost]) -> Value {
     Value::Object(list)
 }
 
+/// Lets SSH trust the host keys of a `known_hosts` file, beside those of the person who calls Ansible. A group variable, so that
+/// their own `ansible_ssh_common_args` comes before it.
+pub fn add_known_hosts(list: &mut Value, file: &str) {
+    list["all"]["vars"] = json!({ "ansible_ssh_common_args": format!(
+        "-o \"UserKnownHostsFile=~/.ssh/known_hosts {file}\" -o StrictHostKeyChecking=accept-new"
+    ) });
+}
+
 /// The answer to `--host`: the variables of one host.
 ///
 /// Metadata that [`super::validation`] would refuse is left out, and never replaces what the inventory sets itself.

@@ -110,6 +110,12 @@ fn refuse_hostname(hostname: &str) -> Option<&'static str> {
         Some("must start with a letter, a digit or `_`")
     } else if ["all", "ungrouped", "_meta"].contains(&hostname) {
         Some("is a name that Ansible reserves")
+    } else if ["localhost", "localhost.localdomain"].contains(&hostname.to_ascii_lowercase().as_str())
+        || hostname.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+    {
+        Some("means the controller itself to Ansible")
+    } else if hostname.starts_with("tag_") {
+        Some("must not start with `tag_`: the groups of tags are called so")
     } else {
         None
     }
@@ -218,12 +224,15 @@ mod tests {
 
     #[test]
     fn hostnames() {
-        for name in ["a", "localhost", "_dmarc", "web-1", "10.0.0.1", "WEB.example.org"] {
+        for name in ["a", "_dmarc", "web-1", "10.0.0.1", "WEB.example.org"] {
             assert!(fields(|input| input.hostname = name.to_owned()).is_empty(), "{name}");
         }
         let long = "a".repeat(254);
         for name in [
             "",
+            "localhost",
+            "127.0.0.1",
+            "tag_web",
             "a b",
             "a,b",
             "a:b",

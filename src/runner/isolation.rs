@@ -47,9 +47,9 @@ pub async fn detect() -> Isolation {
 /// The machine as a run sees it, before anything is hidden. Not read-only: tasks with `connection: local` write to the
 /// controller, at the least below the home of its user, which Ansible takes from the system and not from `HOME`.
 ///
-/// No pid namespace: the supervisor finds and ends every descendant through `/proc`. No capabilities are left, as bwrap
-/// gives none, and without them nothing that is hidden can be unmounted.
-const SYSTEM: [&str; 3] = ["--dev-bind", "/", "/"];
+/// No pid namespace: the supervisor finds and ends every descendant through `/proc`. No capabilities are left: root
+/// keeps them unless told otherwise, and with them could unmount what hides, or look at it through another process's `/proc`.
+const SYSTEM: [&str; 5] = ["--dev-bind", "/", "/", "--cap-drop", "ALL"];
 
 /// The arguments for `bwrap` that make it run the spec's program.
 ///

@@ -57,14 +57,18 @@ pub fn sweep_secrets(live: &[Uuid]) -> io::Result<usize> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
+        // In the folder for temporary files somebody else may have made one of this name.
+        if !is_private(&root)? {
+            continue;
+        }
         let _lock = lock(&root)?;
         for entry in entries {
             let entry = entry?;
-            let is_kept = entry
-                .file_name()
+            let name = entry.file_name();
+            let is_over = name
                 .to_str()
-                .is_some_and(|name| kept.iter().any(|kept| kept == name));
-            if !is_kept && !has_living_owner(&entry.path()) {
+                .is_some_and(|name| is_name(name) && !kept.iter().any(|kept| kept == name));
+            if is_over && !has_living_owner(&entry.path()) {
                 remove_folder(&entry.path())?;
                 removed += 1;
             }
@@ -131,8 +135,7 @@ fn create_below(root: &Path, run_id: Uuid) -> io::Result<PathBuf> {
         _ => {}
     }
     // The parent is open to everybody: somebody else may have put something of this name there.
-    let metadata = fs::symlink_metadata(root)?;
-    if !metadata.is_dir() || metadata.uid() != rustix::process::geteuid().as_raw() || metadata.mode() & 0o077 != 0 {
+    if !is_private(root)? {
         let message = format!("{} is not a private folder of this user", root.display());
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
@@ -148,6 +151,17 @@ fn create_below(root: &Path, run_id: Uuid) -> io::Result<PathBuf> {
     DirBuilder::new().mode(0o700).create(&folder)?;
     take_ownership(&folder)?;
     Ok(folder)
+}
+
+/// Whether only this user can enter a folder, and made it.
+fn is_private(folder: &Path) -> io::Result<bool> {
+    let metadata = fs::symlink_metadata(folder)?;
+    Ok(metadata.is_dir() && metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o777 == 0o700)
+}
+
+/// Whether a folder is called as a run's: beside them lie those that keepers look after.
+fn is_name(name: &str) -> bool {
+    name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Keeps a sweep from finding a folder whose owner is not written down yet. Held for moments only.
@@ -216,7 +230,11 @@ mod tests {
             };
             fs::write(folder.join(OWNER_FILE), serde_json::to_vec(&owner).expect("JSON")).expect("written");
         }
+        let keepers = folders[0].with_file_name(format!("inv-{}", new_id().simple()));
+        fs::create_dir(&keepers).expect("a folder that a keeper looks after");
         sweep_secrets(&[live]).expect("swept");
+        assert!(keepers.exists(), "not a run's");
+        fs::remove_dir(keepers).expect("removed");
         assert!(folders[0].exists(), "named as live");
         assert!(folders[1].exists(), "its owner, this process, lives");
         assert!(!folders[2].exists(), "over");

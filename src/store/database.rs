@@ -1,7 +1,7 @@
 //! The connection pool, transactions and migrations.
 
 use sqlx::{
-    ConnectOptions as _, PgPool, Postgres, Transaction,
+    ConnectOptions as _, Connection as _, PgPool, Postgres, Transaction,
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -67,6 +67,11 @@ impl From<sqlx::Error> for StoreError {
 }
 
 impl StoreError {
+    /// Whether a text holds what PostgreSQL cannot store: NUL (SQLSTATE 22021, `character_not_in_repertoire`).
+    pub fn refuses_text(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code == "22021"))
+    }
+
     /// Whether the database could not be reached, as opposed to having refused.
     pub fn is_unavailable(&self) -> bool {
         matches!(
@@ -98,6 +103,8 @@ impl Database {
             // start would look for sqlx's own table there, not find it, and migrate from the beginning. Our SQL names its schema.
             .options([("search_path", "public")])
             .log_statements(log::LevelFilter::Trace);
+        // A pool tries until its time is over and then says only that; one connection says what is wrong.
+        sqlx::PgConnection::connect_with(&options).await?.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
             .acquire_timeout(Duration::from_secs(10))

@@ -11,17 +11,6 @@ use uuid::Uuid;
 /// Identifies a version of a playbook.
 pub type VersionId = Uuid;
 
-/// What is known about a version's syntax.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SyntaxState {
-    /// Never checked.
-    Unknown,
-    /// `ansible-playbook --syntax-check` was content.
-    Valid,
-    /// What it said.
-    Invalid(String),
-}
-
 /// Stores a version unless it is there already. `digest` is the digest of the whole; `files` holds the content of every entry of
 /// `manifest`.
 pub async fn upsert_playbook_version(
@@ -114,34 +103,31 @@ async fn insert_files(
     Ok(())
 }
 
-/// What is known about a version's syntax.
-pub async fn syntax_state(connection: &mut Connection, version_id: VersionId) -> Result<SyntaxState, StoreError> {
-    let (checked, error): (bool, Option<String>) = sqlx::query_as(
-        "SELECT syntax_checked_at IS NOT NULL, syntax_error FROM admiral.playbook_versions WHERE id = $1",
-    )
-    .bind(version_id)
-    .fetch_optional(connection)
-    .await?
-    .ok_or(StoreError::NotFound("playbook version"))?;
-    Ok(match (checked, error) {
-        (false, _) => SyntaxState::Unknown,
-        (true, None) => SyntaxState::Valid,
-        (true, Some(error)) => SyntaxState::Invalid(error),
-    })
-}
-
-/// Keeps the outcome of a syntax check: `None` means content.
-pub async fn record_syntax(
+/// Whether this ansible-core has already found a version's syntax in order.
+pub async fn is_syntax_valid(
     connection: &mut Connection,
     version_id: VersionId,
-    error: Option<&str>,
+    ansible_version: &str,
+) -> Result<bool, StoreError> {
+    sqlx::query_scalar("SELECT syntax_valid_with IS NOT DISTINCT FROM $2 FROM admiral.playbook_versions WHERE id = $1")
+        .bind(version_id)
+        .bind(ansible_version)
+        .fetch_optional(connection)
+        .await?
+        .ok_or(StoreError::NotFound("playbook version"))
+}
+
+/// Keeps that this ansible-core found a version's syntax in order.
+pub async fn record_valid_syntax(
+    connection: &mut Connection,
+    version_id: VersionId,
+    ansible_version: &str,
 ) -> Result<(), StoreError> {
-    let done =
-        sqlx::query("UPDATE admiral.playbook_versions SET syntax_checked_at = now(), syntax_error = $2 WHERE id = $1")
-            .bind(version_id)
-            .bind(error)
-            .execute(connection)
-            .await?;
+    let done = sqlx::query("UPDATE admiral.playbook_versions SET syntax_valid_with = $2 WHERE id = $1")
+        .bind(version_id)
+        .bind(ansible_version)
+        .execute(connection)
+        .await?;
     if done.rows_affected() == 1 {
         Ok(())
     } else {

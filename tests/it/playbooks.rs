@@ -246,10 +246,14 @@ async fn the_syntax_is_checked_once_per_content() {
             "{message}"
         );
     }
-    assert_eq!(pad.ansible_runs(), 2, "a refusal is kept as well");
+    assert_eq!(
+        pad.ansible_runs(),
+        3,
+        "a refusal may be the machine's fault, so it is asked for again"
+    );
     pad.write_playbook("site/good.yml", PING);
     pad.launch(launch("custom/site/good.yml")).await;
-    assert_eq!(pad.ansible_runs(), 2, "known content is known again");
+    assert_eq!(pad.ansible_runs(), 3, "known content is known again");
     assert_eq!(pad.number("SELECT count(*) FROM admiral.deployments").await, 3);
 }
 
