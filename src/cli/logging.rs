@@ -15,7 +15,7 @@ pub enum LogFormat {
 
 /// For the server: what it does, `ADMIRAL_LOG` narrows or widens it.
 pub fn for_server(format: LogFormat) {
-    let filter = filter("info,sqlx=warn");
+    let filter = filter("info,sqlx=warn,notify=warn");
     match format {
         LogFormat::Human => tracing_subscriber::fmt()
             .with_env_filter(filter)

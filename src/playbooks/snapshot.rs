@@ -184,7 +184,10 @@ fn entries(folder: &Path) -> Result<Vec<(PathBuf, String)>, LibraryError> {
         let is_retry = Path::new(&name)
             .extension()
             .is_some_and(|extension| extension == "retry");
-        if !is_retry && !LEFT_OUT.contains(&name.as_str()) {
+        // Emacs's locks are links to nowhere; copies and swap files hold what is not saved yet.
+        let is_swap = Path::new(&name).extension().is_some_and(|extension| extension == "swp");
+        let is_editors = name.starts_with(".#") || name.ends_with('~') || is_swap;
+        if !is_retry && !is_editors && !LEFT_OUT.contains(&name.as_str()) {
             found.push((entry.path(), name));
         }
     }

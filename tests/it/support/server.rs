@@ -291,7 +291,7 @@ fn spawn(folder: &Path, database_url: &str, ansible: &Path, port: u16) -> Child 
         .env("ADMIRAL_DATA_DIR", folder.join("data"))
         .env("DATABASE_URL", database_url)
         .env("ADMIRAL_ANSIBLE_BIN", ansible)
-        .env("RUST_LOG", "info,admiral=debug")
+        .env("ADMIRAL_LOG", "info,admiral=debug")
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("a file can be shared"))
         .stderr(log)
