@@ -11,11 +11,11 @@ use crate::{
     domain::{
         ServerId,
         clock::new_id,
-        deployment::{Deployment, Launcher, Target},
+        deployment::{Deployment, DeploymentOptions, Launcher, Target},
         server::{Server, ServerStatus},
         validation::{Invalid, Validator},
     },
-    inventory::extra_vars,
+    inventory::{extra_vars, limit},
     playbooks::{LibraryError, Snapshot, SyntaxError},
     store::{
         Connection,
@@ -42,6 +42,7 @@ pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchReque
     let (version, playbook_name) = freeze_playbook(state, &checked).await?;
     let mut transaction = state.database.begin().await?;
     let servers = resolve(&mut transaction, &checked.target).await?;
+    check_limit(&checked.options, &servers)?;
     let id = new_id();
     let sealed_variables = expose(&checked.secret_variables)
         .map_err(|error| Problem::internal(&error))?
@@ -95,6 +96,7 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
     }
     servers.sort_by(|a, b| a.hostname.cmp(&b.hostname));
     require_keys(&servers, "deployment")?;
+    check_limit(&old.options, &servers)?;
     let frozen = deployments::get_frozen(&mut transaction, of).await?;
     let id = new_id();
     let sealed_variables = match frozen.sealed_variables {
@@ -138,6 +140,16 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
         .await?;
     transaction.commit().await.map_err(crate::store::StoreError::from)?;
     Ok(deployment)
+}
+
+/// Ansible refuses to start on a limit that leaves no host.
+fn check_limit(options: &DeploymentOptions, servers: &[Server]) -> Result<(), Invalid> {
+    match &options.limit {
+        Some(limit) if !limit::may_match(limit, servers) => {
+            Err(Invalid::field("options.limit", "matches none of the servers"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn launcher(actor: &Actor) -> Launcher {

@@ -8,6 +8,7 @@ pub mod extra_vars;
 pub mod groups;
 pub mod host;
 pub mod known_hosts;
+pub mod limit;
 pub mod render;
 pub mod selection;
 pub mod validation;

@@ -134,6 +134,11 @@ async fn each_bad_input_is_refused_by_its_field_and_inserts_nothing() {
             "604800",
         ),
         (
+            with(json!({ "options": { "limit": "nobody" } })),
+            "options.limit",
+            "none of the servers",
+        ),
+        (
             with(json!({ "options": { "limit": "@/etc/passwd" } })),
             "options.limit",
             "host pattern",

@@ -1,0 +1,112 @@
+//! Whether a `--limit` leaves any host: Ansible refuses to start on one that does not.
+
+use super::groups::{distro_group, tag_group};
+use crate::domain::server::Server;
+
+/// `false` when the pattern surely matches none of the servers, by name or by group. Patterns that only Ansible can judge
+/// (regular expressions, ranges, its own groups) count as matching.
+pub fn may_match(limit: &str, servers: &[Server]) -> bool {
+    if limit.contains(['~', '[']) {
+        return true;
+    }
+    let mut wanted = limit
+        .split([',', ';', ':'])
+        .map(str::trim)
+        .filter(|part| !part.is_empty() && !part.starts_with(['!', '&']))
+        .peekable();
+    if wanted.peek().is_none() {
+        // Nothing but exceptions: everybody else.
+        return true;
+    }
+    wanted.any(|pattern| {
+        ["all", "ungrouped", "localhost", "127.0.0.1"].contains(&pattern)
+            || servers.iter().any(|server| {
+                let distro = server.distro.as_deref().and_then(distro_group);
+                let groups = server.tags.iter().map(|tag| tag_group(tag)).chain(distro);
+                matches(pattern, &server.hostname) || groups.into_iter().any(|group| matches(pattern, &group))
+            })
+    })
+}
+
+/// A shell pattern with `*` and `?`.
+fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    // Row by row of the table "the first i of the pattern match the first j of the name".
+    let mut row: Vec<bool> = (0..=name.len()).map(|length| length == 0).collect();
+    for character in pattern {
+        let mut next = vec![character == '*' && row[0]];
+        for (index, letter) in name.iter().enumerate() {
+            next.push(match character {
+                '*' => next[index] || row[index + 1],
+                '?' => row[index],
+                other => other == *letter && row[index],
+            });
+        }
+        row = next;
+    }
+    row[name.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::server::ServerStatus;
+    use chrono::DateTime;
+    use uuid::Uuid;
+
+    fn server(hostname: &str, tag: &str) -> Server {
+        Server {
+            id: Uuid::nil(),
+            number: 1,
+            hostname: hostname.to_owned(),
+            name: hostname.to_owned(),
+            ssh_host: "192.0.2.1".to_owned(),
+            ssh_port: 22,
+            ssh_username: "root".to_owned(),
+            tags: vec![tag.to_owned()],
+            distro: Some("Ubuntu 22.04".to_owned()),
+            architecture: None,
+            status: ServerStatus::Active,
+            metadata: serde_json::Map::new(),
+            private_key: None,
+            host_keys: Vec::new(),
+            last_seen_at: None,
+            created_at: DateTime::UNIX_EPOCH,
+            updated_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn what_surely_matches_nobody_is_known() {
+        let fleet = [server("web1", "Web"), server("db1.example.org", "db")];
+        for limit in [
+            "web1",
+            "web?",
+            "*.org",
+            "tag_web",
+            "ubuntu_22_04",
+            "tag_*",
+            "nobody,web1",
+            "!web1",
+            "all:!web1",
+            "web*:&tag_db",
+            "~web\\d",
+            "web[1:3]",
+            "*",
+        ] {
+            assert!(may_match(limit, &fleet), "{limit}");
+        }
+        for limit in [
+            "nobody",
+            "web",
+            "web??",
+            "tag_mail",
+            "nobody:!web1",
+            "db1",
+            "ubuntu",
+            "nobody,mail*",
+        ] {
+            assert!(!may_match(limit, &fleet), "{limit}");
+        }
+    }
+}
