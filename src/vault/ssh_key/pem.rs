@@ -42,6 +42,8 @@ fn why(error: &ErrorStack, block: &str, encrypted: bool) -> KeyError {
         error
             .errors()
             .iter()
+            // One wrong passphrase in 256 leaves valid padding around nonsense, which the decoders call unsupported too.
+            .filter(|entry| entry.library().is_none_or(|library| !library.contains("DECODER")))
             .any(|entry| entry.reason().is_some_and(|reason| reason.contains(word)))
     };
     if encrypted && (says("unsupported") || says("unknown cipher") || says("invalid key length")) {

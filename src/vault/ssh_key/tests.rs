@@ -233,6 +233,36 @@ fn pem_forms_of_openssl() {
     }
 }
 
+/// A wrong passphrase leaves valid padding around nonsense once in about 256 times.
+#[test]
+fn a_wrong_passphrase_is_called_so_each_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let pass = format!("pass:{PASSPHRASE}");
+    run(
+        "openssl",
+        &["genpkey", "-quiet", "-algorithm", "RSA", "-out", &file("plain")],
+    );
+    for (name, locking) in [
+        ("pkcs8", &["pkcs8", "-topk8", "-v2", "aes-256-cbc", "-iter", "1"][..]),
+        ("traditional", &["pkey", "-traditional", "-aes-256-cbc"]),
+    ] {
+        let out = file(name);
+        run(
+            "openssl",
+            &[locking, &["-in", &file("plain"), "-out", &out, "-passout", &pass]].concat(),
+        );
+        let locked = text(&folder.path().join(name));
+        for attempt in 0..1500 {
+            let refused = inspect(&locked, Some(&secret(&format!("wrong {attempt}"))), "");
+            assert!(
+                matches!(refused, Err(KeyError::PassphraseWrong)),
+                "{name} {attempt}: {refused:?}"
+            );
+        }
+    }
+}
+
 fn assert_passphrase_matters(plain: &SecretString, locked: &SecretString) {
     let wrong = secret("not it");
     assert!(matches!(inspect(locked, None, ""), Err(KeyError::PassphraseMissing)));
