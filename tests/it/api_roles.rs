@@ -31,7 +31,7 @@ impl Who {
 fn table() -> Vec<(&'static str, &'static str, Who, Option<Value>)> {
     vec![
         ("get", "/api/health", Who::Everybody, None),
-        ("get", "/api/openapi.json", Who::Everybody, None),
+        ("get", "/api/openapi.json", Who::SignedIn, None),
         ("get", "/api/setup", Who::Everybody, None),
         (
             "post",

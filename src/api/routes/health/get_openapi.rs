@@ -1,5 +1,9 @@
 //! `GET /api/openapi.json`.
 
+use crate::{
+    api::{extract::Actor, problem::Problem},
+    auth::policy::Action,
+};
 use axum::{
     http::header,
     response::{IntoResponse, Response},
@@ -9,7 +13,15 @@ use std::sync::LazyLock;
 static DOCUMENT: LazyLock<String> = LazyLock::new(crate::api::openapi_document);
 
 /// The OpenAPI 3.1 document of this API.
-#[utoipa::path(get, path = "/api/openapi.json", tag = "health", security(()), responses((status = 200, body = Object)))]
-pub(super) async fn get_openapi() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str()).into_response()
+#[utoipa::path(
+    get, path = "/api/openapi.json", tag = "health",
+    responses(
+        (status = 200, body = Object),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn get_openapi(actor: Actor) -> Result<Response, Problem> {
+    actor.require(Action::ReadFleet)?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str()).into_response())
 }
