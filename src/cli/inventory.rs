@@ -4,10 +4,11 @@
 //! is looked for among our ancestors; [`super::keeper`] removes them. Called by hand, by a shell or by another program,
 //! the inventory names no key files, unless `--with-keys` asks for them: then they live as long as the calling process.
 
-use super::{keeper::Caller, key_files::KeyFolder};
+use super::{keeper, key_files::KeyFolder};
 use crate::{
     domain::server::Server,
     inventory::{InventoryHost, Selection, add_known_hosts, known_hosts, render_host, render_list},
+    process::ProcessIdentity,
     store::{host_keys::TrustedHostKey, keys::SealedKey},
     vault::{RowIdentity, Vault, ssh_key},
 };
@@ -70,7 +71,13 @@ where
             "there is no host {name} among the selected servers"
         );
     }
-    let caller = Caller::ansible().or_else(|| if args.with_keys { Caller::parent() } else { None });
+    let caller = keeper::calling_ansible().or_else(|| {
+        if args.with_keys {
+            keeper::calling_process()
+        } else {
+            None
+        }
+    });
     let written = match caller {
         Some(caller) => write_keys(admiral_binary, caller, &servers, load_keys).await?,
         None => KeyFiles::default(),
@@ -117,7 +124,7 @@ struct KeyFiles {
 
 async fn write_keys<Keys>(
     binary: &Path,
-    caller: Caller,
+    caller: ProcessIdentity,
     servers: &[Server],
     load_keys: Keys,
 ) -> anyhow::Result<KeyFiles>

@@ -3,24 +3,17 @@
 //! An inventory script ends before Ansible opens its first connection, so it can not clean up after itself; the keeper
 //! does. It waits on a pidfd, which tells the end of a process however it came, and whose number is never used again.
 
+use crate::process::{ProcessIdentity, Watch};
 use anyhow::{Context, bail, ensure};
 use procfs::process::Process;
-use rustix::{
-    event::{PollFd, PollFlags, poll},
-    fs::FlockOperation,
-    process::{Pid, PidfdFlags},
-};
+use rustix::{fs::FlockOperation, process::Pid};
 use std::{
     fs::File,
     io::{Read, Write},
-    os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
-use tokio::{
-    io::unix::AsyncFd,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::signal::unix::{SignalKind, signal};
 
 const READY: [u8; 6] = *b"ready\n";
 /// How far up the caller is looked for: through a wrapper script or two, not through a whole session.
@@ -37,61 +30,30 @@ pub struct KeeperArgs {
     pub start_ticks: u64,
 }
 
-/// A process that can not be mistaken for a later one of the same number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Caller {
-    /// Its number.
-    pub pid: i32,
-    /// Field 22 of `/proc/PID/stat`.
-    pub start_ticks: u64,
+/// The Ansible process that called us: the nearest ancestor that is one, through wrapper scripts.
+pub fn calling_ansible() -> Option<ProcessIdentity> {
+    let mut pid = parent()?;
+    for _ in 0..MOST_ANCESTORS {
+        let process = Process::new(pid).ok()?;
+        let stat = process.stat().ok()?;
+        if process.cmdline().is_ok_and(|arguments| is_ansible(&arguments)) {
+            return Some(ProcessIdentity {
+                pid,
+                start_ticks: stat.starttime,
+            });
+        }
+        pid = stat.ppid;
+    }
+    None
 }
 
-impl Caller {
-    /// The Ansible process that called us: the nearest ancestor that is one, through wrapper scripts.
-    pub fn ansible() -> Option<Self> {
-        let mut pid = parent()?;
-        for _ in 0..MOST_ANCESTORS {
-            let process = Process::new(pid).ok()?;
-            let stat = process.stat().ok()?;
-            if process.cmdline().is_ok_and(|arguments| is_ansible(&arguments)) {
-                return Some(Self {
-                    pid,
-                    start_ticks: stat.starttime,
-                });
-            }
-            pid = stat.ppid;
-        }
-        None
-    }
-
-    /// The process that started us, whatever it is.
-    pub fn parent() -> Option<Self> {
-        Self::of(parent()?)
-    }
-
-    /// The process that has the number now.
-    pub fn of(pid: i32) -> Option<Self> {
-        let stat = Process::new(pid).ok()?.stat().ok()?;
-        Some(Self {
-            pid,
-            start_ticks: stat.starttime,
-        })
-    }
-
-    /// Whether it still runs. A zombie does not.
-    pub fn is_alive(self) -> bool {
-        self.watch().is_some_and(|process| !has_ended(&process))
-    }
-
-    /// A pidfd of this very process. The start time is compared after it is open: from then on the number is taken.
-    fn watch(self) -> Option<OwnedFd> {
-        let process = rustix::process::pidfd_open(Pid::from_raw(self.pid)?, PidfdFlags::NONBLOCK).ok()?;
-        (Self::of(self.pid) == Some(self)).then_some(process)
-    }
+/// The process that started us, whatever it is.
+pub fn calling_process() -> Option<ProcessIdentity> {
+    ProcessIdentity::of(parent()?).ok()
 }
 
 /// Starts the keeper and waits until it watches. From then on the folder goes when `caller` goes.
-pub fn spawn_keeper(admiral_binary: &Path, folder: &Path, caller: Caller) -> anyhow::Result<Child> {
+pub fn spawn_keeper(admiral_binary: &Path, folder: &Path, caller: ProcessIdentity) -> anyhow::Result<Child> {
     let mut child = Command::new(admiral_binary)
         .arg("keeper")
         .arg(folder)
@@ -147,23 +109,15 @@ async fn wait(args: &KeeperArgs) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
-    let caller = Caller {
+    let caller = ProcessIdentity {
         pid: args.pid,
         start_ticks: args.start_ticks,
     };
-    let process = caller.watch();
-    ensure!(process.is_some(), "process {} has ended already", args.pid);
-    #[expect(deprecated, reason = "an OwnedFd stays open and the same for as long as it is held")]
-    let process = process.map(AsyncFd::new).transpose()?;
+    let watch = Watch::new(caller)?;
+    ensure!(caller.is_alive(), "process {} has ended already", args.pid);
     announce()?;
-    let ended = async {
-        match &process {
-            Some(process) => process.readable().await.map(drop),
-            None => Ok(()),
-        }
-    };
     tokio::select! {
-        ended = ended => ended?,
+        () = watch.exited() => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
         _ = hang_up.recv() => {}
@@ -181,11 +135,6 @@ fn announce() -> anyhow::Result<()> {
 
 fn parent() -> Option<i32> {
     rustix::process::getppid().map(Pid::as_raw_nonzero).map(Into::into)
-}
-
-fn has_ended(process: &OwnedFd) -> bool {
-    let mut polled = [PollFd::from_borrowed_fd(process.as_fd(), PollFlags::IN)];
-    poll(&mut polled, Some(&rustix::event::Timespec::default())).is_ok_and(|ready| ready > 0)
 }
 
 /// `ansible-playbook …`, `python3 /usr/bin/ansible …`, `python -m ansible playbook`.
@@ -237,26 +186,5 @@ mod tests {
         ] {
             assert!(!is(line), "{line}");
         }
-    }
-
-    #[test]
-    fn a_process_is_told_from_a_later_one() {
-        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
-        let caller = Caller::of(child.id() as i32).unwrap();
-        assert!(caller.is_alive());
-        assert!(
-            !Caller {
-                start_ticks: caller.start_ticks + 1,
-                ..caller
-            }
-            .is_alive()
-        );
-        child.kill().unwrap();
-        // Without waiting for it: a zombie has ended.
-        let process = rustix::process::pidfd_open(Pid::from_raw(caller.pid).unwrap(), PidfdFlags::empty()).unwrap();
-        poll(&mut [PollFd::new(&process, PollFlags::IN)], None).unwrap();
-        assert!(!caller.is_alive());
-        child.wait().unwrap();
-        assert!(!caller.is_alive());
     }
 }

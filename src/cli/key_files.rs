@@ -3,7 +3,8 @@
 //! `/dev/shm/admiral-<uid>/inv-<random>` where there is such a RAM disk, else the same under the temporary folder. A lock
 //! on the folder says that its keeper lives; what is found without one, and without its Ansible process, is swept.
 
-use super::keeper::{Caller, spawn_keeper};
+use super::keeper::spawn_keeper;
+use crate::process::ProcessIdentity;
 use anyhow::{Context, bail, ensure};
 use rustix::fs::{FlockOperation, flock, fstatfs};
 use secrecy::{ExposeSecret, SecretString};
@@ -33,12 +34,12 @@ pub struct KeyFolder {
 
 impl KeyFolder {
     /// Makes an empty folder that lives as long as `caller`, and sweeps what others left behind.
-    pub fn create(admiral_binary: &Path, caller: Caller) -> anyhow::Result<Self> {
+    pub fn create(admiral_binary: &Path, caller: ProcessIdentity) -> anyhow::Result<Self> {
         let base = base_folder()?;
         Self::create_in(&base, admiral_binary, caller)
     }
 
-    fn create_in(base: &Path, admiral_binary: &Path, caller: Caller) -> anyhow::Result<Self> {
+    fn create_in(base: &Path, admiral_binary: &Path, caller: ProcessIdentity) -> anyhow::Result<Self> {
         let base_lock = File::open(base)?;
         flock(&base_lock, FlockOperation::LockExclusive)?;
         sweep(base);
@@ -181,7 +182,7 @@ fn is_abandoned(folder: &Path) -> bool {
     }
     let text = std::fs::read_to_string(folder.join(CALLER_FILE)).unwrap_or_default();
     let caller = text.trim().split_once(' ').and_then(|(pid, start_ticks)| {
-        Some(Caller {
+        Some(ProcessIdentity {
             pid: pid.parse().ok()?,
             start_ticks: start_ticks.parse().ok()?,
         })
@@ -202,8 +203,8 @@ mod tests {
         Command::new("sleep").arg("600").stdin(Stdio::null()).spawn().unwrap()
     }
 
-    fn caller(child: &Child) -> Caller {
-        Caller::of(child.id() as i32).unwrap()
+    fn caller(child: &Child) -> ProcessIdentity {
+        ProcessIdentity::of(child.id() as i32).unwrap()
     }
 
     fn private_folder() -> tempfile::TempDir {
@@ -213,7 +214,7 @@ mod tests {
     }
 
     /// A folder as a killed keeper leaves it.
-    fn left_behind(base: &Path, name: &str, caller: Caller) -> PathBuf {
+    fn left_behind(base: &Path, name: &str, caller: ProcessIdentity) -> PathBuf {
         let path = base.join(name);
         DirBuilder::new().mode(0o700).create(&path).unwrap();
         std::fs::write(
@@ -285,7 +286,7 @@ mod tests {
         let base = private_folder();
         let mut running = sleeper();
         let path = left_behind(base.path(), "inv-1", caller(&running));
-        let Caller { pid, start_ticks } = caller(&running);
+        let ProcessIdentity { pid, start_ticks } = caller(&running);
         let stale = super::super::keeper::KeeperArgs {
             folder: path.clone(),
             pid,

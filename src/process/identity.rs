@@ -92,6 +92,11 @@ impl Stat {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::{
+        event::{PollFd, PollFlags, poll},
+        process::{Pid, PidfdFlags},
+    };
+    use std::process::Command;
 
     #[test]
     fn a_name_with_parentheses_does_not_shift_the_fields() {
@@ -125,5 +130,26 @@ mod tests {
             ProcessIdentity::of(i32::MAX).expect_err("no such pid").kind(),
             io::ErrorKind::NotFound
         );
+    }
+
+    #[test]
+    fn a_process_is_told_from_a_later_one() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let caller = ProcessIdentity::of(child.id() as i32).unwrap();
+        assert!(caller.is_alive());
+        assert!(
+            !ProcessIdentity {
+                start_ticks: caller.start_ticks + 1,
+                ..caller
+            }
+            .is_alive()
+        );
+        child.kill().unwrap();
+        // Without waiting for it: a zombie has ended.
+        let process = rustix::process::pidfd_open(Pid::from_raw(caller.pid).unwrap(), PidfdFlags::empty()).unwrap();
+        poll(&mut [PollFd::new(&process, PollFlags::IN)], None).unwrap();
+        assert!(!caller.is_alive());
+        child.wait().unwrap();
+        assert!(!caller.is_alive());
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-use admiral::cli::keeper::Caller;
+use admiral::process::ProcessIdentity;
 use std::io::Read;
 
 struct Kept {
@@ -20,7 +20,7 @@ struct Kept {
 }
 
 /// Starts a keeper that has said it is ready.
-fn keep(caller: Caller) -> Kept {
+fn keep(caller: ProcessIdentity) -> Kept {
     let base = tempfile::tempdir().unwrap();
     let folder = base.path().join("inv-test");
     fs::create_dir(&folder).unwrap();
@@ -47,9 +47,9 @@ fn keep(caller: Caller) -> Kept {
     }
 }
 
-fn sleeper() -> (Child, Caller) {
+fn sleeper() -> (Child, ProcessIdentity) {
     let child = Command::new("sleep").arg("600").stdin(Stdio::null()).spawn().unwrap();
-    let caller = Caller::of(i32::try_from(child.id()).unwrap()).unwrap();
+    let caller = ProcessIdentity::of(i32::try_from(child.id()).unwrap()).unwrap();
     (child, caller)
 }
 
