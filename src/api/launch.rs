@@ -9,7 +9,7 @@ use self::request::{Checked, check};
 use super::{AppState, extract::Actor, problem::Problem};
 use crate::{
     domain::{
-        ServerId,
+        RunId, ServerId,
         clock::new_id,
         deployment::{Deployment, DeploymentOptions, Launcher, Target},
         server::{Server, ServerStatus},
@@ -51,7 +51,7 @@ pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchReque
         .map_err(|error| Problem::internal(&error))?;
     let new = NewDeployment {
         id,
-        run_id: new_id(),
+        run_ids: run_ids(&checked.options, servers.len()),
         name: checked.name.unwrap_or(playbook_name),
         description: checked.description,
         playbook: checked.playbook.to_string(),
@@ -114,7 +114,7 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
     };
     let new = NewDeployment {
         id,
-        run_id: new_id(),
+        run_ids: run_ids(&old.options, servers.len()),
         name: old.name,
         description: old.description,
         playbook: old.playbook,
@@ -150,6 +150,12 @@ fn check_limit(options: &DeploymentOptions, servers: &[Server]) -> Result<(), In
         }
         _ => Ok(()),
     }
+}
+
+/// One for each slice; a slice without a server would have nothing to do.
+fn run_ids(options: &DeploymentOptions, servers: usize) -> Vec<RunId> {
+    let slices = usize::try_from(options.slices).unwrap_or(1).clamp(1, servers.max(1));
+    std::iter::repeat_with(new_id).take(slices).collect()
 }
 
 fn launcher(actor: &Actor) -> Launcher {

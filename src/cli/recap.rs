@@ -122,6 +122,7 @@ mod tests {
 
     fn row(host: &str, status: HostStatus) -> DeploymentServer {
         DeploymentServer {
+            slice: 0,
             host: host.to_owned(),
             server_id: None,
             address: None,

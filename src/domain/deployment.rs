@@ -91,6 +91,16 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// What makes Ansible quicker than it is by itself.
+    Accelerator {
+        /// Nothing: Ansible as it is.
+        None = "none",
+        /// The Mitogen strategy plugins.
+        Mitogen = "mitogen",
+    }
+}
+
 /// How many results of each kind a host had, as Ansible's own recap counts them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Counters {
@@ -133,7 +143,7 @@ pub struct HostCounts {
     pub changed: i32,
 }
 
-/// Options of `ansible-playbook`, frozen at launch.
+/// How a playbook is to be run, frozen at launch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeploymentOptions {
@@ -156,9 +166,20 @@ pub struct DeploymentOptions {
     /// Become another user (root unless said otherwise).
     #[serde(rename = "become")]
     pub become_: bool,
-    /// The run is ended after this many seconds, 1 to 604800.
+    /// Each run is ended after this many seconds, 1 to 604800.
     pub timeout_seconds: i32,
+    /// The servers are shared out to this many runs side by side, 1 to 100; there are never more runs than servers.
+    pub slices: i32,
+    /// What makes Ansible quicker; null before the launch: as the playbook says.
+    pub accelerator: Option<Accelerator>,
+    /// Begin even while another deployment is at work on the same servers.
+    pub allow_overlap: bool,
+    /// Deployments of a higher priority begin first, -100 to 100; among equals the oldest.
+    pub priority: i32,
 }
+
+/// Most runs that carry one deployment out.
+pub const MAX_SLICES: i32 = 100;
 
 impl Default for DeploymentOptions {
     fn default() -> Self {
@@ -173,6 +194,10 @@ impl Default for DeploymentOptions {
             verbosity: 0,
             become_: false,
             timeout_seconds: 3600,
+            slices: 1,
+            accelerator: None,
+            allow_overlap: false,
+            priority: 0,
         }
     }
 }
@@ -194,6 +219,22 @@ impl DeploymentOptions {
             (1..=604_800).contains(&self.timeout_seconds),
             "options.timeout_seconds",
             "must be between 1 and 604800",
+        );
+        validator.check(
+            (1..=MAX_SLICES).contains(&self.slices),
+            "options.slices",
+            "must be between 1 and 100",
+        );
+        // A limit may leave a slice without a host, which Ansible takes for an error.
+        validator.check(
+            self.slices <= 1 || self.limit.is_none(),
+            "options.slices",
+            "cannot be combined with a limit: choose fewer servers instead",
+        );
+        validator.check(
+            (-100..=100).contains(&self.priority),
+            "options.priority",
+            "must be between -100 and 100",
         );
         for (field, text) in [
             ("options.limit", &self.limit),
@@ -290,6 +331,19 @@ pub struct Deployment {
     pub finished_at: Option<DateTime<Utc>>,
     /// How its run was kept apart from the rest of the machine: `bwrap`, `user`, `none`; null before it began.
     pub isolation: Option<String>,
+    /// While it is pending: deployments at work on servers that it needs, or before it in the queue for them.
+    pub waiting_for: Vec<WaitedFor>,
+}
+
+/// A deployment that another one waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WaitedFor {
+    /// Identifies the deployment.
+    pub id: Uuid,
+    /// Its short number.
+    pub number: i64,
+    /// Its name.
+    pub name: String,
 }
 
 /// Who launched a deployment.
@@ -306,6 +360,8 @@ pub struct Launcher {
 pub struct DeploymentServer {
     /// The name in the inventory.
     pub host: String,
+    /// The run that the host belongs to, 0 for the first. A host that a playbook adds itself may have a row in several.
+    pub slice: i32,
     /// Null for a host that the playbook added itself, or whose server was deleted.
     pub server_id: Option<Uuid>,
     /// `ADDRESS:PORT` at launch.

@@ -29,12 +29,18 @@ pub struct DeploymentEvent {
 
 /// Kinds that Admiral adds itself, so that every status can be folded again from the events.
 pub mod own {
-    /// A worker began the run.
+    /// Servers that the deployment needs are busy: `{"for": [number, …]}`.
+    pub const DEPLOYMENT_WAITING: &str = "deployment_waiting";
+    /// A worker began the deployment's first run.
     pub const DEPLOYMENT_STARTED: &str = "deployment_started";
     /// Somebody asked to cancel: `{"by", "force"}`.
     pub const CANCEL_REQUESTED: &str = "cancel_requested";
     /// Trouble that did not stop the run: `{"message"}`.
     pub const WARNING: &str = "warning";
+    /// A worker began one of several runs: `{"slice", "isolation"}`.
+    pub const RUN_STARTED: &str = "run_started";
+    /// One of several runs ended, and others go on: `{"slice", "status", "reason", "message"}`.
+    pub const RUN_FINISHED: &str = "run_finished";
     /// The end: `{"status", "reason", "message"}`.
     pub const DEPLOYMENT_FINISHED: &str = "deployment_finished";
 }

@@ -84,6 +84,7 @@ impl RowSort {
 #[derive(sqlx::FromRow)]
 struct ServerRow {
     host: String,
+    slice: i32,
     server_id: Option<Uuid>,
     address: Option<String>,
     status: String,
@@ -102,7 +103,7 @@ struct ServerRow {
     finished_at: Option<DateTime<Utc>>,
 }
 
-const COLUMNS: &str = "host, server_id, address, status, changed, ok_count, changed_count, failed_count, skipped_count, \
+const COLUMNS: &str = "host, slice, server_id, address, status, changed, ok_count, changed_count, failed_count, skipped_count, \
      rescued_count, ignored_count, unreachable_count, current_task, error_message, position, started_at, finished_at";
 
 impl TryFrom<ServerRow> for DeploymentServer {
@@ -111,6 +112,7 @@ impl TryFrom<ServerRow> for DeploymentServer {
     fn try_from(row: ServerRow) -> Result<Self, StoreError> {
         Ok(Self {
             host: row.host,
+            slice: row.slice,
             server_id: row.server_id,
             address: row.address,
             status: row
@@ -154,7 +156,7 @@ pub async fn list(
     .fetch_one(&mut *connection)
     .await?;
     let rows: Vec<ServerRow> = sqlx::query_as(&format!(
-        "SELECT {COLUMNS} FROM admiral.deployment_servers WHERE {WHERE} ORDER BY {} LIMIT $4 OFFSET $5",
+        "SELECT {COLUMNS} FROM admiral.deployment_servers WHERE {WHERE} ORDER BY {}, slice LIMIT $4 OFFSET $5",
         filter.sort.sql()
     ))
     .bind(deployment_id)
@@ -177,7 +179,7 @@ pub async fn changed_since(
     position: i64,
 ) -> Result<Vec<DeploymentServer>, StoreError> {
     let rows: Vec<ServerRow> = sqlx::query_as(&format!(
-        "SELECT {COLUMNS} FROM admiral.deployment_servers WHERE deployment_id = $1 AND position >= $2 ORDER BY position, host"
+        "SELECT {COLUMNS} FROM admiral.deployment_servers WHERE deployment_id = $1 AND position >= $2 ORDER BY position, host, slice"
     ))
     .bind(deployment_id)
     .bind(if position <= 0 { 0 } else { position + 1 })

@@ -3,7 +3,7 @@
 use super::{Connection, StoreError, events};
 use crate::domain::{
     DeploymentId, RunId, ServerId,
-    deployment::{Deployment, DeploymentOptions, DeploymentStatus, HostCounts, Launcher, Reason, Target},
+    deployment::{Deployment, DeploymentOptions, DeploymentStatus, HostCounts, Launcher, Reason, Target, WaitedFor},
     event::own,
     page::PageRequest,
 };
@@ -22,8 +22,8 @@ pub const CANCEL_CHANNEL: &str = "admiral_cancel";
 pub struct NewDeployment {
     /// Its identifier.
     pub id: DeploymentId,
-    /// Its one run's identifier.
-    pub run_id: RunId,
+    /// One run for each slice, at most as many as hosts.
+    pub run_ids: Vec<RunId>,
     /// For people.
     pub name: String,
     /// For people.
@@ -118,10 +118,15 @@ struct DeploymentRow {
     started_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
     isolation: Option<String>,
+    waited_for: Json<Vec<WaitedFor>>,
 }
 
 const SELECT: &str = "SELECT d.*, (SELECT r.isolation FROM admiral.runs r WHERE r.deployment_id = d.id \
-     ORDER BY r.slice LIMIT 1) AS isolation FROM admiral.deployments d";
+     ORDER BY r.slice LIMIT 1) AS isolation, \
+     CASE WHEN d.status = 'pending' AND cardinality(d.waiting_for) > 0 THEN \
+         (SELECT coalesce(jsonb_agg(jsonb_build_object('id', w.id, 'number', w.number, 'name', w.name) ORDER BY w.number), '[]') \
+          FROM admiral.deployments w WHERE w.id = ANY (d.waiting_for)) \
+     ELSE '[]' END AS waited_for FROM admiral.deployments d";
 
 impl TryFrom<DeploymentRow> for Deployment {
     type Error = StoreError;
@@ -168,11 +173,12 @@ impl TryFrom<DeploymentRow> for Deployment {
             started_at: row.started_at,
             finished_at: row.finished_at,
             isolation: row.isolation,
+            waiting_for: row.waited_for.0,
         })
     }
 }
 
-/// Inserts a deployment, its rows and its one run, and tells the workers when the transaction commits.
+/// Inserts a deployment, its rows and its runs, and tells the workers when the transaction commits.
 pub async fn insert_deployment(connection: &mut Connection, new: &NewDeployment) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO admiral.deployments (id, name, description, playbook, playbook_version_id, server_filter, variables, \
@@ -196,20 +202,26 @@ pub async fn insert_deployment(connection: &mut Connection, new: &NewDeployment)
     .execute(&mut *connection)
     .await?;
     sqlx::query(
-        "INSERT INTO admiral.deployment_servers (deployment_id, host, server_id, address) \
-         SELECT $1, * FROM unnest($2::text[], $3::uuid[], $4::text[])",
+        "INSERT INTO admiral.deployment_servers (deployment_id, slice, host, server_id, address) \
+         SELECT $1, (number - 1) % $5, host, server_id, address \
+         FROM unnest($2::text[], $3::uuid[], $4::text[]) WITH ORDINALITY AS hosts (host, server_id, address, number)",
     )
     .bind(new.id)
     .bind(new.hosts.iter().map(|host| host.host.as_str()).collect::<Vec<_>>())
     .bind(new.hosts.iter().map(|host| host.server_id).collect::<Vec<_>>())
     .bind(new.hosts.iter().map(|host| host.address.as_str()).collect::<Vec<_>>())
+    .bind(new.run_ids.len() as i64)
     .execute(&mut *connection)
     .await?;
-    sqlx::query("INSERT INTO admiral.runs (id, deployment_id) VALUES ($1, $2)")
-        .bind(new.run_id)
-        .bind(new.id)
-        .execute(&mut *connection)
-        .await?;
+    sqlx::query(
+        "INSERT INTO admiral.runs (id, deployment_id, slice, priority) \
+         SELECT id, $2, number - 1, $3 FROM unnest($1::uuid[]) WITH ORDINALITY AS runs (id, number)",
+    )
+    .bind(&new.run_ids)
+    .bind(new.id)
+    .bind(new.options.priority as i16)
+    .execute(&mut *connection)
+    .await?;
     events::notify_position(connection, new.id, 0).await?;
     sqlx::query("SELECT pg_notify($1, '')")
         .bind(RUNS_CHANNEL)

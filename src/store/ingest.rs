@@ -245,7 +245,7 @@ async fn upsert_hosts(connection: &mut Connection, batch: &IngestBatch, position
              ignored_count, unreachable_count) \
          SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[], $8::timestamptz[], \
              $9::timestamptz[], $10::int[], $11::int[], $12::int[], $13::int[], $14::int[], $15::int[], $16::int[]) \
-         ON CONFLICT (deployment_id, host) DO UPDATE SET position = excluded.position, status = excluded.status, \
+         ON CONFLICT (deployment_id, slice, host) DO UPDATE SET position = excluded.position, status = excluded.status, \
              changed = excluded.changed, current_task = excluded.current_task, error_message = excluded.error_message, \
              started_at = excluded.started_at, finished_at = excluded.finished_at, ok_count = excluded.ok_count, \
              changed_count = excluded.changed_count, failed_count = excluded.failed_count, \

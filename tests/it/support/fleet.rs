@@ -81,7 +81,7 @@ pub async fn launch(
     .expect("a playbook version");
     let mut new = NewDeployment {
         id: new_id(),
-        run_id: new_id(),
+        run_ids: vec![new_id()],
         name: "test".to_owned(),
         description: None,
         playbook: "custom/play.yml".to_owned(),
@@ -113,7 +113,7 @@ pub async fn launch(
     transaction.commit().await.expect("committed");
     Launched {
         id: new.id,
-        run_id: new.run_id,
+        run_id: new.run_ids[0],
     }
 }
 

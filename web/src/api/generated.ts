@@ -517,6 +517,11 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * @description What makes Ansible quicker than it is by itself.
+         * @enum {string}
+         */
+        Accelerator: "none" | "mitogen";
         /** @description A bearer token as listed; the token itself is shown once, when made. */
         ApiToken: {
             /**
@@ -809,6 +814,8 @@ export interface components {
             target: components["schemas"]["Target"];
             /** @description Extra variables. */
             variables: Record<string, unknown>;
+            /** @description While it is pending: deployments at work on servers that it needs, or before it in the queue for them. */
+            waiting_for: components["schemas"]["WaitedFor"][];
             /** @description Trouble that did not stop the run. */
             warnings: string[];
         };
@@ -844,8 +851,15 @@ export interface components {
             /** @description Which page this is. */
             meta: components["schemas"]["PageMeta"];
         };
-        /** @description Options of `ansible-playbook`, frozen at launch. */
+        /** @description How a playbook is to be run, frozen at launch. */
         DeploymentOptions: {
+            /** @default null */
+            accelerator?: null | components["schemas"]["Accelerator"];
+            /**
+             * @description Begin even while another deployment is at work on the same servers.
+             * @default false
+             */
+            allow_overlap?: boolean;
             /**
              * @description Become another user (root unless said otherwise).
              * @default false
@@ -873,10 +887,22 @@ export interface components {
              */
             limit?: string | null;
             /**
+             * Format: int32
+             * @description Deployments of a higher priority begin first, -100 to 100; among equals the oldest.
+             * @default 0
+             */
+            priority?: number;
+            /**
              * @description Leave out tasks with these tags.
              * @default []
              */
             skip_tags?: string[];
+            /**
+             * Format: int32
+             * @description The servers are shared out to this many runs side by side, 1 to 100; there are never more runs than servers.
+             * @default 1
+             */
+            slices?: number;
             /**
              * @description Begin at the task of this name.
              * @default null
@@ -889,7 +915,7 @@ export interface components {
             tags?: string[];
             /**
              * Format: int32
-             * @description The run is ended after this many seconds, 1 to 604800.
+             * @description Each run is ended after this many seconds, 1 to 604800.
              * @default 3600
              */
             timeout_seconds?: number;
@@ -957,6 +983,11 @@ export interface components {
              * @description Tasks that were skipped.
              */
             skipped: number;
+            /**
+             * Format: int32
+             * @description The run that the host belongs to, 0 for the first. A host that a playbook adds itself may have a row in several.
+             */
+            slice: number;
             /**
              * Format: date-time
              * @description When its first task began.
@@ -1657,6 +1688,21 @@ export interface components {
             role: components["schemas"]["Role"];
             /** @description Unique; 1 to 64 of `a-z A-Z 0-9 . _ @ -`. */
             username: string;
+        };
+        /** @description A deployment that another one waits for. */
+        WaitedFor: {
+            /**
+             * Format: uuid
+             * @description Identifies the deployment.
+             */
+            id: string;
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Its short number.
+             */
+            number: number;
         };
     };
     responses: never;
