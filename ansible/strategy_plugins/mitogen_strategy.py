@@ -26,7 +26,7 @@ def _stock():
     It stays there: the loader keeps its plugins by path, and other code means Ansible's own when it imports that name.
     """
     name, _ = os.path.splitext(os.path.basename(__file__))
-    module = "ansible.plugins.strategy." + name.removeprefix("mitogen_")
+    module = "ansible.plugins.strategy." + (name.removeprefix("mitogen").lstrip("_") or "linear")
     if getattr(sys.modules.get(module), "__file__", None) == __file__:
         del sys.modules[module]
     return importlib.import_module(module)
