@@ -295,7 +295,10 @@ async fn check_ansible() -> Vec<Finding> {
 async fn check_accelerator(ansible_playbook: &Path) -> Finding {
     const CHECK: &str = "accelerator";
     match mitogen::find(ansible_playbook).await {
-        Ok(found) => Finding::ok(CHECK, format!("Mitogen {} in {}", found.version, found.python.display())),
+        Ok(found) => Finding::ok(
+            CHECK,
+            format!("Mitogen {} in {}", found.version, found.python.display()),
+        ),
         Err(error @ MitogenError::Missing { .. }) => Finding::warn(
             CHECK,
             "Mitogen is not installed: deployments cannot use the accelerator mitogen",

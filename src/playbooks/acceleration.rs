@@ -23,7 +23,11 @@ const ACCELERATED: [&str; 10] = [
     "mitogen_free",
     "mitogen_host_pinned",
 ];
-const STOCK: [&str; 3] = ["ansible.builtin.linear", "ansible.builtin.free", "ansible.builtin.host_pinned"];
+const STOCK: [&str; 3] = [
+    "ansible.builtin.linear",
+    "ansible.builtin.free",
+    "ansible.builtin.host_pinned",
+];
 const BECOME_METHODS: [&str; 6] = [
     "sudo",
     "su",
@@ -108,8 +112,9 @@ impl Survey<'_> {
             match text(play, &["strategy"]) {
                 Some(stock) if STOCK.contains(&stock) => continue,
                 Some(other) if !is_template(other) && !ACCELERATED.contains(&other) => {
-                    self.obstacles
-                        .insert(format!("the play {name:?} has the strategy {other}, which Mitogen does not have"));
+                    self.obstacles.insert(format!(
+                        "the play {name:?} has the strategy {other}, which Mitogen does not have"
+                    ));
                 }
                 _ => {}
             }
@@ -128,7 +133,9 @@ impl Survey<'_> {
             let name = text(task, &["name"]).unwrap_or("a task");
             self.keywords(task, &format!("{name:?} in {path}"));
             for (key, value) in task {
-                let action = key.trim_start_matches("ansible.builtin.").trim_start_matches("ansible.legacy.");
+                let action = key
+                    .trim_start_matches("ansible.builtin.")
+                    .trim_start_matches("ansible.legacy.");
                 self.modules.insert(action.to_owned());
                 let named = |field: &str| value.as_object().and_then(|arguments| text(arguments, &[field]));
                 match action {
@@ -151,7 +158,11 @@ impl Survey<'_> {
 
     /// A file of tasks, looked for beside the one that includes it, where its role keeps tasks, and beside the playbook.
     fn task_file(&mut self, file: &str, from: &str) {
-        let folders = [parent(from).to_owned(), join(parent(parent(from)), "tasks"), String::new()];
+        let folders = [
+            parent(from).to_owned(),
+            join(parent(parent(from)), "tasks"),
+            String::new(),
+        ];
         for folder in folders {
             let path = join(&folder, file);
             if let Some(Value::Array(tasks)) = self.document(&path) {
@@ -199,7 +210,11 @@ impl Survey<'_> {
                 .take_while(|path| path.starts_with(&format!("{folder}/")))
                 .collect();
             for path in within {
-                let part = path[folder.len() + 1..].split('/').next().unwrap_or_default().to_owned();
+                let part = path[folder.len() + 1..]
+                    .split('/')
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned();
                 let place = format!("the role {name:?}");
                 match (part.as_str(), self.document(&path)) {
                     ("tasks" | "handlers", Some(Value::Array(tasks))) => self.tasks(&tasks, &path),
@@ -248,7 +263,9 @@ impl Survey<'_> {
 
     fn judge_modules(&mut self) {
         for (path, file) in &self.files {
-            let Some((folder, name)) = path.rsplit_once('/') else { continue };
+            let Some((folder, name)) = path.rsplit_once('/') else {
+                continue;
+            };
             let module = name.split('.').next().unwrap_or_default();
             let is_module = folder == "library" || folder.ends_with("/library");
             let is_replacer = || {

@@ -65,7 +65,10 @@ pub enum MitogenError {
         python: PathBuf,
     },
     /// The two are not known to go together.
-    #[error("Mitogen {mitogen} is not known to work with ansible-core {ansible}{}", older_hint(ansible))]
+    #[error(
+        "Mitogen {mitogen} is not known to work with ansible-core {ansible}{}",
+        older_hint(ansible)
+    )]
     Unsupported {
         /// Mitogen's version.
         mitogen: String,

@@ -38,7 +38,11 @@ pub(super) fn choose(asked: Option<Accelerator>, playbook: Option<Accelerator>) 
 }
 
 /// Refuses an accelerator that is not there. The worker looks again: it may run on another machine.
-pub(super) async fn check_present(state: &AppState, chosen: Accelerator, asked: &DeploymentOptions) -> Result<(), Invalid> {
+pub(super) async fn check_present(
+    state: &AppState,
+    chosen: Accelerator,
+    asked: &DeploymentOptions,
+) -> Result<(), Invalid> {
     if chosen == Accelerator::None {
         return Ok(());
     }
@@ -69,7 +73,10 @@ pub(super) fn check_plan(chosen: Accelerator, asked: &DeploymentOptions, plan: &
         0 => String::new(),
         more => format!("; and {more} more"),
     };
-    Err(refuse(asked, &format!("mitogen cannot do this: {}{more}", named.join("; "))))
+    Err(refuse(
+        asked,
+        &format!("mitogen cannot do this: {}{more}", named.join("; ")),
+    ))
 }
 
 fn refuse(asked: &DeploymentOptions, why: &str) -> Invalid {

@@ -18,7 +18,14 @@ fn judge(playbook: &str) -> Vec<String> {
 
 #[test]
 fn strategies() {
-    for strategy in ["linear", "free", "host_pinned", "mitogen_free", "ansible.builtin.linear", "'{{ x }}'"] {
+    for strategy in [
+        "linear",
+        "free",
+        "host_pinned",
+        "mitogen_free",
+        "ansible.builtin.linear",
+        "'{{ x }}'",
+    ] {
         let playbook = format!("- hosts: all\n  strategy: {strategy}\n  tasks: []\n");
         assert_eq!(judge(&playbook), Vec::<String>::new(), "{strategy}");
     }
@@ -39,7 +46,12 @@ fn strategies() {
 fn become_methods_count_where_somebody_becomes() {
     let play = |become_: &str| format!("- hosts: all\n  become_method: runas\n  {become_}\n  tasks: [ping: ]\n");
     assert_eq!(judge(&play("become: no")), Vec::<String>::new());
-    for become_ in ["become: yes", "become: true", "become: '{{ x }}'", "vars: {ansible_become: true}"] {
+    for become_ in [
+        "become: yes",
+        "become: true",
+        "become: '{{ x }}'",
+        "vars: {ansible_become: true}",
+    ] {
         let found = judge(&play(become_));
         assert_eq!(
             found,
@@ -67,17 +79,52 @@ fn everything_that_a_playbook_leads_to_is_looked_into() {
     let method = "- name: deep\n  ping:\n  become: true\n  become_method: pbrun\n";
     let meta = "dependencies:\n  - role: common\n";
     for (playbook, other) in [
-        ("- import_playbook: ../more.yml\n", ("more.yml", "- hosts: all\n  become: true\n  become_method: pbrun\n")),
-        ("- hosts: all\n  roles: [web]\n", ("site/roles/web/tasks/main.yml", method)),
-        ("- hosts: all\n  roles: [{role: web}]\n", ("site/roles/web/handlers/main.yml", method)),
-        ("- hosts: all\n  roles: [my.own.web]\n", ("site/collections/ansible_collections/my/own/roles/web/tasks/x.yml", method)),
-        ("- hosts: all\n  tasks: [include_tasks: parts/a.yml]\n", ("site/parts/a.yml", method)),
-        ("- hosts: all\n  tasks: [ansible.builtin.import_tasks: {file: a.yml}]\n", ("site/a.yml", method)),
-        ("- hosts: all\n  tasks: [block: [include_role: {name: web}]]\n", ("site/roles/web/tasks/main.yml", method)),
-        ("- hosts: all\n  become: true\n", ("site/group_vars/all.yml", "ansible_become_method: pbrun\n")),
-        ("- hosts: all\n  become: true\n  roles: [web]\n", ("site/roles/web/defaults/main.yml", "ansible_become_method: pbrun\n")),
+        (
+            "- import_playbook: ../more.yml\n",
+            ("more.yml", "- hosts: all\n  become: true\n  become_method: pbrun\n"),
+        ),
+        (
+            "- hosts: all\n  roles: [web]\n",
+            ("site/roles/web/tasks/main.yml", method),
+        ),
+        (
+            "- hosts: all\n  roles: [{role: web}]\n",
+            ("site/roles/web/handlers/main.yml", method),
+        ),
+        (
+            "- hosts: all\n  roles: [my.own.web]\n",
+            (
+                "site/collections/ansible_collections/my/own/roles/web/tasks/x.yml",
+                method,
+            ),
+        ),
+        (
+            "- hosts: all\n  tasks: [include_tasks: parts/a.yml]\n",
+            ("site/parts/a.yml", method),
+        ),
+        (
+            "- hosts: all\n  tasks: [ansible.builtin.import_tasks: {file: a.yml}]\n",
+            ("site/a.yml", method),
+        ),
+        (
+            "- hosts: all\n  tasks: [block: [include_role: {name: web}]]\n",
+            ("site/roles/web/tasks/main.yml", method),
+        ),
+        (
+            "- hosts: all\n  become: true\n",
+            ("site/group_vars/all.yml", "ansible_become_method: pbrun\n"),
+        ),
+        (
+            "- hosts: all\n  become: true\n  roles: [web]\n",
+            ("site/roles/web/defaults/main.yml", "ansible_become_method: pbrun\n"),
+        ),
     ] {
-        let found = obstacles(&files(&[("site/site.yml", playbook), other]), "site/site.yml", &[], false);
+        let found = obstacles(
+            &files(&[("site/site.yml", playbook), other]),
+            "site/site.yml",
+            &[],
+            false,
+        );
         assert_eq!(found.len(), 1, "{playbook}");
         assert!(found[0].contains("pbrun"), "{found:?}");
     }
@@ -90,7 +137,10 @@ fn everything_that_a_playbook_leads_to_is_looked_into() {
     assert_eq!(obstacles(&chain, "site.yml", &[], false).len(), 1);
     // A role that the playbook does not use says nothing about it; a circle has an end.
     let others = files(&[
-        ("site.yml", "- import_playbook: site.yml\n- hosts: all\n  tasks: [include_tasks: a.yml]\n"),
+        (
+            "site.yml",
+            "- import_playbook: site.yml\n- hosts: all\n  tasks: [include_tasks: a.yml]\n",
+        ),
         ("a.yml", "- include_tasks: a.yml\n"),
         ("roles/other/tasks/main.yml", method),
     ]);
@@ -99,10 +149,16 @@ fn everything_that_a_playbook_leads_to_is_looked_into() {
 
 #[test]
 fn modules_of_the_oldest_style() {
-    let library = ("site/library/mine.py", "#!/usr/bin/python\n#<<INCLUDE_ANSIBLE_MODULE_COMMON>>\nmain()\n");
+    let library = (
+        "site/library/mine.py",
+        "#!/usr/bin/python\n#<<INCLUDE_ANSIBLE_MODULE_COMMON>>\nmain()\n",
+    );
     let using = |task: &str| {
         obstacles(
-            &files(&[("site/site.yml", &format!("- hosts: all\n  tasks: [{task}]\n")), library]),
+            &files(&[
+                ("site/site.yml", &format!("- hosts: all\n  tasks: [{task}]\n")),
+                library,
+            ]),
             "site/site.yml",
             &[],
             false,
@@ -120,7 +176,11 @@ fn connections_through_others() {
 
 #[test]
 fn what_is_no_playbook_is_ansibles_to_refuse() {
-    for text in ["", "x: [", "- 1\n- hosts: all\n  tasks: 7\n  roles: {a: b}\n  strategy: [x]\n"] {
+    for text in [
+        "",
+        "x: [",
+        "- 1\n- hosts: all\n  tasks: 7\n  roles: {a: b}\n  strategy: [x]\n",
+    ] {
         assert_eq!(judge(text), Vec::<String>::new(), "{text:?}");
     }
 }
