@@ -143,6 +143,25 @@ pub struct HostCounts {
     pub changed: i32,
 }
 
+impl std::ops::Sub for HostCounts {
+    type Output = Self;
+
+    /// What has changed since `before`.
+    fn sub(self, before: Self) -> Self {
+        Self {
+            total: self.total - before.total,
+            pending: self.pending - before.pending,
+            running: self.running - before.running,
+            success: self.success - before.success,
+            failed: self.failed - before.failed,
+            unreachable: self.unreachable - before.unreachable,
+            skipped: self.skipped - before.skipped,
+            cancelled: self.cancelled - before.cancelled,
+            changed: self.changed - before.changed,
+        }
+    }
+}
+
 /// How a playbook is to be run, frozen at launch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]

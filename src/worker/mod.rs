@@ -18,6 +18,7 @@ use crate::{
     runner::Isolation,
     store::{
         Database, StoreError,
+        claims::{self, ClaimTerms},
         notifications::{Listener, Notification},
         runs::{self, CancelState, OwnedRun},
     },
@@ -239,12 +240,25 @@ impl Engine {
         }
         self.pass_cancels_on().await?;
         while self.running.len() < config.max_runs {
-            let mut connection = shared.database.acquire().await?;
-            let claimed = runs::claim_next(&mut connection, shared.id, config.lease, &config.runs_folder()).await?;
-            let Some(run) = claimed else { break };
+            let Some(run) = self.claim().await? else { break };
             self.start(run, false);
         }
         Ok(())
+    }
+
+    async fn claim(&self) -> Result<Option<OwnedRun>, StoreError> {
+        let config = &self.shared.config;
+        let runs_folder = config.runs_folder();
+        let terms = ClaimTerms {
+            worker: self.shared.id,
+            lease: config.lease,
+            runs_folder: &runs_folder,
+            max_running: None,
+        };
+        let mut transaction = self.shared.database.begin().await?;
+        let claimed = claims::claim_next(&mut transaction, &terms).await?;
+        transaction.commit().await?;
+        Ok(claimed)
     }
 
     fn busy_with(&self) -> Vec<RunId> {

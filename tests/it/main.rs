@@ -10,6 +10,7 @@ mod api_sign_in;
 mod api_users;
 mod canary;
 mod cancel;
+mod claims;
 mod deployments_api;
 mod deployments_reading;
 mod embedded;
