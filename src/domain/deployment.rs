@@ -80,18 +80,6 @@ impl HostStatus {
 }
 
 text_enum! {
-    /// Where a run stands.
-    RunStatus {
-        /// Waits for a worker.
-        Pending = "pending",
-        /// A worker owns it.
-        Running = "running",
-        /// Ended and stored.
-        Finished = "finished",
-    }
-}
-
-text_enum! {
     /// What makes Ansible quicker than it is by itself.
     Accelerator {
         /// Nothing: Ansible as it is.

@@ -8,6 +8,7 @@ pub mod key;
 pub mod page;
 pub mod playbook;
 pub mod principal;
+pub mod run;
 pub mod server;
 pub mod text_enum;
 pub mod user;

@@ -1,7 +1,8 @@
 //! Runs: who carries them out, and for how long that holds. All times are the database's, so that workers need not agree on one.
 
 use super::{Connection, StoreError, events};
-use crate::domain::{DeploymentId, RunId, WorkerId, event::own};
+use crate::domain::{DeploymentId, RunId, WorkerId, event::own, run::Run};
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::FromRow;
 use std::{
@@ -90,7 +91,7 @@ pub(super) async fn claim(
 ) -> Result<Option<OwnedRun>, StoreError> {
     let row: Option<RunRow> = sqlx::query_as(&format!(
         "UPDATE admiral.runs SET owner = $1, lease_expires_at = now() + make_interval(secs => $2), \
-             run_folder = $3 || '/' || id::text \
+             run_folder = $3 || '/' || id::text, worker_name = (SELECT name FROM admiral.workers WHERE id = $1) \
          WHERE id = (SELECT id FROM admiral.runs \
                      WHERE id = $4 AND status = 'pending' AND (owner IS NULL OR lease_expires_at < now()) \
                      FOR UPDATE SKIP LOCKED) \
@@ -314,6 +315,55 @@ pub async fn list_unfinished(connection: &mut Connection) -> Result<Vec<RunId>, 
             .fetch_all(connection)
             .await?,
     )
+}
+
+#[derive(FromRow)]
+struct ListedRow {
+    id: Uuid,
+    slice: i32,
+    status: String,
+    worker_name: Option<String>,
+    isolation: Option<String>,
+    exit_code: Option<i32>,
+    outcome: Option<String>,
+    reason: Option<String>,
+    message: Option<String>,
+    started_at: Option<DateTime<Utc>>,
+    finished_at: Option<DateTime<Utc>>,
+}
+
+impl TryFrom<ListedRow> for Run {
+    type Error = StoreError;
+
+    fn try_from(row: ListedRow) -> Result<Self, StoreError> {
+        let outcome = row.outcome.map(|word| super::word(&word, "runs.outcome")).transpose()?;
+        let reason = row.reason.map(|word| super::word(&word, "runs.reason")).transpose()?;
+        Ok(Self {
+            id: row.id,
+            slice: row.slice,
+            status: super::word(&row.status, "runs.status")?,
+            worker: row.worker_name,
+            isolation: row.isolation,
+            exit_code: row.exit_code,
+            outcome,
+            reason,
+            message: row.message,
+            started_at: row.started_at,
+            finished_at: row.finished_at,
+        })
+    }
+}
+
+/// The runs of a deployment, by slice.
+pub async fn list_runs(connection: &mut Connection, deployment_id: DeploymentId) -> Result<Vec<Run>, StoreError> {
+    let rows: Vec<ListedRow> = sqlx::query_as(
+        "SELECT id, slice, status, worker_name, isolation, exit_code, outcome, reason, message, started_at, finished_at \
+         FROM admiral.runs WHERE deployment_id = $1 ORDER BY slice",
+    )
+    .bind(deployment_id)
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
 }
 
 /// Whether a run has ended.

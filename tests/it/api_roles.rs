@@ -96,6 +96,7 @@ fn table() -> Vec<(&'static str, &'static str, Who, Option<Value>)> {
         ),
         ("get", "/api/deployments/{id}", Who::SignedIn, None),
         ("get", "/api/deployments/{id}/servers", Who::SignedIn, None),
+        ("get", "/api/deployments/{id}/runs", Who::SignedIn, None),
         ("get", "/api/deployments/{id}/events", Who::SignedIn, None),
         ("get", "/api/deployments/{id}/output", Who::SignedIn, None),
         ("get", "/api/deployments/{id}/stream", Who::SignedIn, None),

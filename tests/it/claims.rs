@@ -21,10 +21,10 @@ use admiral::{
     worker::{pipeline::Pipeline, redact::Redactor},
 };
 use chrono::{DateTime, Utc};
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 use uuid::Uuid;
 
-const LEASE: Duration = Duration::from_secs(300);
+const LEASE: Duration = Duration::from_mins(5);
 
 fn now() -> DateTime<Utc> {
     "2026-01-02T03:04:05Z".parse().expect("a time")
@@ -54,14 +54,16 @@ async fn end(database: &Database, pipeline: &mut Pipeline, failed: &[&str]) {
         } else {
             ("runner_on_ok", "ok")
         };
-        lines += &format!(
-            "{{\"v\":1,\"seq\":{},\"ts\":\"2026-01-02T03:04:05Z\",\"event\":\"{kind}\",\"host\":\"{host}\",\"task\":\"t\"}}\n",
+        let _ = writeln!(
+            lines,
+            "{{\"v\":1,\"seq\":{},\"ts\":\"2026-01-02T03:04:05Z\",\"event\":\"{kind}\",\"host\":\"{host}\",\"task\":\"t\"}}",
             number + 1
         );
         stats.push(format!("\"{host}\":{{\"{counter}\":1}}"));
     }
-    lines += &format!(
-        "{{\"v\":1,\"seq\":{},\"ts\":\"2026-01-02T03:04:06Z\",\"event\":\"playbook_on_stats\",\"stats\":{{{}}}}}\n",
+    let _ = writeln!(
+        lines,
+        "{{\"v\":1,\"seq\":{},\"ts\":\"2026-01-02T03:04:06Z\",\"event\":\"playbook_on_stats\",\"stats\":{{{}}}}}",
         hosts.len() + 1,
         stats.join(",")
     );
