@@ -30,6 +30,7 @@ struct WaitingRow {
     id: RunId,
     deployment_id: DeploymentId,
     begun: bool,
+    fresh: bool,
     noted: Vec<DeploymentId>,
     blockers: Vec<DeploymentId>,
 }
@@ -39,6 +40,7 @@ struct WaitingRow {
 const QUEUE: &str = "\
     WITH unfinished AS ( \
         SELECT r.id, r.deployment_id, r.slice, d.status <> 'pending' AS begun, d.waiting_for AS noted, \
+               r.created_at > now() - interval '1 second' AS fresh, \
                coalesce((d.options ->> 'allow_overlap')::boolean, false) AS overlaps, w.waits, \
                row_number() OVER (ORDER BY w.waits, r.priority DESC, r.created_at, r.id) AS place \
         FROM admiral.runs r JOIN admiral.deployments d ON d.id = r.deployment_id, \
@@ -48,7 +50,7 @@ const QUEUE: &str = "\
         SELECT u.id, first_value(u.deployment_id) OVER (PARTITION BY s.server_id ORDER BY u.place) AS holder \
         FROM unfinished u JOIN admiral.deployment_servers s \
           ON s.deployment_id = u.deployment_id AND s.slice = u.slice AND s.server_id IS NOT NULL) \
-    SELECT u.id, u.deployment_id, u.begun, u.noted, CASE WHEN u.overlaps THEN '{}' ELSE \
+    SELECT u.id, u.deployment_id, u.begun, u.fresh, u.noted, CASE WHEN u.overlaps THEN '{}' ELSE \
         (SELECT coalesce(array_agg(DISTINCT h.holder), '{}') FROM held h \
          WHERE h.id = u.id AND h.holder <> u.deployment_id) END AS blockers \
     FROM unfinished u WHERE u.waits ORDER BY u.place";
@@ -72,10 +74,11 @@ pub async fn claim_next(connection: &mut Connection, terms: &ClaimTerms<'_>) -> 
     if terms.max_running.is_some_and(|limit| busy >= i64::from(limit)) {
         return Ok(None);
     }
+    let yields = has_idler_peer(connection, terms.worker).await?;
     let queue: Vec<WaitingRow> = sqlx::query_as(QUEUE).fetch_all(&mut *connection).await?;
     let mut claimed = None;
     for waiting in &queue {
-        if waiting.blockers.is_empty() {
+        if waiting.blockers.is_empty() && !(yields && waiting.fresh) {
             claimed = runs::claim(connection, waiting.id, terms.worker, terms.lease, terms.runs_folder).await?;
         }
         if claimed.is_some() {
@@ -94,6 +97,22 @@ async fn is_claimable(connection: &mut Connection, terms: &ClaimTerms<'_>) -> Re
             AND NOT EXISTS (SELECT FROM admiral.workers WHERE id = $1 AND draining_since IS NOT NULL)",
     )
     .bind(terms.worker)
+    .fetch_one(connection)
+    .await?)
+}
+
+/// Whether another worker has fewer runs and room for one: what was only just launched is left to it, so that slices spread out.
+async fn has_idler_peer(connection: &mut Connection, worker: WorkerId) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar(
+        "WITH loads AS ( \
+             SELECT w.id, w.max_runs, count(r.id) AS runs \
+             FROM admiral.workers w LEFT JOIN admiral.runs r ON r.owner = w.id AND r.status <> 'finished' \
+             WHERE w.id = $1 OR (w.draining_since IS NULL AND w.heartbeat_at > now() - interval '15 seconds') \
+             GROUP BY w.id) \
+         SELECT EXISTS (SELECT FROM loads mine, loads other \
+                        WHERE mine.id = $1 AND other.id <> $1 AND other.runs < least(mine.runs, other.max_runs))",
+    )
+    .bind(worker)
     .fetch_one(connection)
     .await?)
 }

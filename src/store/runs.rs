@@ -62,11 +62,17 @@ impl From<RunRow> for OwnedRun {
 
 const COLUMNS: &str = "id, deployment_id, slice, run_folder, spool_offset, output_offset";
 
-/// Makes a worker known.
-pub async fn register_worker(connection: &mut Connection, worker: WorkerId, name: &str) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO admiral.workers (id, name) VALUES ($1, $2)")
+/// Makes a worker known that carries out `max_runs` at a time.
+pub async fn register_worker(
+    connection: &mut Connection,
+    worker: WorkerId,
+    name: &str,
+    max_runs: i32,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO admiral.workers (id, name, max_runs) VALUES ($1, $2, $3)")
         .bind(worker)
         .bind(name)
+        .bind(max_runs)
         .execute(connection)
         .await?;
     Ok(())

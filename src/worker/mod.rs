@@ -221,7 +221,8 @@ impl Engine {
         let config = &shared.config;
         if !self.registered {
             let mut connection = shared.database.acquire().await?;
-            runs::register_worker(&mut connection, shared.id, &config.name).await?;
+            let max_runs = i32::try_from(config.max_runs).unwrap_or(i32::MAX);
+            runs::register_worker(&mut connection, shared.id, &config.name, max_runs).await?;
             self.registered = true;
         }
         if is_due(self.heartbeat_at, config.lease / 3) {

@@ -223,7 +223,7 @@ async fn a_worker_that_drains_claims_nothing() {
     fleet::launch(&test.database, &["a"], "x", |_| {}).await;
     let worker = new_id();
     let mut connection = test.database.acquire().await.expect("a connection");
-    runs::register_worker(&mut connection, worker, "w")
+    runs::register_worker(&mut connection, worker, "w", 4)
         .await
         .expect("registered");
     let mark = |sql: &'static str| sqlx::query(sql).bind(worker);
@@ -237,6 +237,35 @@ async fn a_worker_that_drains_claims_nothing() {
         .await
         .expect("marked");
     assert!(fleet::claim(&test.database, worker, LEASE, None).await.is_some());
+}
+
+#[tokio::test]
+async fn what_was_just_launched_goes_to_the_worker_with_fewer_runs() {
+    let test = TestDatabase::create().await;
+    let (busy, idle) = (new_id(), new_id());
+    let mut connection = test.database.acquire().await.expect("a connection");
+    for worker in [busy, idle] {
+        runs::register_worker(&mut connection, worker, "w", 4)
+            .await
+            .expect("registered");
+    }
+    let launched = sliced(&test.database, &["a", "b", "c"], 3).await;
+    let claim = |worker| fleet::claim(&test.database, worker, LEASE, None);
+    assert!(claim(busy).await.is_some());
+    // Launched for good, so that no pause of this machine makes it old.
+    sqlx::query("UPDATE admiral.runs SET created_at = now() + interval '1 hour' WHERE deployment_id = $1")
+        .bind(launched.id)
+        .execute(&mut *connection)
+        .await
+        .expect("young");
+    assert_eq!(claim(busy).await, None, "the idle one is there for it");
+    assert!(claim(idle).await.is_some());
+    sqlx::query("UPDATE admiral.runs SET created_at = now() - interval '1 hour' WHERE deployment_id = $1")
+        .bind(launched.id)
+        .execute(&mut *connection)
+        .await
+        .expect("old");
+    assert!(claim(busy).await.is_some(), "nobody waits long for another worker");
 }
 
 #[tokio::test]

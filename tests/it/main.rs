@@ -19,6 +19,7 @@ mod host_keys;
 mod ingest;
 mod inventory_render;
 mod keeper;
+mod many_workers;
 mod parity;
 mod playbooks;
 mod runner;
