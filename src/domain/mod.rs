@@ -9,6 +9,7 @@ pub mod page;
 pub mod playbook;
 pub mod principal;
 pub mod server;
+pub mod settings;
 pub mod text_enum;
 pub mod user;
 pub mod validation;

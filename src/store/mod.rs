@@ -17,6 +17,7 @@ pub mod run_targets;
 pub mod runs;
 pub mod servers;
 pub mod sessions;
+pub mod settings;
 pub mod tokens;
 pub mod users;
 pub mod vault_keys;
