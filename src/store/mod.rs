@@ -13,6 +13,7 @@ pub mod notifications;
 pub mod output;
 pub mod partitions;
 pub mod playbooks;
+pub mod retention;
 pub mod run_targets;
 pub mod runs;
 pub mod servers;
