@@ -10,6 +10,7 @@ pub mod playbook;
 pub mod principal;
 pub mod run;
 pub mod server;
+pub mod settings;
 pub mod text_enum;
 pub mod user;
 pub mod validation;
