@@ -6,6 +6,7 @@
 use super::{
     Connection, StoreError, events,
     runs::{self, OwnedRun},
+    settings,
 };
 use crate::domain::{DeploymentId, RunId, WorkerId, event::own};
 use serde_json::json;
@@ -20,8 +21,6 @@ pub struct ClaimTerms<'a> {
     pub lease: Duration,
     /// The run's folder will be `runs_folder/ID`.
     pub runs_folder: &'a Path,
-    /// Runs at a time of all workers together; `None` for no limit.
-    pub max_running: Option<u32>,
 }
 
 /// A run that waits, and what it waits for.
@@ -65,13 +64,14 @@ pub async fn claim_next(connection: &mut Connection, terms: &ClaimTerms<'_>) -> 
     sqlx::query("SELECT pg_advisory_xact_lock(hashtext('admiral.claims'))")
         .execute(&mut *connection)
         .await?;
+    let limit = settings::get_settings(connection).await?.max_running_runs;
     let busy: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM admiral.runs \
          WHERE status = 'running' OR (status = 'pending' AND owner IS NOT NULL AND lease_expires_at >= now())",
     )
     .fetch_one(&mut *connection)
     .await?;
-    if terms.max_running.is_some_and(|limit| busy >= i64::from(limit)) {
+    if limit.is_some_and(|limit| busy >= i64::from(limit)) {
         return Ok(None);
     }
     let yields = has_idler_peer(connection, terms.worker).await?;

@@ -254,7 +254,6 @@ impl Engine {
             worker: self.shared.id,
             lease: config.lease,
             runs_folder: &runs_folder,
-            max_running: None,
         };
         let mut transaction = self.shared.database.begin().await?;
         let claimed = claims::claim_next(&mut transaction, &terms).await?;

@@ -10,6 +10,7 @@ use admiral::{
         clock::new_id,
         deployment::{Deployment, DeploymentStatus, HostCounts, HostStatus, Reason},
         event::own,
+        settings::Settings,
     },
     events::summary::{EndReason, RunEnd},
     store::{
@@ -17,6 +18,7 @@ use admiral::{
         deployments::{self, CancelOutcome},
         folds, ingest,
         runs::{self, OwnedRun},
+        settings,
     },
     worker::{pipeline::Pipeline, redact::Redactor},
 };
@@ -110,7 +112,7 @@ async fn each_run_is_claimed_once_and_given_back_when_a_worker_goes_away() {
     for host in ["a", "b", "c", "d"] {
         fleet::launch(&test.database, &[host], "x", |_| {}).await;
     }
-    let claim = |worker, lease| fleet::claim(&test.database, worker, lease, None);
+    let claim = |worker, lease| fleet::claim(&test.database, worker, lease);
     let (one, two) = (new_id(), new_id());
     let (a, b, c) = tokio::join!(claim(one, LEASE), claim(two, LEASE), claim(one, LEASE));
     let mut claimed: Vec<_> = [a, b, c].into_iter().flatten().map(|run| run.id).collect();
@@ -145,7 +147,7 @@ async fn a_higher_priority_goes_first_and_among_equals_the_oldest() {
         launch("d", 7).await,
     );
     let mut order = Vec::new();
-    while let Some(run) = fleet::claim(&test.database, new_id(), LEASE, None).await {
+    while let Some(run) = fleet::claim(&test.database, new_id(), LEASE).await {
         order.push(run.id);
     }
     assert_eq!(order, [high, first, second, low]);
@@ -157,11 +159,18 @@ async fn all_workers_together_keep_the_limit() {
     for host in ["a", "b", "c"] {
         fleet::launch(&test.database, &[host], "x", |_| {}).await;
     }
-    let worker = new_id();
-    let claim = || fleet::claim(&test.database, new_id(), LEASE, Some(2));
-    let first = fleet::claim(&test.database, worker, LEASE, Some(2))
+    let mut transaction = test.database.begin().await.expect("a transaction");
+    let limited = Settings {
+        max_running_runs: Some(2),
+        ..Settings::default()
+    };
+    settings::update_settings(&mut transaction, &limited)
         .await
-        .expect("the first");
+        .expect("stored");
+    transaction.commit().await.expect("committed");
+    let worker = new_id();
+    let claim = || fleet::claim(&test.database, new_id(), LEASE);
+    let first = fleet::claim(&test.database, worker, LEASE).await.expect("the first");
     let others = tokio::join!(claim(), claim(), claim());
     assert_eq!([others.0, others.1, others.2].iter().flatten().count(), 1);
     let mut pipeline = begin(&test.database, &first, worker).await;
@@ -175,7 +184,7 @@ async fn a_server_is_worked_on_by_one_deployment_at_a_time_in_order() {
     let test = TestDatabase::create().await;
     let database = &test.database;
     let worker = new_id();
-    let claim = || fleet::claim(database, worker, LEASE, None);
+    let claim = || fleet::claim(database, worker, LEASE);
     let one = fleet::launch(database, &["a", "b"], "x", |_| {}).await;
     let two = fleet::launch(database, &["b", "c"], "x", |_| {}).await;
     let three = fleet::launch(database, &["c"], "x", |_| {}).await;
@@ -231,12 +240,12 @@ async fn a_worker_that_drains_claims_nothing() {
         .execute(&mut *connection)
         .await
         .expect("marked");
-    assert_eq!(fleet::claim(&test.database, worker, LEASE, None).await, None);
+    assert_eq!(fleet::claim(&test.database, worker, LEASE).await, None);
     mark("UPDATE admiral.workers SET draining_since = NULL WHERE id = $1")
         .execute(&mut *connection)
         .await
         .expect("marked");
-    assert!(fleet::claim(&test.database, worker, LEASE, None).await.is_some());
+    assert!(fleet::claim(&test.database, worker, LEASE).await.is_some());
 }
 
 #[tokio::test]
@@ -250,7 +259,7 @@ async fn what_was_just_launched_goes_to_the_worker_with_fewer_runs() {
             .expect("registered");
     }
     let launched = sliced(&test.database, &["a", "b", "c"], 3).await;
-    let claim = |worker| fleet::claim(&test.database, worker, LEASE, None);
+    let claim = |worker| fleet::claim(&test.database, worker, LEASE);
     assert!(claim(busy).await.is_some());
     // Launched for good, so that no pause of this machine makes it old.
     sqlx::query("UPDATE admiral.runs SET created_at = now() + interval '1 hour' WHERE deployment_id = $1")
@@ -274,8 +283,8 @@ async fn slices_share_the_hosts_and_the_last_one_ends_the_deployment() {
     let database = &test.database;
     let launched = sliced(database, &["a", "b", "c", "d", "e"], 2).await;
     let (one, two) = (new_id(), new_id());
-    let first = fleet::claim(database, one, LEASE, None).await.expect("a slice");
-    let second = fleet::claim(database, two, LEASE, None).await.expect("the other");
+    let first = fleet::claim(database, one, LEASE).await.expect("a slice");
+    let second = fleet::claim(database, two, LEASE).await.expect("the other");
     assert_eq!((first.slice, second.slice), (0, 1), "they do not wait for each other");
     let mut first = begin(database, &first, one).await;
     let mut second = begin(database, &second, two).await;
@@ -343,13 +352,13 @@ async fn cancelling_ends_the_slices_that_have_not_begun_and_asks_the_others() {
     let database = &test.database;
     let launched = sliced(database, &["a", "b", "c"], 3).await;
     let worker = new_id();
-    let run = fleet::claim(database, worker, LEASE, None).await.expect("a slice");
+    let run = fleet::claim(database, worker, LEASE).await.expect("a slice");
     let mut pipeline = begin(database, &run, worker).await;
     assert_eq!(
         cancel(database, launched.id).await,
         CancelOutcome::Requested { force: false }
     );
-    assert_eq!(fleet::claim(database, worker, LEASE, None).await, None);
+    assert_eq!(fleet::claim(database, worker, LEASE).await, None);
     let rows = fleet::rows(database, launched.id).await;
     let statuses: Vec<_> = rows.iter().map(|row| row.status).collect();
     assert_eq!(
@@ -389,7 +398,7 @@ async fn two_slices_may_add_a_host_of_the_same_name() {
     let launched = sliced(database, &["a", "b"], 2).await;
     let worker = new_id();
     for _ in 0..2 {
-        let run = fleet::claim(database, worker, LEASE, None).await.expect("a slice");
+        let run = fleet::claim(database, worker, LEASE).await.expect("a slice");
         let mut pipeline = begin(database, &run, worker).await;
         let line =
             r#"{"v":1,"seq":0,"ts":"2026-01-02T03:04:05Z","event":"runner_on_start","host":"localhost","task":"t"}"#;
@@ -427,7 +436,7 @@ async fn a_fold_is_the_same_from_its_rows_as_from_its_events() {
         let test = TestDatabase::create().await;
         fleet::launch(&test.database, &["web01", "web02"], "x", |_| {}).await;
         let worker = new_id();
-        let run = fleet::claim(&test.database, worker, LEASE, None).await.expect("a run");
+        let run = fleet::claim(&test.database, worker, LEASE).await.expect("a run");
         let mut pipeline = begin(&test.database, &run, worker).await;
         let lines: Vec<&str> = text.split_inclusive('\n').collect();
         for lines in lines.chunks(7) {

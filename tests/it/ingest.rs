@@ -35,7 +35,7 @@ impl Running {
         let test = TestDatabase::create().await;
         let launched = fleet::launch(&test.database, hosts, "x", |_| {}).await;
         let worker = new_id();
-        let run = fleet::claim(&test.database, worker, LEASE, None).await.expect("one");
+        let run = fleet::claim(&test.database, worker, LEASE).await.expect("one");
         assert_eq!(run.id, launched.run_id);
         let mut transaction = test.database.begin().await.expect("a transaction");
         runs::mark_started(&mut transaction, run.id, worker, "none")

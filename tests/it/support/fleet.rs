@@ -122,17 +122,11 @@ pub async fn launch(
 }
 
 /// Claims the next run, if there is one for this worker.
-pub async fn claim(
-    database: &Database,
-    worker: WorkerId,
-    lease: Duration,
-    max_running: Option<u32>,
-) -> Option<OwnedRun> {
+pub async fn claim(database: &Database, worker: WorkerId, lease: Duration) -> Option<OwnedRun> {
     let terms = ClaimTerms {
         worker,
         lease,
         runs_folder: Path::new("/runs"),
-        max_running,
     };
     let mut transaction = database.begin().await.expect("a transaction");
     let claimed = claims::claim_next(&mut transaction, &terms).await.expect("claims");
