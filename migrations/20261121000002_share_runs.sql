@@ -15,6 +15,7 @@ ALTER TABLE admiral.workers
 -- `last_seq`, `events_seen` and `stats_seen` are the fold's: a worker that takes a run over goes on from its rows.
 ALTER TABLE admiral.runs
     ADD COLUMN priority    smallint NOT NULL DEFAULT 0,
+    ADD COLUMN worker_name text, -- whose it is or was
     ADD COLUMN outcome     text CONSTRAINT runs_outcome_check CHECK (outcome IN ('completed', 'failed', 'cancelled')),
     ADD COLUMN reason      text,
     ADD COLUMN message     text,

@@ -25,6 +25,12 @@ pub enum Action {
     OwnSession,
     /// See the audit log.
     ReadAudit,
+    /// See what holds for the whole installation.
+    ReadSettings,
+    /// Change what holds for the whole installation.
+    ChangeSettings,
+    /// Read the figures for Prometheus.
+    ReadMetrics,
 }
 
 impl Action {
@@ -40,6 +46,9 @@ impl Action {
         Self::OwnTokens,
         Self::OwnSession,
         Self::ReadAudit,
+        Self::ReadSettings,
+        Self::ChangeSettings,
+        Self::ReadMetrics,
     ];
 
     /// The name in the audit log and in a refusal.
@@ -55,6 +64,9 @@ impl Action {
             Self::OwnTokens => "token.own",
             Self::OwnSession => "session.own",
             Self::ReadAudit => "audit.read",
+            Self::ReadSettings => "settings.read",
+            Self::ChangeSettings => "settings.change",
+            Self::ReadMetrics => "metrics.read",
         }
     }
 }
@@ -66,10 +78,12 @@ pub const fn allows(role: Role, action: Action) -> bool {
         | Action::ReadPlaybooks
         | Action::ReadDeployments
         | Action::OwnTokens
-        | Action::OwnSession => true,
+        | Action::OwnSession
+        | Action::ReadSettings
+        | Action::ReadMetrics => true,
         Action::ChangeFleet | Action::Launch | Action::CancelDeployment => matches!(role, Role::Admin | Role::Operator),
         Action::ReadAudit => matches!(role, Role::Admin | Role::Auditor),
-        Action::ManageUsers => matches!(role, Role::Admin),
+        Action::ManageUsers | Action::ChangeSettings => matches!(role, Role::Admin),
     }
 }
 
@@ -92,6 +106,8 @@ mod tests {
                     Action::CancelDeployment,
                     Action::OwnTokens,
                     Action::OwnSession,
+                    Action::ReadSettings,
+                    Action::ReadMetrics,
                 ],
             ),
             (
@@ -102,6 +118,8 @@ mod tests {
                     Action::ReadDeployments,
                     Action::OwnTokens,
                     Action::OwnSession,
+                    Action::ReadSettings,
+                    Action::ReadMetrics,
                 ],
             ),
             (
@@ -113,6 +131,8 @@ mod tests {
                     Action::OwnTokens,
                     Action::OwnSession,
                     Action::ReadAudit,
+                    Action::ReadSettings,
+                    Action::ReadMetrics,
                 ],
             ),
         ];

@@ -1,5 +1,7 @@
 //! `admiral doctor`: what this machine has, what is missing, and how to mend it.
 
+mod storage;
+
 use super::{
     failure,
     instance::key_ring_path,
@@ -19,6 +21,7 @@ use crate::{
     vault::{KeyRing, Vault},
 };
 use serde::Serialize;
+use serde_json::Value;
 use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -47,33 +50,44 @@ struct Finding {
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     mend: Option<String>,
+    /// More for people, one line each.
+    #[serde(skip)]
+    lines: Vec<String>,
+    /// More for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Value>,
 }
 
 impl Finding {
-    fn ok(check: &'static str, detail: impl Into<String>) -> Self {
+    fn new(check: &'static str, verdict: Verdict, detail: String, mend: Option<String>) -> Self {
         Self {
             check,
-            verdict: Verdict::Ok,
-            detail: detail.into(),
-            mend: None,
+            verdict,
+            detail,
+            mend,
+            lines: Vec::new(),
+            data: None,
         }
+    }
+
+    fn ok(check: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(check, Verdict::Ok, detail.into(), None)
     }
 
     fn warn(check: &'static str, detail: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self {
-            check,
-            verdict: Verdict::Warn,
-            detail: detail.into(),
-            mend: Some(mend.into()),
-        }
+        Self::new(check, Verdict::Warn, detail.into(), Some(mend.into()))
     }
 
     fn fail(check: &'static str, detail: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self::new(check, Verdict::Fail, detail.into(), Some(mend.into()))
+    }
+
+    /// Says more: `lines` to people, `data` to programs.
+    fn with(self, lines: Vec<String>, data: Value) -> Self {
         Self {
-            check,
-            verdict: Verdict::Fail,
-            detail: detail.into(),
-            mend: Some(mend.into()),
+            lines,
+            data: Some(data),
+            ..self
         }
     }
 }
@@ -111,6 +125,7 @@ fn render(findings: &[Finding], colours: bool) -> String {
             word.to_owned()
         };
         lines.push(format!("{word}  {:widest$}  {}", finding.check, finding.detail));
+        lines.extend(finding.lines.iter().map(|line| format!("      {:widest$}  {line}", "")));
         if let Some(mend) = &finding.mend {
             lines.push(format!("      {:widest$}  → {mend}", ""));
         }
@@ -198,7 +213,8 @@ async fn check_database(global: &GlobalOptions, data_directory: &Path) -> Vec<Fi
         Ok(version) => Finding::ok(CHECK, format!("{version}, {whose}")),
         Err(error) => Finding::fail(CHECK, chain(error), "PostgreSQL's own log says more"),
     };
-    let findings = vec![reached, check_key_ring(&ring, Some(&database)).await];
+    let mut findings = vec![reached, check_key_ring(&ring, Some(&database)).await];
+    findings.extend(storage::check(&database).await);
     database.close().await;
     if let Some(server) = server {
         let _ = server.stop().await;

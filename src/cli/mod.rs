@@ -25,6 +25,7 @@ pub mod playbooks;
 pub mod recap;
 pub mod serve;
 pub mod servers;
+pub mod settings;
 pub mod sse;
 pub mod supervise;
 pub mod tokens;
@@ -76,6 +77,12 @@ pub enum Command {
     /// Manage API tokens
     #[command(subcommand)]
     Tokens(tokens::TokensCommand),
+    /// Show and change what holds for the whole installation
+    Settings {
+        /// What to do; without it the settings are shown
+        #[command(subcommand)]
+        command: Option<settings::SettingsCommand>,
+    },
     /// Check what this machine has, and say how to mend what is missing
     Doctor,
     /// Print the version
@@ -143,6 +150,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Playbooks(command) => playbooks::run(&global, command).await?,
         Command::Users(command) => users::run(&global, command).await?,
         Command::Tokens(command) => tokens::run(&global, command).await?,
+        Command::Settings { command } => settings::run(&global, command).await?,
         Command::Version => version::run(global.output)?,
         Command::Completions(options) => completions::run(&options)?,
         Command::Openapi => openapi::run()?,

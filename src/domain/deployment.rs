@@ -80,18 +80,6 @@ impl HostStatus {
 }
 
 text_enum! {
-    /// Where a run stands.
-    RunStatus {
-        /// Waits for a worker.
-        Pending = "pending",
-        /// A worker owns it.
-        Running = "running",
-        /// Ended and stored.
-        Finished = "finished",
-    }
-}
-
-text_enum! {
     /// What makes Ansible quicker than it is by itself.
     Accelerator {
         /// Nothing: Ansible as it is.
@@ -141,6 +129,25 @@ pub struct HostCounts {
     pub cancelled: i32,
     /// Had at least one change.
     pub changed: i32,
+}
+
+impl std::ops::Sub for HostCounts {
+    type Output = Self;
+
+    /// What has changed since `before`.
+    fn sub(self, before: Self) -> Self {
+        Self {
+            total: self.total - before.total,
+            pending: self.pending - before.pending,
+            running: self.running - before.running,
+            success: self.success - before.success,
+            failed: self.failed - before.failed,
+            unreachable: self.unreachable - before.unreachable,
+            skipped: self.skipped - before.skipped,
+            cancelled: self.cancelled - before.cancelled,
+            changed: self.changed - before.changed,
+        }
+    }
 }
 
 /// How a playbook is to be run, frozen at launch.

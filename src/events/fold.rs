@@ -35,9 +35,20 @@ pub struct HostState {
     /// When it ended.
     pub finished_at: Option<DateTime<Utc>>,
     /// When it was last heard of.
-    pub(super) last_event_at: Option<DateTime<Utc>>,
-    /// First errors, in order.
-    pub(super) errors: Vec<String>,
+    pub last_event_at: Option<DateTime<Utc>>,
+    /// First errors, in order, until the recap says how many of them were rescued.
+    pub errors: Vec<String>,
+}
+
+/// How far the events of a run are folded in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FoldMarks {
+    /// The sequence number of the last one.
+    pub last_seq: u64,
+    /// How many there were.
+    pub events_seen: u64,
+    /// Whether Ansible's recap was among them.
+    pub stats_seen: bool,
 }
 
 impl HostState {
@@ -121,14 +132,13 @@ pub struct Changes {
     pub warnings: Vec<String>,
 }
 
-/// The state of one run, folded from its events. Never stored: folding the stored events again gives the same one.
+/// The state of one run, folded from its events. Folding the stored events again gives the same one; so do the stored rows, which is
+/// how a worker goes on with a run of many events without reading them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunState {
     pub(super) hosts: BTreeMap<String, HostState>,
     tasks: BTreeSet<String>,
-    pub(super) stats_seen: bool,
-    pub(super) events_seen: u64,
-    last_seq: u64,
+    pub(super) marks: FoldMarks,
     warnings: Vec<String>,
     pub(super) dirty: BTreeSet<String>,
     new_warnings: usize,
@@ -140,12 +150,24 @@ impl RunState {
         Self {
             hosts: hosts.into_iter().map(|host| (host, HostState::pending())).collect(),
             tasks: BTreeSet::new(),
-            stats_seen: false,
-            events_seen: 0,
-            last_seq: 0,
+            marks: FoldMarks::default(),
             warnings: Vec::new(),
             dirty: BTreeSet::new(),
             new_warnings: 0,
+        }
+    }
+
+    /// A run as its rows, tasks and marks are stored.
+    pub fn restore(
+        marks: FoldMarks,
+        hosts: impl IntoIterator<Item = (String, HostState)>,
+        tasks: impl IntoIterator<Item = String>,
+    ) -> Self {
+        Self {
+            hosts: hosts.into_iter().collect(),
+            tasks: tasks.into_iter().collect(),
+            marks,
+            ..Self::new([])
         }
     }
 
@@ -153,12 +175,12 @@ impl RunState {
     /// sequence number) changes nothing.
     pub fn apply(&mut self, event: &WireEvent) -> Option<TaskSeen> {
         if event.seq > 0 {
-            if event.seq <= self.last_seq {
+            if event.seq <= self.marks.last_seq {
                 return None;
             }
-            self.last_seq = event.seq;
+            self.marks.last_seq = event.seq;
         }
-        self.events_seen += 1;
+        self.marks.events_seen += 1;
         match event.event.as_str() {
             kind::RUNNER_START => self.at_work(event, |_| {}),
             kind::RUNNER_OK => self.runner_ok(event),
@@ -222,12 +244,12 @@ impl RunState {
 
     /// Whether Ansible's recap came.
     pub fn stats_seen(&self) -> bool {
-        self.stats_seen
+        self.marks.stats_seen
     }
 
-    /// How many events were folded in.
-    pub fn events_seen(&self) -> u64 {
-        self.events_seen
+    /// How far its events are folded in.
+    pub fn marks(&self) -> FoldMarks {
+        self.marks
     }
 
     /// Notes that an event shows the host at work, then lets `change` have it.
@@ -313,7 +335,7 @@ impl RunState {
     }
 
     fn stats(&mut self, event: &WireEvent) {
-        self.stats_seen = true;
+        self.marks.stats_seen = true;
         let Some(stats) = &event.stats else { return };
         for (name, counts) in stats {
             let host = self.hosts.entry(name.clone()).or_insert_with(HostState::pending);

@@ -1,6 +1,6 @@
 //! The end of a run: what its hosts, its exit code and its recap together mean.
 
-use super::fold::RunState;
+use super::fold::{RunState, one_line};
 use crate::domain::deployment::{DeploymentStatus, HostCounts, HostStatus, Reason};
 use chrono::{DateTime, Utc};
 
@@ -56,6 +56,51 @@ impl Outcome {
     }
 }
 
+/// What became of a deployment that several runs carried out, by the number of each run's slice.
+///
+/// One that was cancelled makes it cancelled, one that failed makes it failed; of several reasons the gravest counts.
+pub fn combine(outcomes: &[(i32, Outcome)]) -> Outcome {
+    /// The gravest first.
+    const GRAVITY: [Reason; 8] = [
+        Reason::LaunchError,
+        Reason::InventoryError,
+        Reason::WorkerLost,
+        Reason::PlaybookError,
+        Reason::TimedOut,
+        Reason::HostsFailed,
+        Reason::HostsUnreachable,
+        Reason::CancelledByUser,
+    ];
+    if let [(_, only)] = outcomes {
+        return only.clone();
+    }
+    let with = |status: DeploymentStatus| outcomes.iter().filter(move |(_, outcome)| outcome.status == status);
+    let status = [DeploymentStatus::Cancelled, DeploymentStatus::Failed]
+        .into_iter()
+        .find(|status| with(*status).next().is_some());
+    let Some(status) = status else {
+        return Outcome {
+            status: DeploymentStatus::Completed,
+            reason: None,
+            message: None,
+        };
+    };
+    let reason = GRAVITY
+        .into_iter()
+        .find(|reason| with(status).any(|(_, outcome)| outcome.reason == Some(*reason)));
+    let messages: Vec<String> = with(status)
+        .filter_map(|(slice, outcome)| {
+            let message = outcome.message.as_deref()?;
+            Some(format!("slice {} of {}: {message}", slice + 1, outcomes.len()))
+        })
+        .collect();
+    Outcome {
+        status,
+        reason,
+        message: (!messages.is_empty()).then(|| one_line(&messages.join("; "))),
+    }
+}
+
 impl RunState {
     /// Ends every host that has not ended and says what became of the deployment.
     ///
@@ -76,7 +121,7 @@ impl RunState {
                 continue;
             }
             self.dirty.insert(name.clone());
-            if self.stats_seen {
+            if self.marks.stats_seen {
                 host.settle(end.at);
             } else if host.status == HostStatus::Running && end.reason != EndReason::Cancelled {
                 host.status = HostStatus::Failed;
@@ -99,7 +144,7 @@ impl RunState {
                 return Outcome {
                     status: DeploymentStatus::Cancelled,
                     reason: Some(Reason::CancelledByUser),
-                    message: Some(cancelled_message(&self.counts(), self.stats_seen)),
+                    message: Some(cancelled_message(&self.counts(), self.marks.stats_seen)),
                 };
             }
             EndReason::TimedOut => {
@@ -116,7 +161,7 @@ impl RunState {
                     format!("ansible-playbook could not be started: {message}"),
                 );
             }
-            EndReason::Lost if !self.stats_seen => {
+            EndReason::Lost if !self.marks.stats_seen => {
                 let message = end
                     .message
                     .clone()
@@ -126,7 +171,7 @@ impl RunState {
             // With the recap there is nothing more to learn from an exit code.
             EndReason::Lost | EndReason::Finished => {}
         }
-        if self.stats_seen {
+        if self.marks.stats_seen {
             self.outcome_by_stats(end)
         } else {
             self.outcome_without_stats(end)
@@ -159,7 +204,7 @@ impl RunState {
                 "ansible-playbook refused its options (exit code 5); its output says more",
             );
         }
-        if self.events_seen == 0 && end.exit_code == Some(0) {
+        if self.marks.events_seen == 0 && end.exit_code == Some(0) {
             return Outcome::failed(
                 Reason::PlaybookError,
                 "ansible-playbook ended without a single event: Admiral's callback plugin did not load; its output says more",

@@ -1,4 +1,6 @@
-//! What is due from time to time, whoever asks: partitions for the days ahead, and what has expired.
+//! What is due from time to time, whoever asks: partitions for the days ahead, what has expired, what is kept no longer.
+
+mod retention;
 
 use crate::{
     domain::clock::Clock,
@@ -60,6 +62,7 @@ impl Scheduler {
         let mut connection = self.database.acquire().await?;
         sessions::purge_sessions(&mut connection, now).await?;
         links::purge_links(&mut connection, now).await?;
-        Ok(())
+        drop(connection);
+        retention::pass(&self.database).await
     }
 }

@@ -1,6 +1,6 @@
 //! Deployments: launched whole, read, cancelled.
 
-use super::{Connection, StoreError, events};
+use super::{Connection, StoreError, events, run_ends};
 use crate::domain::{
     DeploymentId, RunId, ServerId,
     deployment::{Deployment, DeploymentOptions, DeploymentStatus, HostCounts, Launcher, Reason, Target, WaitedFor},
@@ -344,11 +344,6 @@ pub async fn request_cancel(
     if status.is_final() {
         return Err(StoreError::WrongState("the deployment has already ended"));
     }
-    let claimed: bool =
-        sqlx::query_scalar("SELECT EXISTS (SELECT FROM admiral.runs WHERE deployment_id = $1 AND status <> 'pending')")
-            .bind(id)
-            .fetch_one(&mut *connection)
-            .await?;
     let force = force || requested_before;
     events::append_own(
         connection,
@@ -357,8 +352,8 @@ pub async fn request_cancel(
         &json!({ "by": by, "force": force }),
     )
     .await?;
-    if status == DeploymentStatus::Pending && !claimed {
-        cancel_pending(connection, id, by).await?;
+    let message = format!("cancelled by {by} before it began");
+    if run_ends::cancel_unstarted(connection, id, &message).await? {
         return Ok(CancelOutcome::Cancelled);
     }
     changes_one(
@@ -375,7 +370,7 @@ pub async fn request_cancel(
         "WITH told AS ( \
              UPDATE admiral.runs SET cancel_requested_at = coalesce(cancel_requested_at, now()), \
                     cancel_force = cancel_force OR $2 \
-             WHERE deployment_id = $1 AND status IN ('pending', 'running') RETURNING id) \
+             WHERE deployment_id = $1 AND status = 'running' RETURNING id) \
          SELECT pg_notify($3, id::text) FROM told",
     )
     .bind(id)
@@ -384,39 +379,6 @@ pub async fn request_cancel(
     .execute(connection)
     .await?;
     Ok(CancelOutcome::Requested { force })
-}
-
-async fn cancel_pending(connection: &mut Connection, id: DeploymentId, by: &str) -> Result<(), StoreError> {
-    let message = format!("cancelled by {by} before it began");
-    let finished = json!({
-        "status": DeploymentStatus::Cancelled, "reason": Reason::CancelledByUser, "message": message,
-    });
-    let position = events::append_own(connection, id, own::DEPLOYMENT_FINISHED, &finished).await?;
-    sqlx::query(
-        "UPDATE admiral.deployment_servers SET status = 'cancelled', position = $2, finished_at = now() \
-         WHERE deployment_id = $1 AND status = 'pending'",
-    )
-    .bind(id)
-    .bind(position)
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query(
-        "UPDATE admiral.runs SET status = 'finished', cancel_requested_at = now(), finished_at = now() \
-         WHERE deployment_id = $1 AND status = 'pending'",
-    )
-    .bind(id)
-    .execute(&mut *connection)
-    .await?;
-    let changed = sqlx::query(
-        "UPDATE admiral.deployments SET status = 'cancelled', reason = 'cancelled_by_user', message = $2, \
-             cancel_requested_at = now(), finished_at = now(), pending = 0, cancelled = total \
-         WHERE id = $1 AND status = 'pending'",
-    )
-    .bind(id)
-    .bind(message)
-    .execute(connection)
-    .await?;
-    changes_one(changed.rows_affected())
 }
 
 fn changes_one(rows: u64) -> Result<(), StoreError> {

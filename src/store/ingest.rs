@@ -1,16 +1,12 @@
 //! Storing what a run reports: events, rows and offsets together, so that nothing is lost or doubled whatever dies between.
 
-use super::{Connection, StoreError, events};
+use super::{
+    Connection, StoreError, events,
+    run_ends::{self, RunEnding},
+};
 use crate::{
-    domain::{
-        DeploymentId, RunId, WorkerId,
-        deployment::{HostCounts, Reason},
-        event::own,
-    },
-    events::{
-        fold::{HostState, TaskSeen},
-        summary::Outcome,
-    },
+    domain::{DeploymentId, RunId, WorkerId, deployment::HostCounts, event::own},
+    events::fold::{FoldMarks, HostState, TaskSeen},
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
@@ -59,6 +55,8 @@ pub struct IngestBatch {
     pub deployment_id: DeploymentId,
     /// The run.
     pub run_id: RunId,
+    /// The slice of the deployment that it carries out: whose rows they are.
+    pub slice: i32,
     /// Who stores: only the run's owner may.
     pub worker: WorkerId,
     /// Bytes of the event file stored before, and with this batch.
@@ -71,8 +69,10 @@ pub struct IngestBatch {
     pub tasks: Vec<(usize, TaskSeen)>,
     /// Rows that changed. A batch that changes rows holds an event, whose position they take.
     pub hosts: Vec<(String, HostState)>,
-    /// How many hosts stand where after this batch.
+    /// By how much this batch changes how many hosts stand where.
     pub counts: HostCounts,
+    /// How far the run's events are folded in after this batch.
+    pub marks: FoldMarks,
     /// Output as it is to be stored.
     pub output: Vec<u8>,
     /// Troubles to show with the deployment.
@@ -83,12 +83,29 @@ pub struct IngestBatch {
 ///
 /// Fails with [`StoreError::WrongState`] when the run is no longer the worker's or its offsets have moved on.
 pub async fn write_batch(connection: &mut Connection, batch: &IngestBatch) -> Result<i64, StoreError> {
+    write(connection, batch, None).await
+}
+
+/// Stores a run's last batch, ends the run and, when no other run of its deployment goes on, the deployment, with an event that says
+/// so. Must run inside a transaction; fails as [`write_batch`] does.
+pub async fn write_last_batch(
+    connection: &mut Connection,
+    batch: &IngestBatch,
+    ending: &RunEnding,
+) -> Result<i64, StoreError> {
+    let part = run_ends::take_part(connection, batch.deployment_id, batch.run_id, &ending.outcome).await?;
+    let position = write(connection, batch, Some(&part.event(batch.slice, ending))).await?;
+    run_ends::finish(connection, batch, ending, &part).await?;
+    Ok(position)
+}
+
+async fn write(connection: &mut Connection, batch: &IngestBatch, last: Option<&NewEvent>) -> Result<i64, StoreError> {
     // First of all, because it locks: positions are gapless and in the order of commits.
-    let count = batch.events.len() as i64;
+    let count = batch.events.len() as i64 + i64::from(last.is_some());
     let (position, output_bytes) = advance(connection, batch, count).await?;
     let first = position - count + 1;
     move_offsets(connection, batch).await?;
-    copy_events(connection, batch, first).await?;
+    copy_events(connection, batch, last, first).await?;
     upsert_tasks(connection, batch, first).await?;
     upsert_hosts(connection, batch, position).await?;
     if !batch.output.is_empty() {
@@ -106,13 +123,14 @@ pub async fn write_batch(connection: &mut Connection, batch: &IngestBatch) -> Re
     Ok(position)
 }
 
-/// Moves a deployment's position, size of output, counts and warnings on.
+/// Moves a deployment's position, size of output, counts and warnings on. Several runs may do so: each adds what it changed.
 async fn advance(connection: &mut Connection, batch: &IngestBatch, count: i64) -> Result<(i64, i64), StoreError> {
     let counts = &batch.counts;
     sqlx::query_as(
         "UPDATE admiral.deployments SET event_position = event_position + $2, output_bytes = output_bytes + $3, \
-             total = $4, pending = $5, running = $6, successful = $7, failed = $8, unreachable = $9, skipped = $10, \
-             cancelled = $11, changed = $12, \
+             total = total + $4, pending = pending + $5, running = running + $6, successful = successful + $7, \
+             failed = failed + $8, unreachable = unreachable + $9, skipped = skipped + $10, cancelled = cancelled + $11, \
+             changed = changed + $12, \
              warnings = CASE WHEN jsonb_array_length(warnings) < $14 THEN warnings || to_jsonb($13::text[]) ELSE warnings END \
          WHERE id = $1 RETURNING event_position, output_bytes",
     )
@@ -137,7 +155,7 @@ async fn advance(connection: &mut Connection, batch: &IngestBatch, count: i64) -
 
 async fn move_offsets(connection: &mut Connection, batch: &IngestBatch) -> Result<(), StoreError> {
     let changed = sqlx::query(
-        "UPDATE admiral.runs SET spool_offset = $4, output_offset = $6 \
+        "UPDATE admiral.runs SET spool_offset = $4, output_offset = $6, last_seq = $7, events_seen = $8, stats_seen = $9 \
          WHERE id = $1 AND owner = $2 AND status = 'running' AND spool_offset = $3 AND output_offset = $5",
     )
     .bind(batch.run_id)
@@ -146,6 +164,9 @@ async fn move_offsets(connection: &mut Connection, batch: &IngestBatch) -> Resul
     .bind(batch.spool_offset.1 as i64)
     .bind(batch.output_offset.0 as i64)
     .bind(batch.output_offset.1 as i64)
+    .bind(batch.marks.last_seq as i64)
+    .bind(batch.marks.events_seen as i64)
+    .bind(batch.marks.stats_seen)
     .execute(connection)
     .await?;
     if changed.rows_affected() == 1 {
@@ -158,12 +179,17 @@ async fn move_offsets(connection: &mut Connection, batch: &IngestBatch) -> Resul
 }
 
 /// `COPY` is several times as fast as `INSERT` and has no limit on the number of rows.
-async fn copy_events(connection: &mut Connection, batch: &IngestBatch, first: i64) -> Result<(), StoreError> {
-    if batch.events.is_empty() {
+async fn copy_events(
+    connection: &mut Connection,
+    batch: &IngestBatch,
+    last: Option<&NewEvent>,
+    first: i64,
+) -> Result<(), StoreError> {
+    if batch.events.is_empty() && last.is_none() {
         return Ok(());
     }
     let mut text = String::with_capacity(batch.events.iter().map(|event| event.payload.len() + 200).sum());
-    for (event, position) in batch.events.iter().zip(first..) {
+    for (event, position) in batch.events.iter().chain(last).zip(first..) {
         let at = event.recorded_at.to_rfc3339_opts(SecondsFormat::Micros, true);
         // Writing to a `String` does not fail.
         let _ = write!(text, "{}\t{position}\t{}\t{at}\t", batch.deployment_id, batch.run_id);
@@ -240,17 +266,24 @@ async fn upsert_hosts(connection: &mut Connection, batch: &IngestBatch, position
     let numbers = |of: fn(&HostState) -> i32| batch.hosts.iter().map(|(_, state)| of(state)).collect::<Vec<_>>();
     let hosts = &batch.hosts;
     sqlx::query(
-        "INSERT INTO admiral.deployment_servers AS old (deployment_id, position, host, status, changed, current_task, \
+        "INSERT INTO admiral.deployment_servers (deployment_id, position, slice, host, status, changed, current_task, \
              error_message, started_at, finished_at, ok_count, changed_count, failed_count, skipped_count, rescued_count, \
-             ignored_count, unreachable_count) \
-         SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[], $8::timestamptz[], \
-             $9::timestamptz[], $10::int[], $11::int[], $12::int[], $13::int[], $14::int[], $15::int[], $16::int[]) \
+             ignored_count, unreachable_count, last_event_at, errors) \
+         SELECT $1, $2, $17, host, status, changed, current_task, error_message, started_at, finished_at, ok, changed_count, \
+             failed, skipped, rescued, ignored, unreachable, last_event_at, \
+             coalesce(ARRAY(SELECT jsonb_array_elements_text(errors)), '{}') \
+         FROM unnest($3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[], $8::timestamptz[], \
+             $9::timestamptz[], $10::int[], $11::int[], $12::int[], $13::int[], $14::int[], $15::int[], $16::int[], \
+             $18::timestamptz[], $19::jsonb[]) \
+             AS new (host, status, changed, current_task, error_message, started_at, finished_at, ok, changed_count, failed, \
+                     skipped, rescued, ignored, unreachable, last_event_at, errors) \
          ON CONFLICT (deployment_id, slice, host) DO UPDATE SET position = excluded.position, status = excluded.status, \
              changed = excluded.changed, current_task = excluded.current_task, error_message = excluded.error_message, \
              started_at = excluded.started_at, finished_at = excluded.finished_at, ok_count = excluded.ok_count, \
              changed_count = excluded.changed_count, failed_count = excluded.failed_count, \
              skipped_count = excluded.skipped_count, rescued_count = excluded.rescued_count, \
-             ignored_count = excluded.ignored_count, unreachable_count = excluded.unreachable_count",
+             ignored_count = excluded.ignored_count, unreachable_count = excluded.unreachable_count, \
+             last_event_at = excluded.last_event_at, errors = excluded.errors",
     )
     .bind(batch.deployment_id)
     .bind(position)
@@ -268,81 +301,31 @@ async fn upsert_hosts(connection: &mut Connection, batch: &IngestBatch, position
     .bind(numbers(|state| state.counters.rescued))
     .bind(numbers(|state| state.counters.ignored))
     .bind(numbers(|state| state.counters.unreachable))
+    .bind(batch.slice)
+    .bind(hosts.iter().map(|(_, state)| state.last_event_at).collect::<Vec<_>>())
+    // An array of arrays of different lengths is none to PostgreSQL; most have no error at all.
+    .bind(
+        hosts
+            .iter()
+            .map(|(_, state)| (!state.errors.is_empty()).then(|| json!(state.errors)))
+            .collect::<Vec<_>>(),
+    )
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// The event that ends a deployment; it goes into the last batch, whose rows take its position.
-pub fn finished_event(outcome: &Outcome, at: DateTime<Utc>) -> NewEvent {
-    let payload = json!({ "status": outcome.status, "reason": outcome.reason, "message": outcome.message });
-    NewEvent::own(own::DEPLOYMENT_FINISHED, &payload, at)
-}
-
-/// Ends a run and, since it has only the one, its deployment. Must run inside the transaction of the last batch, or for a
-/// run that could not be started, of one that holds only [`finished_event`].
-pub async fn finish_run(
-    connection: &mut Connection,
-    batch: &IngestBatch,
-    exit_code: Option<i32>,
-    outcome: &Outcome,
-) -> Result<(), StoreError> {
-    let deployment = sqlx::query(
-        "UPDATE admiral.deployments SET status = $2, reason = $3, message = $4, finished_at = now() \
-         WHERE id = $1 AND status = 'running'",
-    )
-    .bind(batch.deployment_id)
-    .bind(outcome.status.as_str())
-    .bind(outcome.reason.map(Reason::as_str))
-    .bind(outcome.message.as_deref())
-    .execute(&mut *connection)
-    .await?;
-    let run = sqlx::query(
-        "UPDATE admiral.runs SET status = 'finished', exit_code = $3, finished_at = now(), owner = NULL, \
-             lease_expires_at = NULL \
-         WHERE id = $1 AND owner = $2 AND status = 'running'",
-    )
-    .bind(batch.run_id)
-    .bind(batch.worker)
-    .bind(exit_code)
-    .execute(connection)
-    .await?;
-    if deployment.rows_affected() == 1 && run.rows_affected() == 1 {
-        Ok(())
-    } else {
-        Err(StoreError::WrongState("the run or its deployment has already ended"))
-    }
-}
-
-/// The names of a deployment's hosts that were frozen at launch, for folding its events from the beginning.
-pub async fn list_frozen_hosts(
+/// The names of a slice's hosts, and those of their servers that still exist.
+pub async fn list_hosts(
     connection: &mut Connection,
     deployment_id: DeploymentId,
+    slice: i32,
 ) -> Result<Vec<(String, Option<uuid::Uuid>)>, StoreError> {
-    Ok(
-        sqlx::query_as("SELECT host, server_id FROM admiral.deployment_servers WHERE deployment_id = $1 ORDER BY host")
-            .bind(deployment_id)
-            .fetch_all(connection)
-            .await?,
-    )
-}
-
-/// Payloads of a run's stored events with a position above `after`, in order, at most `limit` of them.
-pub async fn list_run_payloads(
-    connection: &mut Connection,
-    deployment_id: DeploymentId,
-    run_id: RunId,
-    after: i64,
-    limit: i64,
-) -> Result<Vec<(i64, String)>, StoreError> {
     Ok(sqlx::query_as(
-        "SELECT position, payload::text FROM admiral.deployment_events \
-         WHERE deployment_id = $1 AND run_id = $2 AND position > $3 ORDER BY position LIMIT $4",
+        "SELECT host, server_id FROM admiral.deployment_servers WHERE deployment_id = $1 AND slice = $2 ORDER BY host",
     )
     .bind(deployment_id)
-    .bind(run_id)
-    .bind(after)
-    .bind(limit)
+    .bind(slice)
     .fetch_all(connection)
     .await?)
 }

@@ -1,10 +1,12 @@
 //! SQL and nothing else: the only user of `sqlx`. Functions take `&mut Connection`; row structs stay private.
 
 pub mod audit;
+pub mod claims;
 pub mod database;
 pub mod deployment_servers;
 pub mod deployments;
 pub mod events;
+pub mod folds;
 pub mod host_keys;
 pub mod ingest;
 pub mod keys;
@@ -13,10 +15,13 @@ pub mod notifications;
 pub mod output;
 pub mod partitions;
 pub mod playbooks;
+pub mod retention;
+pub mod run_ends;
 pub mod run_targets;
 pub mod runs;
 pub mod servers;
 pub mod sessions;
+pub mod settings;
 pub mod tokens;
 pub mod users;
 pub mod vault_keys;

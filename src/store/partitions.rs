@@ -16,7 +16,8 @@ impl PartitionedTable {
     /// All of them.
     pub const ALL: [Self; 2] = [Self::Events, Self::Output];
 
-    const fn name(self) -> &'static str {
+    /// The table's name in the schema `admiral`.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Events => "deployment_events",
             Self::Output => "deployment_output",
@@ -64,6 +65,41 @@ pub async fn ensure_partition(
     .execute(connection)
     .await?;
     Ok(true)
+}
+
+/// One partition and its size.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Partition {
+    /// The name in the schema `admiral`.
+    pub name: String,
+    /// The day (UTC) whose rows it holds; `None` for the default partition.
+    pub day: Option<NaiveDate>,
+    /// Bytes on disk, indexes included.
+    pub bytes: i64,
+}
+
+/// The partitions of `table`, oldest first, the default one last.
+pub async fn list_partitions(
+    connection: &mut Connection,
+    table: PartitionedTable,
+) -> Result<Vec<Partition>, StoreError> {
+    // A partition that is dropped meanwhile has no size any more.
+    Ok(sqlx::query_as(
+        "SELECT c.relname::text AS name, to_date(substring(c.relname FROM '_([0-9]{8})$'), 'YYYYMMDD') AS day, \
+                coalesce(pg_total_relation_size(c.oid), 0) AS bytes \
+         FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \
+         WHERE i.inhparent = ('admiral.' || $1)::regclass ORDER BY day NULLS LAST, name",
+    )
+    .bind(table.name())
+    .fetch_all(connection)
+    .await?)
+}
+
+/// Bytes on disk of the whole database.
+pub async fn database_bytes(connection: &mut Connection) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar("SELECT pg_database_size(current_database())")
+        .fetch_one(connection)
+        .await?)
 }
 
 /// How many partitions there are, the default ones included.

@@ -20,16 +20,18 @@ impl RunTarget {
     }
 }
 
-/// The hosts of a deployment whose servers still exist, by name.
+/// The hosts of a deployment's slice whose servers still exist, by name.
 pub async fn list_targets(
     connection: &mut Connection,
     deployment_id: DeploymentId,
+    slice: i32,
 ) -> Result<Vec<RunTarget>, StoreError> {
     let hosts: Vec<(String, ServerId)> = sqlx::query_as(
         "SELECT host, server_id FROM admiral.deployment_servers \
-         WHERE deployment_id = $1 AND server_id IS NOT NULL ORDER BY host",
+         WHERE deployment_id = $1 AND slice = $2 AND server_id IS NOT NULL ORDER BY host",
     )
     .bind(deployment_id)
+    .bind(slice)
     .fetch_all(&mut *connection)
     .await?;
     let ids: Vec<ServerId> = hosts.iter().map(|(_, id)| *id).collect();

@@ -1,7 +1,8 @@
 //! Runs: who carries them out, and for how long that holds. All times are the database's, so that workers need not agree on one.
 
 use super::{Connection, StoreError, events};
-use crate::domain::{DeploymentId, RunId, WorkerId, event::own};
+use crate::domain::{DeploymentId, RunId, WorkerId, event::own, run::Run};
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::FromRow;
 use std::{
@@ -17,6 +18,8 @@ pub struct OwnedRun {
     pub id: RunId,
     /// The deployment it carries out.
     pub deployment_id: DeploymentId,
+    /// The slice of it.
+    pub slice: i32,
     /// Its folder on the machine of its worker.
     pub folder: PathBuf,
     /// Bytes of the event file that are stored.
@@ -38,6 +41,7 @@ pub struct CancelState {
 struct RunRow {
     id: Uuid,
     deployment_id: Uuid,
+    slice: i32,
     run_folder: Option<String>,
     spool_offset: i64,
     output_offset: i64,
@@ -48,6 +52,7 @@ impl From<RunRow> for OwnedRun {
         Self {
             id: row.id,
             deployment_id: row.deployment_id,
+            slice: row.slice,
             folder: PathBuf::from(row.run_folder.unwrap_or_default()),
             spool_offset: row.spool_offset as u64,
             output_offset: row.output_offset as u64,
@@ -55,13 +60,19 @@ impl From<RunRow> for OwnedRun {
     }
 }
 
-const COLUMNS: &str = "id, deployment_id, run_folder, spool_offset, output_offset";
+const COLUMNS: &str = "id, deployment_id, slice, run_folder, spool_offset, output_offset";
 
-/// Makes a worker known.
-pub async fn register_worker(connection: &mut Connection, worker: WorkerId, name: &str) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO admiral.workers (id, name) VALUES ($1, $2)")
+/// Makes a worker known that carries out `max_runs` at a time.
+pub async fn register_worker(
+    connection: &mut Connection,
+    worker: WorkerId,
+    name: &str,
+    max_runs: i32,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO admiral.workers (id, name, max_runs) VALUES ($1, $2, $3)")
         .bind(worker)
         .bind(name)
+        .bind(max_runs)
         .execute(connection)
         .await?;
     Ok(())
@@ -76,26 +87,26 @@ pub async fn remove_worker(connection: &mut Connection, worker: WorkerId) -> Res
     Ok(())
 }
 
-/// Claims the oldest run that waits, or whose worker went away before it started it. Its folder will be
-/// `runs_folder/ID`.
-pub async fn claim_next(
+/// Gives a run that waits, or whose worker went away before it started it, to a worker; `None` when somebody else has hold of it.
+pub(super) async fn claim(
     connection: &mut Connection,
+    run: RunId,
     worker: WorkerId,
     lease: Duration,
     runs_folder: &Path,
 ) -> Result<Option<OwnedRun>, StoreError> {
     let row: Option<RunRow> = sqlx::query_as(&format!(
         "UPDATE admiral.runs SET owner = $1, lease_expires_at = now() + make_interval(secs => $2), \
-             run_folder = $3 || '/' || id::text \
+             run_folder = $3 || '/' || id::text, worker_name = (SELECT name FROM admiral.workers WHERE id = $1) \
          WHERE id = (SELECT id FROM admiral.runs \
-                     WHERE status = 'pending' AND (owner IS NULL OR lease_expires_at < now()) \
-                     ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED) \
-           AND status = 'pending' \
+                     WHERE id = $4 AND status = 'pending' AND (owner IS NULL OR lease_expires_at < now()) \
+                     FOR UPDATE SKIP LOCKED) \
          RETURNING {COLUMNS}"
     ))
     .bind(worker)
     .bind(lease.as_secs_f64())
     .bind(runs_folder.to_string_lossy())
+    .bind(run)
     .fetch_optional(connection)
     .await?;
     Ok(row.map(Into::into))
@@ -142,7 +153,7 @@ pub async fn list_cancelled(
         .collect())
 }
 
-/// Begins a claimed run and its deployment. Must run inside a transaction.
+/// Begins a claimed run, and its deployment with the first one. Must run inside a transaction.
 ///
 /// Fails with [`StoreError::WrongState`] when the run was cancelled, or claimed by another worker, in the meantime.
 pub async fn mark_started(
@@ -151,34 +162,43 @@ pub async fn mark_started(
     worker: WorkerId,
     isolation: &str,
 ) -> Result<DeploymentId, StoreError> {
-    let row: Option<(Uuid,)> = sqlx::query_as(
+    let row: Option<(Uuid, i32)> = sqlx::query_as(
         "UPDATE admiral.runs SET status = 'running', started_at = now(), isolation = $3 \
-         WHERE id = $1 AND owner = $2 AND status = 'pending' RETURNING deployment_id",
+         WHERE id = $1 AND owner = $2 AND status = 'pending' RETURNING deployment_id, slice",
     )
     .bind(run)
     .bind(worker)
     .bind(isolation)
     .fetch_optional(&mut *connection)
     .await?;
-    let Some((deployment_id,)) = row else {
+    let Some((deployment_id, slice)) = row else {
         return Err(StoreError::WrongState("the run is no longer this worker's to start"));
     };
     let changed = sqlx::query(
-        "UPDATE admiral.deployments SET status = 'running', started_at = now() WHERE id = $1 AND status = 'pending'",
+        "UPDATE admiral.deployments SET status = 'running', started_at = now(), waiting_for = '{}' \
+         WHERE id = $1 AND status = 'pending'",
     )
     .bind(deployment_id)
     .execute(&mut *connection)
     .await?;
-    if changed.rows_affected() != 1 {
-        return Err(StoreError::WrongState("the deployment is no longer pending"));
-    }
-    events::append_own(
-        connection,
-        deployment_id,
-        own::DEPLOYMENT_STARTED,
-        &json!({ "isolation": isolation }),
+    let (is_running, runs): (bool, i64) = sqlx::query_as(
+        "SELECT d.status = 'running', (SELECT count(*) FROM admiral.runs r WHERE r.deployment_id = d.id) \
+         FROM admiral.deployments d WHERE d.id = $1 FOR UPDATE",
     )
+    .bind(deployment_id)
+    .fetch_one(&mut *connection)
     .await?;
+    if !is_running {
+        return Err(StoreError::WrongState("the deployment has ended"));
+    }
+    if changed.rows_affected() == 1 {
+        let payload = json!({ "isolation": isolation });
+        events::append_own(connection, deployment_id, own::DEPLOYMENT_STARTED, &payload).await?;
+    }
+    if runs > 1 {
+        let payload = json!({ "slice": slice, "isolation": isolation });
+        events::append_own(connection, deployment_id, own::RUN_STARTED, &payload).await?;
+    }
     Ok(deployment_id)
 }
 
@@ -301,6 +321,55 @@ pub async fn list_unfinished(connection: &mut Connection) -> Result<Vec<RunId>, 
             .fetch_all(connection)
             .await?,
     )
+}
+
+#[derive(FromRow)]
+struct ListedRow {
+    id: Uuid,
+    slice: i32,
+    status: String,
+    worker_name: Option<String>,
+    isolation: Option<String>,
+    exit_code: Option<i32>,
+    outcome: Option<String>,
+    reason: Option<String>,
+    message: Option<String>,
+    started_at: Option<DateTime<Utc>>,
+    finished_at: Option<DateTime<Utc>>,
+}
+
+impl TryFrom<ListedRow> for Run {
+    type Error = StoreError;
+
+    fn try_from(row: ListedRow) -> Result<Self, StoreError> {
+        let outcome = row.outcome.map(|word| super::word(&word, "runs.outcome")).transpose()?;
+        let reason = row.reason.map(|word| super::word(&word, "runs.reason")).transpose()?;
+        Ok(Self {
+            id: row.id,
+            slice: row.slice,
+            status: super::word(&row.status, "runs.status")?,
+            worker: row.worker_name,
+            isolation: row.isolation,
+            exit_code: row.exit_code,
+            outcome,
+            reason,
+            message: row.message,
+            started_at: row.started_at,
+            finished_at: row.finished_at,
+        })
+    }
+}
+
+/// The runs of a deployment, by slice.
+pub async fn list_runs(connection: &mut Connection, deployment_id: DeploymentId) -> Result<Vec<Run>, StoreError> {
+    let rows: Vec<ListedRow> = sqlx::query_as(
+        "SELECT id, slice, status, worker_name, isolation, exit_code, outcome, reason, message, started_at, finished_at \
+         FROM admiral.runs WHERE deployment_id = $1 ORDER BY slice",
+    )
+    .bind(deployment_id)
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
 }
 
 /// Whether a run has ended.

@@ -4,13 +4,11 @@ use super::{
     FollowError, PrepareError, Shared, follow::Follower, pipeline::Pipeline, prepare, recover, redact::Redactor,
 };
 use crate::{
-    events::{
-        RunState,
-        summary::{EndReason, Outcome, RunEnd},
-    },
+    events::summary::{EndReason, Outcome, RunEnd},
     runner::{self, RunFolder},
     store::{
         StoreError, ingest,
+        run_ends::RunEnding,
         runs::{self, CancelState, OwnedRun},
     },
 };
@@ -78,8 +76,8 @@ pub(super) async fn begin(shared: &Shared, run: OwnedRun, cancel: watch::Receive
         Err(error) => {
             tracing::error!(%error, run = %id, "a supervisor could not be started");
             let end = ended(shared, EndReason::SpawnFailed, format!("failed to {error}"));
-            let (batch, outcome) = pipeline.take_last_batch(&end, shared.clock.now());
-            store_end(shared, &batch, &outcome).await;
+            let (batch, ending) = pipeline.take_last_batch(&end, shared.clock.now());
+            store_end(shared, &batch, &ending).await;
             if let Err(error) = prepared.folder.remove() {
                 tracing::warn!(%error, run = %id, "a run folder could not be removed");
             }
@@ -146,23 +144,14 @@ async fn give_back(shared: &Shared, run: &OwnedRun) {
 async fn refuse(shared: &Shared, run: OwnedRun, error: &PrepareError) {
     let id = run.id;
     let refused = async {
-        let hosts = {
-            let mut connection = shared.database.acquire().await?;
-            ingest::list_frozen_hosts(&mut connection, run.deployment_id).await?
-        };
-        let mut pipeline = Pipeline::new(
-            run,
-            shared.id,
-            RunState::new(hosts.into_iter().map(|(host, _)| host)),
-            Redactor::default(),
-        );
+        let state = recover::rebuild(shared, &run).await?;
+        let mut pipeline = Pipeline::new(run, shared.id, state, Redactor::default());
         pipeline.refuse(Outcome::failed(error.reason(), error.message()));
         let end = ended(shared, EndReason::SpawnFailed, error.message());
-        let (batch, outcome) = pipeline.take_last_batch(&end, shared.clock.now());
+        let (batch, ending) = pipeline.take_last_batch(&end, shared.clock.now());
         let mut transaction = shared.database.begin().await?;
         runs::mark_started(&mut transaction, id, shared.id, shared.config.isolation.as_str()).await?;
-        ingest::write_batch(&mut transaction, &batch).await?;
-        ingest::finish_run(&mut transaction, &batch, None, &outcome).await?;
+        ingest::write_last_batch(&mut transaction, &batch, &ending).await?;
         transaction.commit().await.map_err(StoreError::from)
     };
     if let Err(error) = refused.await {
@@ -170,11 +159,10 @@ async fn refuse(shared: &Shared, run: OwnedRun, error: &PrepareError) {
     }
 }
 
-async fn store_end(shared: &Shared, batch: &ingest::IngestBatch, outcome: &Outcome) {
+async fn store_end(shared: &Shared, batch: &ingest::IngestBatch, ending: &RunEnding) {
     let stored = async {
         let mut transaction = shared.database.begin().await?;
-        ingest::write_batch(&mut transaction, batch).await?;
-        ingest::finish_run(&mut transaction, batch, None, outcome).await?;
+        ingest::write_last_batch(&mut transaction, batch, ending).await?;
         transaction.commit().await.map_err(StoreError::from)
     };
     if let Err(error) = stored.await {

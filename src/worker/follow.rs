@@ -5,12 +5,13 @@
 use super::{FollowError, Shared, host_keys, pipeline::Pipeline};
 use crate::{
     domain::deployment::HostStatus,
-    events::summary::{EndReason, Outcome, RunEnd},
+    events::summary::{EndReason, RunEnd},
     process::{ProcessIdentity, boot_id},
     runner::{self, ExitReason, RunFolder, Tail, TailWaker},
     store::{
         StoreError,
         ingest::{self, IngestBatch},
+        run_ends::RunEnding,
         run_targets,
         runs::{self, CancelState},
     },
@@ -202,8 +203,8 @@ impl Follower<'_> {
             tracing::warn!(%error, run = %self.pipeline.run().id, "new host keys could not be stored");
         }
         self.touch_last_seen().await;
-        let (batch, outcome) = self.pipeline.take_last_batch(end, self.shared.clock.now());
-        self.store(batch, Some((&outcome, end.exit_code))).await
+        let (batch, ending) = self.pipeline.take_last_batch(end, self.shared.clock.now());
+        self.store(batch, Some(&ending)).await
     }
 
     async fn touch_last_seen(&self) {
@@ -225,7 +226,7 @@ impl Follower<'_> {
 
     /// Stores a batch however long the database is away. Offsets and rows commit together, so that trying again doubles
     /// nothing.
-    async fn store(&self, mut batch: IngestBatch, end: Option<(&Outcome, Option<i32>)>) -> Result<(), FollowError> {
+    async fn store(&self, mut batch: IngestBatch, end: Option<&RunEnding>) -> Result<(), FollowError> {
         let mut pause = FIRST_RETRY;
         let mut reduced = false;
         loop {
@@ -255,12 +256,12 @@ impl Follower<'_> {
         }
     }
 
-    async fn try_store(&self, batch: &IngestBatch, end: Option<(&Outcome, Option<i32>)>) -> Result<(), StoreError> {
+    async fn try_store(&self, batch: &IngestBatch, end: Option<&RunEnding>) -> Result<(), StoreError> {
         let mut transaction = self.shared.database.begin().await?;
-        ingest::write_batch(&mut transaction, batch).await?;
-        if let Some((outcome, exit_code)) = end {
-            ingest::finish_run(&mut transaction, batch, exit_code, outcome).await?;
-        }
+        match end {
+            Some(ending) => ingest::write_last_batch(&mut transaction, batch, ending).await?,
+            None => ingest::write_batch(&mut transaction, batch).await?,
+        };
         transaction.commit().await.map_err(StoreError::from)
     }
 

@@ -23,7 +23,7 @@ pub(super) async fn learn(shared: &Shared, folder: &RunFolder, run: &OwnedRun) -
         return Ok(());
     }
     let mut connection = shared.database.acquire().await?;
-    let targets = run_targets::list_targets(&mut connection, run.deployment_id).await?;
+    let targets = run_targets::list_targets(&mut connection, run.deployment_id, run.slice).await?;
     let met = match_servers(&text, &targets);
     if met.is_empty() {
         return Ok(());

@@ -19,6 +19,7 @@ use crate::{
     runner::Isolation,
     store::{
         Database, StoreError,
+        claims::{self, ClaimTerms},
         notifications::{Listener, Notification},
         runs::{self, CancelState, OwnedRun},
     },
@@ -221,7 +222,8 @@ impl Engine {
         let config = &shared.config;
         if !self.registered {
             let mut connection = shared.database.acquire().await?;
-            runs::register_worker(&mut connection, shared.id, &config.name).await?;
+            let max_runs = i32::try_from(config.max_runs).unwrap_or(i32::MAX);
+            runs::register_worker(&mut connection, shared.id, &config.name, max_runs).await?;
             self.registered = true;
         }
         if is_due(self.heartbeat_at, config.lease / 3) {
@@ -240,12 +242,24 @@ impl Engine {
         }
         self.pass_cancels_on().await?;
         while self.running.len() < config.max_runs {
-            let mut connection = shared.database.acquire().await?;
-            let claimed = runs::claim_next(&mut connection, shared.id, config.lease, &config.runs_folder()).await?;
-            let Some(run) = claimed else { break };
+            let Some(run) = self.claim().await? else { break };
             self.start(run, false);
         }
         Ok(())
+    }
+
+    async fn claim(&self) -> Result<Option<OwnedRun>, StoreError> {
+        let config = &self.shared.config;
+        let runs_folder = config.runs_folder();
+        let terms = ClaimTerms {
+            worker: self.shared.id,
+            lease: config.lease,
+            runs_folder: &runs_folder,
+        };
+        let mut transaction = self.shared.database.begin().await?;
+        let claimed = claims::claim_next(&mut transaction, &terms).await?;
+        transaction.commit().await?;
+        Ok(claimed)
     }
 
     fn busy_with(&self) -> Vec<RunId> {

@@ -9,7 +9,8 @@ use crate::{
         summary::{Outcome, RunEnd},
     },
     store::{
-        ingest::{IngestBatch, NewEvent, finished_event},
+        ingest::{IngestBatch, NewEvent},
+        run_ends::RunEnding,
         runs::OwnedRun,
     },
 };
@@ -34,6 +35,8 @@ pub struct Pipeline {
     output_consumed: u64,
     /// What is stored: offsets of the event file and of the output file.
     stored: (u64, u64),
+    /// How many hosts stand where, as stored.
+    stored_counts: HostCounts,
     events: Vec<NewEvent>,
     tasks: Vec<(usize, TaskSeen)>,
     output: Vec<u8>,
@@ -50,6 +53,7 @@ impl Pipeline {
             parser: LineParser::new(run.spool_offset),
             output_consumed: run.output_offset,
             stored: (run.spool_offset, run.output_offset),
+            stored_counts: state.counts(),
             run,
             worker,
             state,
@@ -100,8 +104,8 @@ impl Pipeline {
         (moved || !self.events.is_empty()).then(|| self.batch())
     }
 
-    /// The last batch: whatever is left of the files, the end of every host, and the deployment's.
-    pub fn take_last_batch(&mut self, end: &RunEnd, now: DateTime<Utc>) -> (IngestBatch, Outcome) {
+    /// The last batch: whatever is left of the files and the end of every host, and how the run ended.
+    pub fn take_last_batch(&mut self, end: &RunEnd, now: DateTime<Utc>) -> (IngestBatch, RunEnding) {
         if let Some(line) = self.parser.finish() {
             self.take_line(line, now);
         }
@@ -114,9 +118,12 @@ impl Pipeline {
             );
         }
         let folded = self.state.finish(end);
-        let outcome = self.refused.take().unwrap_or(folded);
-        self.events.push(finished_event(&outcome, now));
-        (self.batch(), outcome)
+        let ending = RunEnding {
+            outcome: self.refused.take().unwrap_or(folded),
+            exit_code: end.exit_code,
+            at: now,
+        };
+        (self.batch(), ending)
     }
 
     /// Shows a trouble with the deployment.
@@ -138,16 +145,19 @@ impl Pipeline {
     fn batch(&mut self) -> IngestBatch {
         let consumed = (self.parser.consumed(), self.output_consumed);
         let changes = self.state.take_changes();
+        let counts = self.state.counts();
         let batch = IngestBatch {
             deployment_id: self.run.deployment_id,
             run_id: self.run.id,
+            slice: self.run.slice,
             worker: self.worker,
             spool_offset: (self.stored.0, consumed.0),
             output_offset: (self.stored.1, consumed.1),
             events: std::mem::take(&mut self.events),
             tasks: std::mem::take(&mut self.tasks),
             hosts: changes.hosts,
-            counts: self.state.counts(),
+            counts: counts - self.stored_counts,
+            marks: self.state.marks(),
             output: std::mem::take(&mut self.output),
             warnings: std::mem::take(&mut self.warnings)
                 .into_iter()
@@ -155,6 +165,7 @@ impl Pipeline {
                 .collect(),
         };
         self.stored = consumed;
+        self.stored_counts = counts;
         batch
     }
 

@@ -110,8 +110,8 @@ async fn load(database: &Database, vault: &Vault, run: &OwnedRun) -> Result<Mate
     let deployment = deployments::get_deployment(&mut connection, run.deployment_id).await?;
     let frozen = deployments::get_frozen(&mut connection, run.deployment_id).await?;
     let files = playbooks::load_version_files(&mut connection, frozen.playbook_version_id).await?;
-    let targets = run_targets::list_targets(&mut connection, run.deployment_id).await?;
-    let hosts = crate::store::ingest::list_frozen_hosts(&mut connection, run.deployment_id).await?;
+    let targets = run_targets::list_targets(&mut connection, run.deployment_id, run.slice).await?;
+    let hosts = crate::store::ingest::list_hosts(&mut connection, run.deployment_id, run.slice).await?;
     let present: BTreeSet<&str> = targets.iter().map(|target| target.host.as_str()).collect();
     let missing = hosts
         .into_iter()

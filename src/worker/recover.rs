@@ -3,17 +3,14 @@
 use super::{FollowError, Shared, redact::Redactor, secrets::RunSecrets};
 use crate::{
     domain::RunId,
-    events::{RunState, WireEvent},
+    events::RunState,
     runner::{RunFolder, sweep_secrets},
     store::{
-        StoreError, ingest, run_targets,
+        StoreError, folds, run_targets,
         runs::{self, OwnedRun},
     },
 };
 use std::collections::BTreeSet;
-
-/// Events read at a time.
-const PAGE: i64 = 5000;
 
 /// Takes over the runs of this machine, and those of workers that are gone for good.
 pub(super) async fn take_over(
@@ -65,31 +62,16 @@ pub(super) async fn sweep(shared: &Shared) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Folds a run's stored events again.
+/// The state of a run as its rows hold it.
 pub(super) async fn rebuild(shared: &Shared, run: &OwnedRun) -> Result<RunState, StoreError> {
     let mut connection = shared.database.acquire().await?;
-    let hosts = ingest::list_frozen_hosts(&mut connection, run.deployment_id).await?;
-    let mut state = RunState::new(hosts.into_iter().map(|(host, _)| host));
-    let mut after = 0;
-    loop {
-        let page = ingest::list_run_payloads(&mut connection, run.deployment_id, run.id, after, PAGE).await?;
-        let Some((last, _)) = page.last() else { break };
-        after = *last;
-        for (_, payload) in &page {
-            // Admiral's own notes are not of the plugin's format and say nothing about hosts.
-            if let Ok(event) = WireEvent::from_line(payload) {
-                state.apply(&event);
-            }
-        }
-    }
-    state.take_changes();
-    Ok(state)
+    folds::load_fold(&mut connection, run.deployment_id, run.id).await
 }
 
 /// What must not be stored. Without it the run is not followed: better late than in the open.
 pub(super) async fn redactor(shared: &Shared, run: &OwnedRun) -> Result<Redactor, FollowError> {
     let mut connection = shared.database.acquire().await?;
-    let targets = run_targets::list_targets(&mut connection, run.deployment_id).await?;
+    let targets = run_targets::list_targets(&mut connection, run.deployment_id, run.slice).await?;
     let keys: BTreeSet<_> = targets
         .iter()
         .filter_map(run_targets::RunTarget::private_key_id)

@@ -12,7 +12,7 @@ use admiral::{
     worker::{pipeline::Pipeline, redact::Redactor},
 };
 use chrono::{DateTime, Utc};
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 const LEASE: Duration = Duration::from_secs(30);
 
@@ -35,11 +35,7 @@ impl Running {
         let test = TestDatabase::create().await;
         let launched = fleet::launch(&test.database, hosts, "x", |_| {}).await;
         let worker = new_id();
-        let mut connection = test.database.acquire().await.expect("a connection");
-        let run = runs::claim_next(&mut connection, worker, LEASE, Path::new("/runs"))
-            .await
-            .expect("claims")
-            .expect("one");
+        let run = fleet::claim(&test.database, worker, LEASE).await.expect("one");
         assert_eq!(run.id, launched.run_id);
         let mut transaction = test.database.begin().await.expect("a transaction");
         runs::mark_started(&mut transaction, run.id, worker, "none")
@@ -178,39 +174,4 @@ async fn whatever_a_line_holds_is_stored() {
     assert_eq!(rows[0].error_message.as_deref(), Some("nul \\ and tab"));
     let deployment = fleet::deployment(&running.test.database, id).await;
     assert_eq!(deployment.warnings.len(), 1);
-}
-
-#[tokio::test]
-async fn each_run_is_claimed_once_and_given_back_when_a_worker_goes_away() {
-    let test = TestDatabase::create().await;
-    for _ in 0..4 {
-        fleet::launch(&test.database, &["a"], "x", |_| {}).await;
-    }
-    let claim = async |worker, lease| {
-        let mut connection = test.database.acquire().await.expect("a connection");
-        runs::claim_next(&mut connection, worker, lease, Path::new("/runs"))
-            .await
-            .expect("claims")
-    };
-    let (one, two) = (new_id(), new_id());
-    let (a, b, c) = tokio::join!(claim(one, LEASE), claim(two, LEASE), claim(one, LEASE));
-    let mut claimed: Vec<_> = [a, b, c].into_iter().flatten().map(|run| run.id).collect();
-    // `SKIP LOCKED` may leave one behind for a moment; it is there at the next look.
-    while claimed.len() < 3 {
-        claimed.extend(claim(one, LEASE).await.map(|run| run.id));
-    }
-    claimed.sort_unstable();
-    claimed.dedup();
-    assert_eq!(claimed.len(), 3);
-    let last = claim(two, Duration::ZERO).await.expect("the fourth");
-    assert_eq!(
-        claim(one, LEASE).await.map(|run| run.id),
-        Some(last.id),
-        "its lease was over at once"
-    );
-    assert_eq!(claim(one, LEASE).await, None);
-    let mut connection = test.database.acquire().await.expect("a connection");
-    runs::release(&mut connection, one, None).await.expect("released");
-    drop(connection);
-    assert!(claim(two, LEASE).await.is_some());
 }

@@ -7,6 +7,7 @@ pub mod keys;
 pub mod playbooks;
 pub mod servers;
 pub mod session;
+pub mod settings;
 pub mod setup;
 pub mod stream;
 pub mod tokens;
@@ -26,6 +27,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(playbooks::router())
         .merge(servers::router())
         .merge(session::router())
+        .merge(settings::router())
         .merge(setup::router())
         .merge(stream::router())
         .merge(tokens::router())

@@ -2,19 +2,23 @@
 
 use admiral::{
     domain::{
-        DeploymentId, RunId, ServerId,
+        DeploymentId, RunId, ServerId, WorkerId,
         clock::new_id,
         deployment::{Deployment, DeploymentOptions, DeploymentServer, Launcher, Target},
         event::DeploymentEvent,
         playbook::{ManifestEntry, PlaybookFile, PlaybookOrigin},
     },
     store::{
-        Database, deployment_servers,
+        Database,
+        claims::{self, ClaimTerms},
+        deployment_servers,
         deployments::{self, NewDeployment, NewHost},
         events, playbooks,
+        runs::OwnedRun,
     },
 };
 use sha2::{Digest as _, Sha256};
+use std::{path::Path, time::Duration};
 
 /// A deployment that was just launched.
 #[derive(Debug, Clone, Copy)]
@@ -115,6 +119,19 @@ pub async fn launch(
         id: new.id,
         run_id: new.run_ids[0],
     }
+}
+
+/// Claims the next run, if there is one for this worker.
+pub async fn claim(database: &Database, worker: WorkerId, lease: Duration) -> Option<OwnedRun> {
+    let terms = ClaimTerms {
+        worker,
+        lease,
+        runs_folder: Path::new("/runs"),
+    };
+    let mut transaction = database.begin().await.expect("a transaction");
+    let claimed = claims::claim_next(&mut transaction, &terms).await.expect("claims");
+    transaction.commit().await.expect("committed");
+    claimed
 }
 
 /// The deployment as it stands.

@@ -10,3 +10,4 @@ pub mod processes;
 pub mod server;
 pub mod ssh_hosts;
 pub mod stage;
+pub mod workers;

@@ -124,6 +124,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/deployments/{id}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The runs that carry a deployment out, or did: one, or one for each slice. */
+        get: operations["list_deployment_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/deployments/{id}/servers": {
         parameters: {
             query?: never;
@@ -1505,6 +1522,54 @@ export interface components {
          * @enum {string}
          */
         Role: "admin" | "operator" | "viewer" | "auditor";
+        /** @description One run of a deployment. */
+        Run: {
+            /**
+             * Format: int32
+             * @description The exit code of `ansible-playbook`, when it exited.
+             */
+            exit_code?: number | null;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            finished_at?: string | null;
+            /**
+             * Format: uuid
+             * @description Identifies the run.
+             */
+            id: string;
+            /** @description How it is kept apart from the rest of the machine: `bwrap`, `none`; null before it began. */
+            isolation?: string | null;
+            /** @description Why, in words. */
+            message?: string | null;
+            outcome?: null | components["schemas"]["DeploymentStatus"];
+            reason?: null | components["schemas"]["Reason"];
+            /**
+             * Format: int32
+             * @description Which part of the servers is its own, counted from 0.
+             */
+            slice: number;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            started_at?: string | null;
+            /** @description Where it stands. */
+            status: components["schemas"]["RunStatus"];
+            /** @description The name of the worker that carries it out, or did. */
+            worker?: string | null;
+        };
+        /** @description All runs: at most one hundred. */
+        RunList: {
+            /** @description By slice. */
+            data: components["schemas"]["Run"][];
+        };
+        /**
+         * @description Where a run stands.
+         * @enum {string}
+         */
+        RunStatus: "pending" | "running" | "finished";
         /** @description A managed machine. */
         Server: {
             /** @description Such as `x86_64`. */
@@ -2159,6 +2224,52 @@ export interface operations {
             };
             /** @description There is nothing to retry */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_deployment_runs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The deployment's id, or its number */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

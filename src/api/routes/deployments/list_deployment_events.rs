@@ -11,6 +11,7 @@ use crate::{
     store::{
         deployments,
         events::{self, EventFilter},
+        retention,
     },
 };
 use axum::{Json, extract::State};
@@ -39,6 +40,9 @@ pub struct EventList {
     pub data: Vec<DeploymentEvent>,
     /// Where to go on; null when there is no more at present.
     pub next_after: Option<i64>,
+    /// Events up to this position were removed, because they are older than the setting `retention_days` or were when it was lower;
+    /// 0 when all are there.
+    pub removed_up_to: i64,
 }
 
 /// The events of a deployment.
@@ -71,11 +75,13 @@ pub(super) async fn list_deployment_events(
     };
     let mut connection = state.database.acquire().await?;
     let id = super::find(&mut connection, &id).await?;
-    deployments::get_deployment(&mut connection, id).await?;
+    let deployment = deployments::get_deployment(&mut connection, id).await?;
+    let removed_up_to = retention::removed_events(&mut connection, &deployment).await?;
     let page = events::list_after(&mut connection, id, after, limit, &filter).await?;
     let next_after = page.events.last().filter(|_| page.more).map(|event| event.position);
     Ok(Json(EventList {
         data: page.events,
         next_after,
+        removed_up_to,
     }))
 }

@@ -8,7 +8,7 @@ use crate::{
     },
     auth::policy::Action,
     domain::{DeploymentId, deployment::Deployment, text_enum::text_enum, validation::Validator},
-    store::{StoreError, deployments, output},
+    store::{StoreError, deployments, output, retention},
 };
 use axum::{
     Json,
@@ -18,7 +18,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use chrono::{DateTime, Utc};
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -67,8 +67,11 @@ pub struct OutputList {
     pub data: Vec<OutputChunk>,
     /// Where to go on; null when there is no more at present.
     pub next_after: Option<i64>,
-    /// Bytes stored so far.
+    /// Bytes stored so far, and removed since.
     pub total_bytes: i64,
+    /// Bytes at the beginning that were removed, because they are older than the setting `retention_days` or were when it was lower;
+    /// 0 when all are there.
+    pub removed_bytes: i64,
 }
 
 /// The raw output of a deployment.
@@ -102,10 +105,12 @@ pub(super) async fn list_deployment_output(
     let mut connection = state.database.acquire().await?;
     let id = super::find(&mut connection, &id).await?;
     let deployment = deployments::get_deployment(&mut connection, id).await?;
+    let removed_bytes = retention::removed_output(&mut connection, &deployment).await?;
     if query.format == Some(OutputFormat::Text) {
         drop(connection);
-        return Ok(download(state, &deployment, after));
+        return Ok(download(state, &deployment, after, removed_bytes));
     }
+    let after = after.max(removed_bytes);
     let chunks = output::list_after(&mut connection, id, after, limit).await?;
     let end = chunks
         .last()
@@ -117,6 +122,7 @@ pub(super) async fn list_deployment_output(
         data,
         next_after,
         total_bytes: deployment.output_bytes,
+        removed_bytes,
     })
     .into_response())
 }
@@ -164,9 +170,15 @@ fn broken_off(bytes: &[u8]) -> usize {
     }
 }
 
-fn download(state: AppState, deployment: &Deployment, after: i64) -> Response {
+fn download(state: AppState, deployment: &Deployment, after: i64, removed_bytes: i64) -> Response {
     let name = format!("attachment; filename=\"deployment-{}.log\"", deployment.number);
-    let body = Body::from_stream(stream::try_unfold((state, deployment.id, after), read_on));
+    // A file must not look as if it were all there is.
+    let gone = (after < removed_bytes).then(|| {
+        let gone = removed_bytes - after;
+        Ok(format!("[{gone} bytes of output are kept no longer]\n").into_bytes())
+    });
+    let rest = stream::try_unfold((state, deployment.id, after.max(removed_bytes)), read_on);
+    let body = Body::from_stream(stream::iter(gone).chain(rest));
     (
         [
             (header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()),

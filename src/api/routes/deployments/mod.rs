@@ -5,6 +5,7 @@ mod create_deployment;
 mod get_deployment;
 mod list_deployment_events;
 mod list_deployment_output;
+mod list_deployment_runs;
 mod list_deployment_servers;
 mod list_deployments;
 mod retry_deployment;
@@ -14,6 +15,7 @@ pub use cancel_deployment::CancelDeployment;
 pub use create_deployment::{CreateDeployment, SecretText};
 pub use list_deployment_events::EventList;
 pub use list_deployment_output::{OutputChunk, OutputFormat, OutputList};
+pub use list_deployment_runs::RunList;
 pub use list_deployment_servers::DeploymentServerList;
 pub use list_deployments::DeploymentList;
 pub use retry_deployment::RetryDeployment;
@@ -41,6 +43,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         ))
         .routes(routes!(get_deployment::get_deployment))
         .routes(routes!(list_deployment_servers::list_deployment_servers))
+        .routes(routes!(list_deployment_runs::list_deployment_runs))
         .routes(routes!(list_deployment_events::list_deployment_events))
         .routes(routes!(list_deployment_output::list_deployment_output))
         .routes(routes!(stream_deployment::stream_deployment))
