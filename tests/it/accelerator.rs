@@ -263,6 +263,7 @@ const CHECKED: &str = r#"
       ansible.builtin.command: "true"
       become: true
       become_method: "{{ method }}"
+      become_user: root
       check_mode: false
 "#;
 
