@@ -6,9 +6,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// How long requests under way may take after the server was told to stop.
-const GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(2);
 
-/// Answers requests on `listener` until `shutdown` is cancelled; then finishes those under way, for ten seconds at most.
+/// Answers requests on `listener` until `shutdown` is cancelled; then closes the streams, which tells their viewers to come back, and
+/// finishes the requests under way, for two seconds at most.
 pub async fn serve(
     listener: TcpListener,
     mut state: AppState,
