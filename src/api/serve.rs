@@ -1,6 +1,10 @@
 //! Listens until told to stop.
 
-use super::{AppState, router};
+use super::{
+    AppState,
+    router::{probes, router},
+};
+use axum::Router;
 use std::{net::SocketAddr, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +20,20 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> Result<(), std::io::Error> {
     state.shutdown = shutdown.clone();
-    let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
+    answer(listener, router(state), shutdown).await
+}
+
+/// As [`serve`], for a process that is not the API: whether it can do its work, and nothing else.
+pub async fn serve_probes(
+    listener: TcpListener,
+    state: AppState,
+    shutdown: CancellationToken,
+) -> Result<(), std::io::Error> {
+    answer(listener, probes(state), shutdown).await
+}
+
+async fn answer(listener: TcpListener, router: Router, shutdown: CancellationToken) -> Result<(), std::io::Error> {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, service).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     tokio::select! {
         ended = async { server.await } => ended,

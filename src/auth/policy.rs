@@ -25,6 +25,8 @@ pub enum Action {
     OwnSession,
     /// See the audit log.
     ReadAudit,
+    /// Have a worker claim nothing more, or again.
+    DrainWorker,
 }
 
 impl Action {
@@ -40,6 +42,7 @@ impl Action {
         Self::OwnTokens,
         Self::OwnSession,
         Self::ReadAudit,
+        Self::DrainWorker,
     ];
 
     /// The name in the audit log and in a refusal.
@@ -55,6 +58,7 @@ impl Action {
             Self::OwnTokens => "token.own",
             Self::OwnSession => "session.own",
             Self::ReadAudit => "audit.read",
+            Self::DrainWorker => "worker.drain",
         }
     }
 }
@@ -69,7 +73,7 @@ pub const fn allows(role: Role, action: Action) -> bool {
         | Action::OwnSession => true,
         Action::ChangeFleet | Action::Launch | Action::CancelDeployment => matches!(role, Role::Admin | Role::Operator),
         Action::ReadAudit => matches!(role, Role::Admin | Role::Auditor),
-        Action::ManageUsers => matches!(role, Role::Admin),
+        Action::ManageUsers | Action::DrainWorker => matches!(role, Role::Admin),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod server;
 pub mod text_enum;
 pub mod user;
 pub mod validation;
+pub mod worker;
 
 use uuid::Uuid;
 

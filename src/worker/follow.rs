@@ -246,7 +246,9 @@ impl Follower<'_> {
                 reduce(&mut batch);
                 continue;
             }
-            tracing::warn!(%error, %run, "a batch of events could not be stored; trying again");
+            if pause == FIRST_RETRY || !error.is_unavailable() {
+                tracing::warn!(%error, %run, "a batch of events could not be stored; trying again");
+            }
             tokio::select! {
                 () = self.shared.shutdown.cancelled() => return Err(FollowError::Shutdown),
                 () = tokio::time::sleep(pause) => {}
@@ -256,12 +258,16 @@ impl Follower<'_> {
     }
 
     async fn try_store(&self, batch: &IngestBatch, end: Option<(&Outcome, Option<i32>)>) -> Result<(), StoreError> {
-        let mut transaction = self.shared.database.begin().await?;
-        ingest::write_batch(&mut transaction, batch).await?;
-        if let Some((outcome, exit_code)) = end {
-            ingest::finish_run(&mut transaction, batch, exit_code, outcome).await?;
-        }
-        transaction.commit().await.map_err(StoreError::from)
+        let database = &self.shared.database;
+        let stored = async {
+            let mut transaction = database.begin().await?;
+            ingest::write_batch(&mut transaction, batch).await?;
+            if let Some((outcome, exit_code)) = end {
+                ingest::finish_run(&mut transaction, batch, exit_code, outcome).await?;
+            }
+            transaction.commit().await.map_err(StoreError::from)
+        };
+        database.unless_lost(stored).await
     }
 
     /// Whether a batch that no longer fits was stored by an attempt whose answer got lost.
