@@ -127,7 +127,10 @@ pub(super) fn is_unavailable(error: &StoreError) -> bool {
 /// `connection_exception`, `insufficient_resources` (too many clients, no memory, no space), `operator_intervention` (shutdown, crash,
 /// starting up) other than a cancelled query, `system_error`, and `read_only_sql_transaction`: a standby that was the primary.
 fn is_passing(sqlstate: &str) -> bool {
-    ["08", "53", "57P", "58"].iter().any(|class| sqlstate.starts_with(class)) || sqlstate == "25006"
+    ["08", "53", "57P", "58"]
+        .iter()
+        .any(|class| sqlstate.starts_with(class))
+        || sqlstate == "25006"
 }
 
 fn sqlstate(error: &sqlx::Error) -> Option<String> {
@@ -140,7 +143,9 @@ mod tests {
 
     #[test]
     fn what_passes_is_told_from_what_is_refused() {
-        for passing in ["08006", "08P01", "53100", "53300", "57P01", "57P02", "57P03", "58030", "25006"] {
+        for passing in [
+            "08006", "08P01", "53100", "53300", "57P01", "57P02", "57P03", "58030", "25006",
+        ] {
             assert!(is_passing(passing), "{passing}");
         }
         for refused in ["23505", "42P01", "57014", "40001", "22021", "28P01"] {

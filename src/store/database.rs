@@ -116,7 +116,8 @@ impl Database {
             .options([("search_path", "public")])
             .log_statements(log::LevelFilter::Trace);
         // A pool tries until its time is over and then says only that; one connection says what is wrong.
-        sqlx::PgConnection::connect_with(&options).await?.close().await?;
+        let connection = tokio::time::timeout(PATIENCE, sqlx::PgConnection::connect_with(&options));
+        connection.await.map_err(|_| StoreError::Unavailable)??.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
             .acquire_timeout(PATIENCE)
@@ -145,6 +146,7 @@ impl Database {
                 .max_connections(max_connections)
                 .acquire_timeout(PATIENCE)
                 .connect_lazy_with(options),
+            patience: PATIENCE,
             ..self.clone()
         }
     }

@@ -28,12 +28,7 @@ use crate::{
 use error::{FollowError, PrepareError};
 use home::{Home, Presence};
 use std::{
-    collections::HashMap,
-    fs::DirBuilder,
-    os::unix::fs::DirBuilderExt as _,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
+    collections::HashMap, fs::DirBuilder, os::unix::fs::DirBuilderExt as _, path::PathBuf, sync::Arc, time::Duration,
 };
 use tokio::{
     sync::watch,
@@ -211,7 +206,9 @@ impl Engine {
             match database.unless_lost(self.do_what_is_due()).await {
                 Ok(()) => {}
                 // That it is away is in the log once, and not every second.
-                Err(error) if error.is_unavailable() => tracing::debug!(%error, "the worker could not look at the database"),
+                Err(error) if error.is_unavailable() => {
+                    tracing::debug!(%error, "the worker could not look at the database")
+                }
                 Err(error) => tracing::warn!(%error, "the worker could not look at the database; trying again"),
             }
         }

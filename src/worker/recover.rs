@@ -16,10 +16,7 @@ use std::collections::BTreeSet;
 const PAGE: i64 = 5000;
 
 /// Takes over the runs of workers of this data directory that live no more, and those of others that are gone for good.
-pub(super) async fn take_over(
-    shared: &Shared,
-    busy_with: &[RunId],
-) -> Result<Vec<OwnedRun>, StoreError> {
+pub(super) async fn take_over(shared: &Shared, busy_with: &[RunId]) -> Result<Vec<OwnedRun>, StoreError> {
     let config = &shared.config;
     let mut transaction = shared.database.begin().await?;
     let owners = runs::list_owners(&mut transaction, shared.id, shared.home.id(), &config.runs_folder()).await?;

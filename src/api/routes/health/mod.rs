@@ -3,8 +3,8 @@
 mod get_health;
 mod get_openapi;
 
-pub use get_health::{DatabaseHealth, Health, HealthStatus};
 pub(super) use get_health::get_health;
+pub use get_health::{DatabaseHealth, Health, HealthStatus};
 
 use crate::api::AppState;
 use utoipa_axum::{router::OpenApiRouter, routes};

@@ -13,5 +13,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_workers::list_workers))
-        .routes(routes!(drain_worker::drain_worker, undo_drain_worker::undo_drain_worker))
+        .routes(routes!(
+            drain_worker::drain_worker,
+            undo_drain_worker::undo_drain_worker
+        ))
 }

@@ -35,7 +35,11 @@ pub(super) async fn undo_drain_worker(
     actor
         .record(
             &mut transaction,
-            actor.entry("worker.undo_drain").object(id).before(&before).after(&worker),
+            actor
+                .entry("worker.undo_drain")
+                .object(id)
+                .before(&before)
+                .after(&worker),
         )
         .await?;
     transaction.commit().await.map_err(StoreError::from)?;
