@@ -21,8 +21,8 @@ use tokio::sync::{broadcast, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// How often watchers look even when nobody woke them: notices may be lost, the database never is.
-const FALLBACK: Duration = Duration::from_secs(2);
-const RETRY: Duration = Duration::from_millis(500);
+/// With what a look takes it stays within two seconds.
+const FALLBACK: Duration = Duration::from_millis(1500);
 /// A list's watcher that is further behind than this looks at everything.
 const LIST_BACKLOG: usize = 1024;
 
@@ -111,18 +111,7 @@ impl Live {
 }
 
 async fn listen(live: Weak<Live>, database: Database) {
-    let mut listener = loop {
-        match Listener::connect(&database).await {
-            Ok(listener) => break listener,
-            Err(error) => {
-                tracing::warn!(%error, "cannot listen for changes; those who watch look every two seconds");
-                tokio::time::sleep(RETRY).await;
-            }
-        }
-    };
-    if let Some(live) = live.upgrade() {
-        live.wake_all();
-    }
+    let mut listener = Listener::start(&database);
     loop {
         let notification = listener.recv().await;
         let Some(live) = live.upgrade() else { return };
@@ -142,7 +131,7 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Returns when the deployment may have changed since the last call, after two seconds at the latest.
+    /// Returns when the deployment may have changed since the last call, after one and a half seconds at the latest.
     pub async fn changed(&mut self) {
         // An error means that no sender is left: then the fallback has to do.
         if let Ok(Err(_)) = tokio::time::timeout(FALLBACK, self.receiver.changed()).await {
@@ -159,7 +148,7 @@ pub struct ListSubscription {
 }
 
 impl ListSubscription {
-    /// Returns when some deployments may have changed, after two seconds at the latest, and adds those that are known to `changed`.
+    /// Returns when some deployments may have changed, after one and a half seconds at the latest, and adds those that are known to `changed`.
     pub async fn changed(&mut self, changed: &mut Vec<DeploymentId>) {
         if let Ok(Ok(Some(id))) = tokio::time::timeout(FALLBACK, self.receiver.recv()).await {
             changed.push(id);

@@ -9,11 +9,14 @@ use axum::{
     middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse as _, Response},
 };
-use std::any::Any;
+use std::{any::Any, pin::pin, time::Duration};
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 use tracing::Instrument as _;
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A request that takes longer may be waiting for a database that is gone.
+const SLOW: Duration = Duration::from_secs(2);
 
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
@@ -21,6 +24,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; st
 pub(super) fn around(router: Router<AppState>, state: &AppState) -> Router<AppState> {
     router
         .layer(CatchPanicLayer::custom(answer_panic))
+        .layer(from_fn_with_state(state.clone(), watch_database))
         .layer(from_fn_with_state(state.clone(), finish_problem))
         .layer(CompressionLayer::new())
         .layer(from_fn(add_headers))
@@ -76,6 +80,27 @@ async fn add_headers(request: Request, next: Next) -> Response {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     response
+}
+
+/// Ends the wait of a request whose database has gone away under it: a query that was sent to a machine that is gone is never answered.
+/// What needs no database is not disturbed.
+async fn watch_database(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let mut response = pin!(next.run(request));
+    loop {
+        tokio::select! {
+            biased;
+            response = &mut response => return response,
+            () = tokio::time::sleep(SLOW) => state.database.suspect(),
+        }
+        tokio::select! {
+            biased;
+            response = &mut response => return response,
+            () = state.database.lost() => {
+                return Problem::unavailable("the database is unavailable; try again shortly").into_response();
+            }
+            () = tokio::time::sleep(SLOW) => {}
+        }
+    }
 }
 
 /// Puts the request's id into a problem's body, and audits the refusals among them.

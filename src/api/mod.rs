@@ -19,5 +19,5 @@ pub mod state;
 
 pub use openapi::openapi_document;
 pub use router::router;
-pub use serve::serve;
+pub use serve::{serve, serve_probes};
 pub use state::AppState;

@@ -21,6 +21,14 @@ pub fn router(state: AppState) -> Router {
     middleware::around(router, &state).with_state(state)
 }
 
+/// What a process without the API serves, when it is told to listen: whether it can do its work.
+pub(super) fn probes(state: AppState) -> Router {
+    let router = routes::probes()
+        .fallback(|| async { Problem::not_found("endpoint") })
+        .method_not_allowed_fallback(refuse_method);
+    middleware::around(router, &state).with_state(state)
+}
+
 async fn refuse_method(uri: Uri) -> Result<Response, Problem> {
     Err(Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,

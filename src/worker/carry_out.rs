@@ -17,7 +17,12 @@ use tokio::sync::watch;
 /// Carries out a claimed run.
 pub(super) async fn begin(shared: &Shared, run: OwnedRun, cancel: watch::Receiver<CancelState>) {
     let id = run.id;
-    let prepared = match prepare::prepare(&shared.config, &shared.database, &shared.vault, &run).await {
+    let preparing = prepare::prepare(&shared.config, &shared.database, &shared.vault, &run);
+    // Waits only while it reads, so that nothing is left behind; the worker's end gives the run back.
+    let Some(prepared) = shared.shutdown.run_until_cancelled(preparing).await else {
+        return;
+    };
+    let prepared = match prepared {
         Ok(prepared) => prepared,
         Err(error) if error.is_passing() => {
             tracing::warn!(%error, run = %id, "a run could not be made ready; it goes back to the others");
@@ -30,20 +35,21 @@ pub(super) async fn begin(shared: &Shared, run: OwnedRun, cancel: watch::Receive
             return;
         }
     };
-    if let Err(error) = mark_started(shared, &run).await {
-        // Cancelled in the meantime, as a rule; then there is nothing to give back. Whatever it was, nothing was started.
-        tracing::info!(%error, run = %id, "a run was not started");
-        if let Err(error) = prepared.folder.remove() {
-            tracing::warn!(%error, run = %id, "an unused run folder could not be removed");
-        }
-        give_back(shared, &run).await;
-        return;
-    }
-    let state = match recover::rebuild(shared, &run).await {
+    // From where it is marked to where it is spawned nothing must fail: a run that is marked and has no supervisor counts as lost.
+    let started = async {
+        let state = recover::rebuild(shared, &run).await?;
+        mark_started(shared, &run).await?;
+        Ok::<_, StoreError>(state)
+    };
+    let state = match started.await {
         Ok(state) => state,
         Err(error) => {
-            // Not started yet: the next worker that takes it over ends it with a message.
-            tracing::error!(%error, run = %id, "a run's hosts cannot be read");
+            // Cancelled in the meantime, as a rule; then there is nothing to give back. Whatever it was, nothing was started.
+            tracing::info!(%error, run = %id, "a run was not started");
+            if let Err(error) = prepared.folder.remove() {
+                tracing::warn!(%error, run = %id, "an unused run folder could not be removed");
+            }
+            give_back(shared, &run).await;
             return;
         }
     };
@@ -122,15 +128,39 @@ fn report(run: uuid::Uuid, followed: Result<(), FollowError>) {
     }
 }
 
+/// Waits for a database that is away: whether an attempt whose answer got lost was stored is found out when it is back.
 async fn mark_started(shared: &Shared, run: &OwnedRun) -> Result<(), StoreError> {
+    let mut unsure = false;
+    loop {
+        match shared.database.unless_lost(try_mark_started(shared, run)).await {
+            Err(StoreError::WrongState(_)) if unsure && is_started(shared, run).await? => return Ok(()),
+            Err(error) if error.is_unavailable() => {
+                unsure = true;
+                let pause = tokio::time::sleep(super::TICK);
+                if shared.shutdown.run_until_cancelled(pause).await.is_none() {
+                    return Err(error);
+                }
+            }
+            done => return done,
+        }
+    }
+}
+
+async fn try_mark_started(shared: &Shared, run: &OwnedRun) -> Result<(), StoreError> {
     let mut transaction = shared.database.begin().await?;
     runs::mark_started(&mut transaction, run.id, shared.id, shared.config.isolation.as_str()).await?;
     transaction.commit().await.map_err(StoreError::from)
 }
 
+async fn is_started(shared: &Shared, run: &OwnedRun) -> Result<bool, StoreError> {
+    let mut connection = shared.database.acquire().await?;
+    Ok(runs::offsets(&mut connection, run.id, shared.id).await?.is_some())
+}
+
 async fn give_back(shared: &Shared, run: &OwnedRun) {
     // A breath, so that a run that cannot be read now is not claimed again and again.
-    tokio::time::sleep(super::TICK).await;
+    let breath = tokio::time::sleep(super::TICK);
+    shared.shutdown.run_until_cancelled(breath).await;
     let released = async {
         let mut connection = shared.database.acquire().await?;
         runs::release(&mut connection, shared.id, Some(run.id)).await

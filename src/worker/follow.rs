@@ -247,7 +247,9 @@ impl Follower<'_> {
                 reduce(&mut batch);
                 continue;
             }
-            tracing::warn!(%error, %run, "a batch of events could not be stored; trying again");
+            if pause == FIRST_RETRY || !error.is_unavailable() {
+                tracing::warn!(%error, %run, "a batch of events could not be stored; trying again");
+            }
             tokio::select! {
                 () = self.shared.shutdown.cancelled() => return Err(FollowError::Shutdown),
                 () = tokio::time::sleep(pause) => {}
@@ -257,12 +259,16 @@ impl Follower<'_> {
     }
 
     async fn try_store(&self, batch: &IngestBatch, end: Option<&RunEnding>) -> Result<(), StoreError> {
-        let mut transaction = self.shared.database.begin().await?;
-        match end {
-            Some(ending) => ingest::write_last_batch(&mut transaction, batch, ending).await?,
-            None => ingest::write_batch(&mut transaction, batch).await?,
+        let database = &self.shared.database;
+        let stored = async {
+            let mut transaction = database.begin().await?;
+            match end {
+                Some(ending) => ingest::write_last_batch(&mut transaction, batch, ending).await?,
+                None => ingest::write_batch(&mut transaction, batch).await?,
+            };
+            transaction.commit().await.map_err(StoreError::from)
         };
-        transaction.commit().await.map_err(StoreError::from)
+        database.unless_lost(stored).await
     }
 
     /// Whether a batch that no longer fits was stored by an attempt whose answer got lost.

@@ -6,6 +6,7 @@
 mod carry_out;
 mod error;
 mod follow;
+mod home;
 mod host_keys;
 pub mod pipeline;
 mod prepare;
@@ -14,24 +15,21 @@ pub mod redact;
 mod secrets;
 
 use crate::{
-    domain::{RunId, WorkerId, clock::Clock, clock::new_id},
+    domain::{RunId, WorkerId, clock::Clock, clock::new_id, worker::ProcessRole},
     runner::Isolation,
     store::{
         Database, StoreError,
         claims::{self, ClaimTerms},
         notifications::{Listener, Notification},
         runs::{self, CancelState, OwnedRun},
+        workers::{self, NewWorker},
     },
     vault::Vault,
 };
 use error::{FollowError, PrepareError};
+use home::{Home, Presence};
 use std::{
-    collections::HashMap,
-    fs::{DirBuilder, File, OpenOptions},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
+    collections::HashMap, fs::DirBuilder, os::unix::fs::DirBuilderExt as _, path::PathBuf, sync::Arc, time::Duration,
 };
 use tokio::{
     sync::watch,
@@ -42,6 +40,11 @@ use tokio_util::sync::CancellationToken;
 
 /// The database is looked at this often even when nothing was heard.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How long runs that are being started may take when the worker is to stop.
+const END_LIMIT: Duration = Duration::from_secs(2);
+/// How long giving claimed runs back may take then.
+const RELEASE_LIMIT: Duration = Duration::from_secs(1);
 
 /// Settings of a worker.
 #[derive(Debug, Clone)]
@@ -54,6 +57,8 @@ pub struct WorkerConfig {
     pub admiral_binary: PathBuf,
     /// `ansible-playbook`, as an absolute path.
     pub ansible_playbook: PathBuf,
+    /// What else its process does, for people.
+    pub roles: Vec<ProcessRole>,
     /// Runs at a time.
     pub max_runs: usize,
     /// Seconds between asking a run to end and killing it.
@@ -64,6 +69,8 @@ pub struct WorkerConfig {
     pub lease: Duration,
     /// How long after the end of its lease a run of another machine counts as lost.
     pub lost_after: Duration,
+    /// Cancelled by the worker once it was asked to claim nothing more and its last run has ended.
+    pub drained: CancellationToken,
 }
 
 impl WorkerConfig {
@@ -74,11 +81,13 @@ impl WorkerConfig {
             data_directory,
             admiral_binary,
             ansible_playbook,
+            roles: vec![ProcessRole::Worker],
             max_runs: 5,
             grace_seconds: 10,
             isolation: Isolation::None,
             lease: Duration::from_secs(30),
             lost_after: Duration::from_mins(5),
+            drained: CancellationToken::new(),
         }
     }
 
@@ -92,6 +101,7 @@ impl WorkerConfig {
 struct Shared {
     id: WorkerId,
     config: WorkerConfig,
+    home: Home,
     database: Database,
     vault: Arc<Vault>,
     clock: Arc<dyn Clock>,
@@ -111,7 +121,6 @@ struct Engine {
     shared: Arc<Shared>,
     tasks: JoinSet<RunId>,
     running: HashMap<RunId, watch::Sender<CancelState>>,
-    exclusive: bool,
     heartbeat_at: Option<Instant>,
     take_over_at: Option<Instant>,
     registered: bool,
@@ -131,17 +140,18 @@ impl Worker {
     /// Works until `shutdown`. Runs go on without the worker and are taken over by the next one; dropping this future is
     /// no worse than a shutdown.
     pub async fn run(mut self, shutdown: CancellationToken) {
-        let lock = match self.open_data_directory() {
-            Ok(lock) => lock,
+        let id = new_id();
+        let (home, presence) = match self.open_data_directory(id) {
+            Ok(opened) => opened,
             Err(error) => {
                 tracing::error!(%error, folder = %self.config.data_directory.display(), "the data directory cannot be used");
                 return;
             }
         };
-        let exclusive = lock.try_lock().is_ok();
         let shared = Arc::new(Shared {
-            id: new_id(),
+            id,
             config: self.config,
+            home,
             database: self.database,
             vault: self.vault,
             clock: self.clock,
@@ -151,18 +161,18 @@ impl Worker {
             shared,
             tasks: JoinSet::new(),
             running: HashMap::new(),
-            exclusive,
             heartbeat_at: None,
             take_over_at: None,
             registered: false,
         };
-        engine.work(&shutdown).await;
+        // Whatever it waits for: a database that is gone must not hold up the end.
+        shutdown.run_until_cancelled(engine.work()).await;
         engine.end().await;
-        drop(lock);
+        drop(presence);
     }
 
     /// Makes the data directory's path the one that the run folders' paths begin with.
-    fn open_data_directory(&mut self) -> std::io::Result<File> {
+    fn open_data_directory(&mut self, id: WorkerId) -> std::io::Result<(Home, Presence)> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -172,37 +182,21 @@ impl Worker {
             .recursive(true)
             .mode(0o700)
             .create(self.config.runs_folder())?;
-        let path = self.config.data_directory.join("worker.lock");
-        OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)
+        let home = Home::open(&self.config.data_directory)?;
+        let presence = home.enter(id)?;
+        Ok((home, presence))
     }
 }
 
 impl Engine {
-    async fn work(&mut self, shutdown: &CancellationToken) {
-        let mut listener: Option<Listener> = None;
+    async fn work(&mut self) {
+        let database = self.shared.database.clone();
+        let mut listener = Listener::start(&database);
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            if listener.is_none() {
-                listener = Listener::connect(&self.shared.database)
-                    .await
-                    .inspect_err(|error| tracing::warn!(%error, "the database cannot be listened to yet"))
-                    .ok();
-            }
-            let notice = async {
-                match &mut listener {
-                    Some(listener) => listener.recv().await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
-                () = shutdown.cancelled() => return,
-                notification = notice => {
+                notification = listener.recv() => {
                     if matches!(notification, Notification::DeploymentChanged { .. }) {
                         continue;
                     }
@@ -210,8 +204,13 @@ impl Engine {
                 _ = tick.tick() => {}
                 Some(ended) = self.tasks.join_next(), if !self.tasks.is_empty() => self.note_ended(ended),
             }
-            if let Err(error) = self.do_what_is_due().await {
-                tracing::warn!(%error, "the worker could not look at the database; trying again");
+            match database.unless_lost(self.do_what_is_due()).await {
+                Ok(()) => {}
+                // That it is away is in the log once, and not every second.
+                Err(error) if error.is_unavailable() => {
+                    tracing::debug!(%error, "the worker could not look at the database")
+                }
+                Err(error) => tracing::warn!(%error, "the worker could not look at the database; trying again"),
             }
         }
     }
@@ -221,8 +220,14 @@ impl Engine {
         let config = &shared.config;
         if !self.registered {
             let mut connection = shared.database.acquire().await?;
-            let max_runs = i32::try_from(config.max_runs).unwrap_or(i32::MAX);
-            runs::register_worker(&mut connection, shared.id, &config.name, max_runs).await?;
+            let worker = NewWorker {
+                id: shared.id,
+                name: &config.name,
+                roles: &config.roles,
+                max_runs: config.max_runs,
+                home: shared.home.id(),
+            };
+            runs::register_worker(&mut connection, &worker).await?;
             self.registered = true;
         }
         if is_due(self.heartbeat_at, config.lease / 3) {
@@ -231,15 +236,18 @@ impl Engine {
             self.heartbeat_at = Some(Instant::now());
         }
         if is_due(self.take_over_at, config.lease) {
-            for run in recover::take_over(&shared, self.exclusive, &self.busy_with()).await? {
+            for run in recover::take_over(&shared, &self.busy_with()).await? {
                 self.start(run, true);
             }
-            if self.take_over_at.is_none() && self.exclusive {
+            if self.take_over_at.is_none() && shared.home.is_alone(shared.id).unwrap_or_default() {
                 recover::sweep(&shared).await?;
             }
             self.take_over_at = Some(Instant::now());
         }
         self.pass_cancels_on().await?;
+        if self.is_draining().await? {
+            return Ok(());
+        }
         while self.running.len() < config.max_runs {
             let Some(run) = self.claim().await? else { break };
             self.start(run, false);
@@ -259,6 +267,19 @@ impl Engine {
         let claimed = claims::claim_next(&mut transaction, &terms).await?;
         transaction.commit().await?;
         Ok(claimed)
+    }
+
+    /// Whether it is to claim nothing more; says so once nothing is left.
+    async fn is_draining(&mut self) -> Result<bool, StoreError> {
+        let mut connection = self.shared.database.acquire().await?;
+        let draining = workers::is_draining(&mut connection, self.shared.id).await?;
+        // Forgotten, as after the database was put back to an earlier state.
+        self.registered = draining.is_some();
+        let draining = draining.unwrap_or_default();
+        if draining && self.running.is_empty() {
+            self.shared.config.drained.cancel();
+        }
+        Ok(draining)
     }
 
     fn busy_with(&self) -> Vec<RunId> {
@@ -309,14 +330,19 @@ impl Engine {
 
     /// Lets go: runs that were not started go back, the others are left to the next worker.
     async fn end(&mut self) {
-        self.tasks.shutdown().await;
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        // They stop by themselves, but a run that is being started is started, so that it does not look like a lost one.
+        if tokio::time::timeout(END_LIMIT, ended).await.is_err() {
+            self.tasks.shutdown().await;
+        }
         let shared = &self.shared;
         let released = async {
             let mut connection = shared.database.acquire().await?;
             runs::release(&mut connection, shared.id, None).await?;
             runs::remove_worker(&mut connection, shared.id).await
         };
-        if let Err(error) = released.await {
+        let released = tokio::time::timeout(RELEASE_LIMIT, released).await;
+        if let Err(error) = released.unwrap_or(Err(StoreError::Unavailable)) {
             tracing::warn!(%error, "claimed runs could not be given back; others claim them when their leases run out");
         }
     }

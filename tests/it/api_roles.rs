@@ -105,6 +105,9 @@ fn table() -> Vec<(&'static str, &'static str, Who, Option<Value>)> {
         ("post", "/api/deployments/{id}/cancel", Who::Operators, Some(json!({}))),
         ("post", "/api/deployments/{id}/retry", Who::Operators, Some(json!({}))),
         ("get", "/api/stream", Who::SignedIn, None),
+        ("get", "/api/workers", Who::SignedIn, None),
+        ("post", "/api/workers/{id}/drain", Who::Admins, None),
+        ("delete", "/api/workers/{id}/drain", Who::Admins, None),
     ]
 }
 

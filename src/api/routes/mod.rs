@@ -12,10 +12,17 @@ pub mod setup;
 pub mod stream;
 pub mod tokens;
 pub mod users;
+pub mod workers;
 
 use super::{AppState, openapi::Document};
+use axum::{Router, routing::get};
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
+
+/// What tells a monitor about a process, whatever it does; needs nobody to be signed in.
+pub fn probes() -> Router<AppState> {
+    Router::new().route("/api/health", get(health::get_health))
+}
 
 /// All resources. A new one is registered here, and nowhere else.
 pub fn router() -> OpenApiRouter<AppState> {
@@ -32,4 +39,5 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(stream::router())
         .merge(tokens::router())
         .merge(users::router())
+        .merge(workers::router())
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
@@ -30,6 +30,8 @@ pub struct AdmiralServer {
     token: String,
     client: reqwest::Client,
     ansible: PathBuf,
+    port: u16,
+    embedded: bool,
 }
 
 impl AdmiralServer {
@@ -40,15 +42,40 @@ impl AdmiralServer {
 
     /// Starts one that uses the `ansible-playbook` of this `bin` folder.
     pub async fn start_with(ansible: &Path) -> Self {
+        Self::start_as(ansible, TestDatabase::create().await, false, &[]).await
+    }
+
+    /// Starts one on this database.
+    pub async fn start_on(database: TestDatabase) -> Self {
+        Self::start_as(&ansible_bins()[0], database, false, &[]).await
+    }
+
+    /// Starts one of these roles.
+    pub async fn start_roles(roles: &str) -> Self {
+        let database = TestDatabase::create().await;
+        Self::start_as(&ansible_bins()[0], database, false, &["--roles", roles]).await
+    }
+
+    /// Starts one with the embedded PostgreSQL; its `database` stays empty.
+    pub async fn start_embedded() -> Self {
+        Self::start_as(&ansible_bins()[0], TestDatabase::create().await, true, &[]).await
+    }
+
+    async fn start_as(ansible: &Path, database: TestDatabase, embedded: bool, arguments: &[&str]) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("admiral-it-")
             .tempdir()
             .expect("a temporary folder can be made");
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).expect("the folder is ours");
         std::fs::create_dir(folder.path().join("playbooks")).expect("the folder is writable");
-        let database = TestDatabase::create().await;
         let port = free_port();
-        let process = spawn(folder.path(), &database.url, ansible, port);
+        let url = (!embedded).then_some(database.url.as_str());
+        let listen = format!("127.0.0.1:{port}");
+        let arguments: Vec<&str> = ["--listen", &listen]
+            .into_iter()
+            .chain(arguments.iter().copied())
+            .collect();
+        let process = spawn(folder.path(), "data", url, ansible, &arguments);
         let mut server = Self {
             folder,
             database,
@@ -57,10 +84,40 @@ impl AdmiralServer {
             token: String::new(),
             client: reqwest::Client::new(),
             ansible: ansible.to_owned(),
+            port,
+            embedded,
         };
         server.wait_until_healthy().await;
         server.sign_up().await;
         server
+    }
+
+    /// Asks the server to stop, and waits for that; how long it took.
+    pub fn terminate(&mut self) -> (ExitStatus, Duration) {
+        let asked = Instant::now();
+        let pid = self.process.id().to_string();
+        Command::new("kill").args(["-TERM", &pid]).status().ok();
+        let status = wait_for_exit(&mut self.process);
+        (status, asked.elapsed())
+    }
+
+    /// Starts it again where it was, after it has ended.
+    pub async fn start_again(&mut self) {
+        let url = (!self.embedded).then_some(self.database.url.as_str());
+        let listen = format!("127.0.0.1:{}", self.port);
+        self.process = spawn(self.folder.path(), "data", url, &self.ansible, &["--listen", &listen]);
+        self.wait_until_healthy().await;
+    }
+
+    /// Another process on this server's database, with the data directory `data` beside the log.
+    pub fn spawn_beside(&self, data: &str, arguments: &[&str]) -> Child {
+        spawn(
+            self.folder.path(),
+            data,
+            Some(&self.database.url),
+            &self.ansible,
+            arguments,
+        )
     }
 
     async fn wait_until_healthy(&mut self) {
@@ -279,17 +336,34 @@ impl Drop for AdmiralServer {
     }
 }
 
-fn spawn(folder: &Path, database_url: &str, ansible: &Path, port: u16) -> Child {
+/// Waits for a process that is about to end.
+pub fn wait_for_exit(process: &mut Child) -> ExitStatus {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = process.try_wait().expect("it was started here") {
+            return status;
+        }
+        assert!(Instant::now() < deadline, "the process does not end");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn spawn(folder: &Path, data: &str, database_url: Option<&str>, ansible: &Path, arguments: &[&str]) -> Child {
     let log = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
         .open(folder.join("server.log"))
         .expect("the folder is writable");
-    Command::new(env!("CARGO_BIN_EXE_admiral"))
-        .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--playbooks"])
+    let mut command = Command::new(env!("CARGO_BIN_EXE_admiral"));
+    if let Some(url) = database_url {
+        command.env("DATABASE_URL", url);
+    }
+    command
+        .arg("serve")
+        .args(arguments)
+        .arg("--playbooks")
         .arg(folder.join("playbooks"))
-        .env("ADMIRAL_DATA_DIR", folder.join("data"))
-        .env("DATABASE_URL", database_url)
+        .env("ADMIRAL_DATA_DIR", folder.join(data))
         .env("ADMIRAL_ANSIBLE_BIN", ansible)
         .env("ADMIRAL_LOG", "info,admiral=debug")
         .stdin(Stdio::null())

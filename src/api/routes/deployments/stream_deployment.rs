@@ -48,7 +48,8 @@ pub struct EventsMessage {
 }
 
 /// Server-sent events: `deployment` (first of all, and when it has changed), `servers` (rows that have changed), `events` (when asked
-/// for), `end`. Each has the position that it leads up to as its id; a client that comes back sends it as `Last-Event-ID`.
+/// for), `end`; or `closing`, when the server stops: then come back. Each has the position that it leads up to as its id; a client that
+/// comes back sends it as `Last-Event-ID`.
 #[utoipa::path(
     get, path = "/api/deployments/{id}/stream", tag = "deployments",
     params(
@@ -57,7 +58,7 @@ pub struct EventsMessage {
         StreamDeploymentQuery,
     ),
     responses(
-        (status = 200, description = "`event: deployment | servers | events | end`", body = ServersMessage, content_type = "text/event-stream"),
+        (status = 200, description = "`event: deployment | servers | events | end | closing`", body = ServersMessage, content_type = "text/event-stream"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
@@ -97,6 +98,7 @@ fn to_event(message: &Message) -> Result<Event, axum::Error> {
         Content::Servers(rows) => sse::event("servers", id, &json!({ "rows": rows })),
         Content::Events(events) => sse::event("events", id, &Events { events }),
         Content::End => sse::event("end", id, &json!({})),
+        Content::Closing => sse::closing(id),
     }
 }
 
