@@ -30,6 +30,7 @@ mod roles;
 mod runner;
 mod scheduler;
 mod shell_inventory;
+mod soak;
 mod stream;
 mod support;
 mod tidy;

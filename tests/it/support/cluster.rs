@@ -23,6 +23,11 @@ impl PrivateCluster {
         cluster
     }
 
+    /// Where it lies.
+    pub fn path(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// Its one database, migrated.
     pub async fn database(&self) -> TestDatabase {
         TestDatabase::open(self.postgres.as_ref().expect("it runs").url()).await

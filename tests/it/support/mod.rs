@@ -5,6 +5,7 @@ pub mod app;
 pub mod cluster;
 pub mod database;
 pub mod fleet;
+pub mod invariants;
 pub mod launchpad;
 pub mod library;
 pub mod processes;

@@ -206,6 +206,19 @@ impl AdmiralServer {
         (status, value)
     }
 
+    /// As [`Self::request`]; `None` when the server is not there to answer.
+    pub async fn try_request(&self, method: Method, path: &str, body: Option<&Value>) -> Option<(StatusCode, Value)> {
+        let mut request = self
+            .client
+            .request(method, format!("{}{path}", self.url))
+            .bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().await.ok()?;
+        Some((answer.status(), answer.json().await.ok()?))
+    }
+
     /// GET that must succeed.
     pub async fn get(&self, path: &str) -> Value {
         let (status, body) = self.request(Method::GET, path, None).await;
