@@ -72,7 +72,7 @@ impl StoreError {
         matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code == "22021"))
     }
 
-    /// Whether the database could not be reached, as opposed to having refused.
+    /// Whether the database cannot serve at present, as opposed to having refused.
     pub fn is_unavailable(&self) -> bool {
         matches!(
             self,
@@ -82,6 +82,12 @@ impl StoreError {
         ) || matches!(self, Self::Database(sqlx::Error::Database(error))
             // Class 57: operator intervention (shutdown, crash, cannot connect now).
             if error.code().is_some_and(|code| code.starts_with("57P")))
+            || self.is_out_of_resources()
+    }
+
+    /// Whether the database lacks disk, memory or connections (SQLSTATE class 53): what it refuses now it may take later.
+    pub fn is_out_of_resources(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code.starts_with("53")))
     }
 }
 

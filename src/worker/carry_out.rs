@@ -1,13 +1,19 @@
 //! One run, from claim to end.
 
 use super::{
-    FollowError, PrepareError, Shared, follow::Follower, pipeline::Pipeline, prepare, recover, redact::Redactor,
+    FollowError, PrepareError, Shared,
+    follow::{Follower, Told},
+    pipeline::Pipeline,
+    prepare::{self, Prepared},
+    recover,
+    redact::Redactor,
 };
 use crate::{
     events::{
         RunState,
         summary::{EndReason, Outcome, RunEnd},
     },
+    process::kill_point,
     runner::{self, RunFolder},
     store::{
         StoreError, ingest,
@@ -41,6 +47,13 @@ pub(super) async fn begin(shared: &Shared, run: OwnedRun, cancel: watch::Receive
         give_back(shared, &run).await;
         return;
     }
+    kill_point("run_marked_started");
+    start(shared, run, prepared, cancel).await;
+}
+
+/// Starts the supervisor of a run that is made ready, and follows it.
+async fn start(shared: &Shared, run: OwnedRun, prepared: Prepared, cancel: watch::Receiver<CancelState>) {
+    let id = run.id;
     let state = match recover::rebuild(shared, &run).await {
         Ok(state) => state,
         Err(error) => {
@@ -59,6 +72,7 @@ pub(super) async fn begin(shared: &Shared, run: OwnedRun, cancel: watch::Receive
     }
     match runner::spawn_supervisor(&shared.config.admiral_binary, &prepared.folder) {
         Ok(supervisor) => {
+            kill_point("supervisor_spawned");
             let noted = async {
                 let mut connection = shared.database.acquire().await?;
                 runs::set_supervisor(&mut connection, id, shared.id, supervisor.pid, supervisor.start_ticks).await
@@ -72,6 +86,7 @@ pub(super) async fn begin(shared: &Shared, run: OwnedRun, cancel: watch::Receive
                 pipeline,
                 supervisor: Some(supervisor),
                 cancel,
+                told: Told::default(),
             };
             report(id, follower.follow().await);
         }
@@ -90,6 +105,10 @@ pub(super) async fn begin(shared: &Shared, run: OwnedRun, cancel: watch::Receive
 /// Goes on with a run that another worker started.
 pub(super) async fn go_on(shared: &Shared, run: OwnedRun, cancel: watch::Receiver<CancelState>) {
     let id = run.id;
+    if RunFolder::open(&run.folder).is_unused() {
+        begin_again(shared, run, cancel).await;
+        return;
+    }
     tracing::info!(run = %id, "a run is taken over");
     let made = async {
         let redactor = recover::redactor(shared, &run).await?;
@@ -107,12 +126,34 @@ pub(super) async fn go_on(shared: &Shared, run: OwnedRun, cancel: watch::Receive
                     pipeline,
                     supervisor: None,
                     cancel,
+                    told: Told::default(),
                 }
                 .follow()
                 .await,
             );
         }
         Err(error) => report(id, Err(error)),
+    }
+}
+
+/// Starts a run whose worker disappeared between saying so and doing so. Nothing of its playbook was ever carried out.
+async fn begin_again(shared: &Shared, run: OwnedRun, cancel: watch::Receiver<CancelState>) {
+    let id = run.id;
+    tracing::info!(run = %id, "a run whose worker disappeared before it was started is started");
+    match prepare::prepare(&shared.config, &shared.database, &shared.vault, &run).await {
+        Ok(prepared) => start(shared, run, prepared, cancel).await,
+        // Still this worker's: it is taken up again with the next look at what was left.
+        Err(error) if error.is_passing() => tracing::warn!(%error, run = %id, "a run could not be made ready"),
+        Err(error) => match recover::rebuild(shared, &run).await {
+            Ok(state) => {
+                let mut pipeline = Pipeline::new(run, shared.id, state, Redactor::default());
+                pipeline.refuse(Outcome::failed(error.reason(), error.message()));
+                let end = ended(shared, EndReason::SpawnFailed, error.message());
+                let (batch, outcome) = pipeline.take_last_batch(&end, shared.clock.now());
+                store_end(shared, &batch, &outcome).await;
+            }
+            Err(error) => tracing::error!(%error, run = %id, "a run's hosts cannot be read"),
+        },
     }
 }
 
@@ -188,6 +229,7 @@ fn ended(shared: &Shared, reason: EndReason, message: String) -> RunEnd {
         exit_code: None,
         signal: None,
         message: Some(message),
+        last_output: None,
         at: shared.clock.now(),
     }
 }

@@ -15,6 +15,7 @@ mod secrets;
 
 use crate::{
     domain::{RunId, WorkerId, clock::Clock, clock::new_id},
+    process::kill_point,
     runner::Isolation,
     store::{
         Database, StoreError,
@@ -239,9 +240,12 @@ impl Engine {
         }
         self.pass_cancels_on().await?;
         while self.running.len() < config.max_runs {
-            let mut connection = shared.database.acquire().await?;
-            let claimed = runs::claim_next(&mut connection, shared.id, config.lease, &config.runs_folder()).await?;
+            let mut transaction = shared.database.begin().await?;
+            let claimed = runs::claim_next(&mut transaction, shared.id, config.lease, &config.runs_folder()).await?;
             let Some(run) = claimed else { break };
+            kill_point("claim_before_commit");
+            transaction.commit().await?;
+            kill_point("claim_after_commit");
             self.start(run, false);
         }
         Ok(())
