@@ -4,7 +4,7 @@ use super::{ansible::ansible_bins, database::TestDatabase, ssh_hosts::free_port}
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::{
-    os::unix::fs::PermissionsExt as _,
+    os::unix::{fs::PermissionsExt as _, process::ExitStatusExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -19,14 +19,17 @@ pub const PASSWORD: &str = "correct horse battery staple";
 
 /// A running server with its own data directory and database, and an admin's token.
 pub struct AdmiralServer {
-    /// The data directory's parent; holds `data/`, `playbooks/` and `server.log`.
+    /// Holds `data/`, `playbooks/` and `server.log`.
     pub folder: TempDir,
+    /// The data directory; `data/` in `folder` at first.
+    pub data: PathBuf,
     /// Its database.
     pub database: TestDatabase,
     /// `http://127.0.0.1:PORT`.
     pub url: String,
     /// The server's process.
     pub process: Child,
+    port: u16,
     token: String,
     client: reqwest::Client,
     ansible: PathBuf,
@@ -48,9 +51,12 @@ impl AdmiralServer {
         std::fs::create_dir(folder.path().join("playbooks")).expect("the folder is writable");
         let database = TestDatabase::create().await;
         let port = free_port();
-        let process = spawn(folder.path(), &database.url, ansible, port);
+        let data = folder.path().join("data");
+        let process = spawn(folder.path(), &data, &database.url, ansible, port, &[]);
         let mut server = Self {
             folder,
+            data,
+            port,
             database,
             url: format!("http://127.0.0.1:{port}"),
             process,
@@ -61,6 +67,42 @@ impl AdmiralServer {
         server.wait_until_healthy().await;
         server.sign_up().await;
         server
+    }
+
+    /// Lets the server die as it stands, and nothing else with it.
+    pub fn kill(&mut self) {
+        self.process.kill().expect("the server was started");
+        self.process.wait().expect("it is our child");
+    }
+
+    /// Waits until the server has died by SIGKILL.
+    pub async fn wait_for_death(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.process.try_wait().expect("the server was started") {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "the server did not die: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        assert_eq!(status.signal(), Some(9), "{status}: {}", self.log());
+    }
+
+    /// Starts a server that has died again, with more in its environment.
+    pub async fn start_again(&mut self, environment: &[(&str, &str)]) {
+        assert!(
+            self.process.try_wait().expect("it was started").is_some(),
+            "it still runs"
+        );
+        self.process = spawn(
+            self.folder.path(),
+            &self.data,
+            &self.database.url,
+            &self.ansible,
+            self.port,
+            environment,
+        );
+        self.wait_until_healthy().await;
     }
 
     async fn wait_until_healthy(&mut self) {
@@ -149,6 +191,14 @@ impl AdmiralServer {
         (status, value)
     }
 
+    /// POST to a server that may die of it.
+    pub async fn post_regardless(&self, path: &str, body: &Value) {
+        let request = self.client.post(format!("{}{path}", self.url)).bearer_auth(&self.token);
+        if let Ok(answer) = request.json(body).send().await {
+            assert!(answer.status().is_success(), "POST {path}: {}", answer.status());
+        }
+    }
+
     /// GET that must succeed.
     pub async fn get(&self, path: &str) -> Value {
         let (status, body) = self.request(Method::GET, path, None).await;
@@ -200,6 +250,18 @@ impl AdmiralServer {
         text(&server, "id")
     }
 
+    /// Registers a server for plays with `connection: local`; returns its id.
+    pub async fn add_local_server(&self, hostname: &str) -> String {
+        let server = self
+            .post(
+                "/api/servers",
+                json!({"hostname": hostname, "ssh_host": "127.0.0.1", "ssh_port": 22, "ssh_username": "root",
+                       "metadata": {"ansible_python_interpreter": "/usr/bin/python3"}}),
+            )
+            .await;
+        text(&server, "id")
+    }
+
     /// Puts a playbook into the custom folder, under a folder of its own; returns its id in the library.
     pub fn add_playbook(&self, name: &str, content: &str) -> String {
         let folder = self.folder.path().join("playbooks").join(name);
@@ -241,6 +303,23 @@ impl AdmiralServer {
         rows
     }
 
+    /// All events of a deployment, in order.
+    pub async fn events(&self, id: &str) -> Vec<Value> {
+        let page = self.get(&format!("/api/deployments/{id}/events?limit=5000")).await;
+        assert!(page["next_after"].is_null(), "more than 5000 events");
+        page["data"].as_array().expect("a list").clone()
+    }
+
+    /// The folders of runs that are not over.
+    pub fn run_folders(&self) -> Vec<PathBuf> {
+        std::fs::read_dir(self.data.join("runs"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+            .collect()
+    }
+
     /// The whole raw output.
     pub async fn output(&self, id: &str) -> String {
         match self.get(&format!("/api/deployments/{id}/output?format=text")).await {
@@ -258,7 +337,7 @@ impl AdmiralServer {
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_admiral"));
         command
-            .env("ADMIRAL_DATA_DIR", self.folder.path().join("data"))
+            .env("ADMIRAL_DATA_DIR", &self.data)
             .env("DATABASE_URL", &self.database.url)
             .env("ADMIRAL_ANSIBLE_BIN", &self.ansible)
             .stdin(Stdio::null());
@@ -279,7 +358,14 @@ impl Drop for AdmiralServer {
     }
 }
 
-fn spawn(folder: &Path, database_url: &str, ansible: &Path, port: u16) -> Child {
+fn spawn(
+    folder: &Path,
+    data: &Path,
+    database_url: &str,
+    ansible: &Path,
+    port: u16,
+    environment: &[(&str, &str)],
+) -> Child {
     let log = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
@@ -288,10 +374,11 @@ fn spawn(folder: &Path, database_url: &str, ansible: &Path, port: u16) -> Child 
     Command::new(env!("CARGO_BIN_EXE_admiral"))
         .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--playbooks"])
         .arg(folder.join("playbooks"))
-        .env("ADMIRAL_DATA_DIR", folder.join("data"))
+        .env("ADMIRAL_DATA_DIR", data)
         .env("DATABASE_URL", database_url)
         .env("ADMIRAL_ANSIBLE_BIN", ansible)
         .env("ADMIRAL_LOG", "info,admiral=debug")
+        .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("a file can be shared"))
         .stderr(log)
