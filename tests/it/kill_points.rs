@@ -158,9 +158,7 @@ fn without_ids(text: &str) -> String {
 
 async fn fleet() -> AdmiralServer {
     let server = AdmiralServer::start().await;
-    for host in HOSTS {
-        server.add_local_server(host).await;
-    }
+    server.add_local_servers(&HOSTS).await;
     server
 }
 
@@ -290,41 +288,48 @@ async fn a_server_that_dies_while_it_cancels_cancels_all_the_same() {
     assert_eq!(seen[0], seen[2]);
 }
 
-/// Reads a stream of server-sent events until it ends or breaks; returns the positions of the events in it and the last id.
-async fn read_stream(
-    server: &AdmiralServer,
-    path: &str,
-    from: Option<String>,
-    seen: &mut Vec<i64>,
-) -> (Option<String>, bool) {
-    let mut answer = server.open(path, from.as_deref()).await;
-    let (mut last, mut text, mut ended) = (from, String::new(), false);
-    while let Ok(Some(part)) = answer.chunk().await {
-        text.push_str(std::str::from_utf8(&part).unwrap());
-        while let Some((message, rest)) = text.split_once("\n\n") {
-            let field = |name: &str| {
-                message
-                    .lines()
-                    .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-            };
-            if let Some(id) = field("id") {
-                last = Some(id.to_owned());
+/// A viewer's side of a stream of server-sent events.
+#[derive(Default)]
+struct Viewer {
+    positions: Vec<i64>,
+    last_id: Option<String>,
+    ended: bool,
+}
+
+impl Viewer {
+    /// Reads until the stream ends or breaks; calls `after_events` each time that events have come.
+    async fn read(&mut self, server: &AdmiralServer, path: &str, mut after_events: impl FnMut()) {
+        let mut answer = server.open(path, self.last_id.as_deref()).await;
+        let mut text = String::new();
+        while let Ok(Some(part)) = answer.chunk().await {
+            text.push_str(std::str::from_utf8(&part).unwrap());
+            while let Some((message, rest)) = text.split_once("\n\n") {
+                self.take(message);
+                if message.contains("event: events") {
+                    after_events();
+                }
+                text = rest.to_owned();
             }
-            if field("event") == Some("events") {
-                let data: Value = serde_json::from_str(field("data").unwrap()).unwrap();
-                seen.extend(
-                    data["events"]
-                        .as_array()
-                        .unwrap()
-                        .iter()
-                        .map(|event| event["position"].as_i64().unwrap()),
-                );
-            }
-            ended |= field("event") == Some("end");
-            text = rest.to_owned();
         }
     }
-    (last, ended)
+
+    fn take(&mut self, message: &str) {
+        let field = |name: &str| {
+            message
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+        };
+        if let Some(id) = field("id") {
+            self.last_id = Some(id.to_owned());
+        }
+        if field("event") == Some("events") {
+            let data: Value = serde_json::from_str(field("data").unwrap()).unwrap();
+            let events = data["events"].as_array().unwrap();
+            self.positions
+                .extend(events.iter().map(|event| event["position"].as_i64().unwrap()));
+        }
+        self.ended |= field("event") == Some("end");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -336,25 +341,19 @@ async fn a_run_goes_on_while_the_server_is_dead_and_its_viewer_misses_nothing() 
         .await;
     let id = text(&deployment, "id");
     let path = format!("/api/deployments/{id}/stream?events=true");
-    let mut seen = Vec::new();
+    let mut viewer = Viewer::default();
     server
         .wait_for(&id, |deployment| deployment["counts"]["running"] == 3)
         .await;
     let events = server.run_folders()[0].join("events.jsonl");
     let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
-    // The connection breaks because the server dies.
-    let pid = server.process.id() as i32;
-    let (last, ended) = {
-        let reading = read_stream(&server, &path, None, &mut seen);
-        let dying = async {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            let pid = rustix::process::Pid::from_raw(pid).unwrap();
-            rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-        };
-        tokio::join!(reading, dying).0
+    let pid = rustix::process::Pid::from_child(&server.process);
+    let kill = || {
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).ok();
     };
+    viewer.read(&server, &path, kill).await;
     server.wait_for_death().await;
-    assert!(!ended && last.is_some());
+    assert!(!viewer.ended && viewer.last_id.is_some());
     let before = size(&events);
     let deadline = Instant::now() + PATIENCE;
     while size(&events) == before {
@@ -362,10 +361,11 @@ async fn a_run_goes_on_while_the_server_is_dead_and_its_viewer_misses_nothing() 
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     server.start_again(&[]).await;
-    let (_, ended) = read_stream(&server, &path, last, &mut seen).await;
-    assert!(ended, "the stream came to its end");
+    viewer.read(&server, &path, || ()).await;
+    assert!(viewer.ended, "the stream came to its end");
     let stored = stored(&server, &id).await;
-    assert_eq!(seen, (1..=stored.deployment[4].as_i64().unwrap()).collect::<Vec<_>>());
+    let all: Vec<i64> = (1..=stored.deployment[4].as_i64().unwrap()).collect();
+    assert_eq!(viewer.positions, all);
     assert_eq!(stored.deployment[1], "hosts_failed");
 }
 
