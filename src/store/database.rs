@@ -90,6 +90,11 @@ impl StoreError {
     pub fn is_exhausted(&self) -> bool {
         matches!(self, Self::Database(sqlx::Error::PoolTimedOut))
     }
+
+    /// Whether the database lacks disk, memory or connections (SQLSTATE class 53): what it refuses now it may take later.
+    pub fn is_out_of_resources(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code.starts_with("53")))
+    }
 }
 
 /// The pool of connections; cheap to clone.

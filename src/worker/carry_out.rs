@@ -1,10 +1,16 @@
 //! One run, from claim to end.
 
 use super::{
-    FollowError, PrepareError, Shared, follow::Follower, pipeline::Pipeline, prepare, recover, redact::Redactor,
+    FollowError, PrepareError, Shared,
+    follow::{Follower, Told},
+    pipeline::Pipeline,
+    prepare::{self, Prepared},
+    recover,
+    redact::Redactor,
 };
 use crate::{
     events::summary::{EndReason, Outcome, RunEnd},
+    process::kill_point,
     runner::{self, RunFolder},
     store::{
         StoreError, ingest,
@@ -35,21 +41,27 @@ pub(super) async fn begin(shared: &Shared, run: OwnedRun, cancel: watch::Receive
             return;
         }
     };
-    // From where it is marked to where it is spawned nothing must fail: a run that is marked and has no supervisor counts as lost.
-    let started = async {
-        let state = recover::rebuild(shared, &run).await?;
-        mark_started(shared, &run).await?;
-        Ok::<_, StoreError>(state)
-    };
-    let state = match started.await {
+    if let Err(error) = mark_started(shared, &run).await {
+        // Cancelled in the meantime, as a rule; then there is nothing to give back. Whatever it was, nothing was started.
+        tracing::info!(%error, run = %id, "a run was not started");
+        if let Err(error) = prepared.folder.remove() {
+            tracing::warn!(%error, run = %id, "an unused run folder could not be removed");
+        }
+        give_back(shared, &run).await;
+        return;
+    }
+    kill_point("run_marked_started");
+    start(shared, run, prepared, cancel).await;
+}
+
+/// Starts the supervisor of a run that is made ready, and follows it.
+async fn start(shared: &Shared, run: OwnedRun, prepared: Prepared, cancel: watch::Receiver<CancelState>) {
+    let id = run.id;
+    let state = match recover::rebuild(shared, &run).await {
         Ok(state) => state,
         Err(error) => {
-            // Cancelled in the meantime, as a rule; then there is nothing to give back. Whatever it was, nothing was started.
-            tracing::info!(%error, run = %id, "a run was not started");
-            if let Err(error) = prepared.folder.remove() {
-                tracing::warn!(%error, run = %id, "an unused run folder could not be removed");
-            }
-            give_back(shared, &run).await;
+            // Its folder stays as it is, unused: the run is started when it is taken up again.
+            tracing::error!(%error, run = %id, "a run's hosts cannot be read");
             return;
         }
     };
@@ -63,6 +75,7 @@ pub(super) async fn begin(shared: &Shared, run: OwnedRun, cancel: watch::Receive
     }
     match runner::spawn_supervisor(&shared.config.admiral_binary, &prepared.folder) {
         Ok(supervisor) => {
+            kill_point("supervisor_spawned");
             let noted = async {
                 let mut connection = shared.database.acquire().await?;
                 runs::set_supervisor(&mut connection, id, shared.id, supervisor.pid, supervisor.start_ticks).await
@@ -76,6 +89,7 @@ pub(super) async fn begin(shared: &Shared, run: OwnedRun, cancel: watch::Receive
                 pipeline,
                 supervisor: Some(supervisor),
                 cancel,
+                told: Told::default(),
             };
             report(id, follower.follow().await);
         }
@@ -94,6 +108,10 @@ pub(super) async fn begin(shared: &Shared, run: OwnedRun, cancel: watch::Receive
 /// Goes on with a run that another worker started.
 pub(super) async fn go_on(shared: &Shared, run: OwnedRun, cancel: watch::Receiver<CancelState>) {
     let id = run.id;
+    if RunFolder::open(&run.folder).is_unused() {
+        begin_again(shared, run, cancel).await;
+        return;
+    }
     tracing::info!(run = %id, "a run is taken over");
     let made = async {
         let redactor = recover::redactor(shared, &run).await?;
@@ -111,12 +129,34 @@ pub(super) async fn go_on(shared: &Shared, run: OwnedRun, cancel: watch::Receive
                     pipeline,
                     supervisor: None,
                     cancel,
+                    told: Told::default(),
                 }
                 .follow()
                 .await,
             );
         }
         Err(error) => report(id, Err(error)),
+    }
+}
+
+/// Starts a run whose worker disappeared between saying so and doing so. Nothing of its playbook was ever carried out.
+async fn begin_again(shared: &Shared, run: OwnedRun, cancel: watch::Receiver<CancelState>) {
+    let id = run.id;
+    tracing::info!(run = %id, "a run whose worker disappeared before it was started is started");
+    match prepare::prepare(&shared.config, &shared.database, &shared.vault, &run).await {
+        Ok(prepared) => start(shared, run, prepared, cancel).await,
+        // Still this worker's: it is taken up again with the next look at what was left.
+        Err(error) if error.is_passing() => tracing::warn!(%error, run = %id, "a run could not be made ready"),
+        Err(error) => match recover::rebuild(shared, &run).await {
+            Ok(state) => {
+                let mut pipeline = Pipeline::new(run, shared.id, state, Redactor::default());
+                pipeline.refuse(Outcome::failed(error.reason(), error.message()));
+                let end = ended(shared, EndReason::SpawnFailed, error.message());
+                let (batch, ending) = pipeline.take_last_batch(&end, shared.clock.now());
+                store_end(shared, &batch, &ending).await;
+            }
+            Err(error) => tracing::error!(%error, run = %id, "a run's hosts cannot be read"),
+        },
     }
 }
 
@@ -206,6 +246,7 @@ fn ended(shared: &Shared, reason: EndReason, message: String) -> RunEnd {
         exit_code: None,
         signal: None,
         message: Some(message),
+        last_output: None,
         at: shared.clock.now(),
     }
 }

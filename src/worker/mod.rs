@@ -16,6 +16,7 @@ mod secrets;
 
 use crate::{
     domain::{RunId, WorkerId, clock::Clock, clock::new_id, worker::ProcessRole},
+    process::kill_point,
     runner::Isolation,
     store::{
         Database, StoreError,
@@ -250,6 +251,7 @@ impl Engine {
         }
         while self.running.len() < config.max_runs {
             let Some(run) = self.claim().await? else { break };
+            kill_point("claim_after_commit");
             self.start(run, false);
         }
         Ok(())
@@ -265,6 +267,9 @@ impl Engine {
         };
         let mut transaction = self.shared.database.begin().await?;
         let claimed = claims::claim_next(&mut transaction, &terms).await?;
+        if claimed.is_some() {
+            kill_point("claim_before_commit");
+        }
         transaction.commit().await?;
         Ok(claimed)
     }

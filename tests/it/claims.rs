@@ -77,6 +77,7 @@ async fn end(database: &Database, pipeline: &mut Pipeline, failed: &[&str]) {
         exit_code: Some(exit_code),
         signal: None,
         message: None,
+        last_output: None,
         at: now(),
     };
     let (batch, ending) = pipeline.take_last_batch(&run_end, now());

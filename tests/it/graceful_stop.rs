@@ -97,7 +97,7 @@ async fn streams_are_closed_with_a_hint_and_runs_go_on() {
     }
 
     fs::write(&gate, "").unwrap();
-    server.start_again().await;
+    server.start_again(&[]).await;
     let ended = server.wait_for_end(&id).await;
     assert_eq!(ended["status"], "completed", "{ended}");
     let last = ended["event_position"].as_i64().unwrap();

@@ -155,7 +155,7 @@ impl Stage {
         let is_due = |at: Option<Instant>| at.is_some_and(|at| all || at <= Instant::now());
         if is_due(self.server_back_at) {
             wait_for_exit(&mut self.server.process);
-            self.server.start_again().await;
+            self.server.start_again(&[]).await;
             self.server_back_at = None;
         }
         for index in 0..self.nodes.len() {

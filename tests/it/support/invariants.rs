@@ -81,6 +81,7 @@ pub async fn check(database: &Database, id: DeploymentId) {
             exit_code: run.exit_code,
             signal: None,
             message: None,
+            last_output: None,
             at,
         });
         assert!(

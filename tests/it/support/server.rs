@@ -4,7 +4,7 @@ use super::{ansible::ansible_bins, database::TestDatabase, ssh_hosts::free_port}
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::{
-    os::unix::fs::PermissionsExt as _,
+    os::unix::{fs::PermissionsExt as _, process::ExitStatusExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -19,18 +19,20 @@ pub const PASSWORD: &str = "correct horse battery staple";
 
 /// A running server with its own data directory and database, and an admin's token.
 pub struct AdmiralServer {
-    /// The data directory's parent; holds `data/`, `playbooks/` and `server.log`.
+    /// Holds `data/`, `playbooks/` and `server.log`.
     pub folder: TempDir,
+    /// The data directory; `data/` in `folder` at first.
+    pub data: PathBuf,
     /// Its database.
     pub database: TestDatabase,
     /// `http://127.0.0.1:PORT`.
     pub url: String,
     /// The server's process.
     pub process: Child,
+    port: u16,
     token: String,
     client: reqwest::Client,
     ansible: PathBuf,
-    port: u16,
     embedded: bool,
 }
 
@@ -75,16 +77,18 @@ impl AdmiralServer {
             .into_iter()
             .chain(arguments.iter().copied())
             .collect();
-        let process = spawn(folder.path(), "data", url, ansible, &arguments);
+        let data = folder.path().join("data");
+        let process = spawn(folder.path(), &data, url, ansible, &arguments, &[]);
         let mut server = Self {
             folder,
+            data,
+            port,
             database,
             url: format!("http://127.0.0.1:{port}"),
             process,
             token: String::new(),
             client: reqwest::Client::new(),
             ansible: ansible.to_owned(),
-            port,
             embedded,
         };
         server.wait_until_healthy().await;
@@ -101,23 +105,50 @@ impl AdmiralServer {
         (status, asked.elapsed())
     }
 
-    /// Starts it again where it was, after it has ended.
-    pub async fn start_again(&mut self) {
-        let url = (!self.embedded).then_some(self.database.url.as_str());
-        let listen = format!("127.0.0.1:{}", self.port);
-        self.process = spawn(self.folder.path(), "data", url, &self.ansible, &["--listen", &listen]);
-        self.wait_until_healthy().await;
-    }
-
     /// Another process on this server's database, with the data directory `data` beside the log.
     pub fn spawn_beside(&self, data: &str, arguments: &[&str]) -> Child {
-        spawn(
+        let data = self.folder.path().join(data);
+        let url = Some(self.database.url.as_str());
+        spawn(self.folder.path(), &data, url, &self.ansible, arguments, &[])
+    }
+
+    /// Lets the server die as it stands, and nothing else with it.
+    pub fn kill(&mut self) {
+        self.process.kill().expect("the server was started");
+        self.process.wait().expect("it is our child");
+    }
+
+    /// Waits until the server has died by SIGKILL.
+    pub async fn wait_for_death(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.process.try_wait().expect("the server was started") {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "the server did not die: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        assert_eq!(status.signal(), Some(9), "{status}: {}", self.log());
+    }
+
+    /// Starts a server that has died again, with more in its environment.
+    pub async fn start_again(&mut self, environment: &[(&str, &str)]) {
+        assert!(
+            self.process.try_wait().expect("it was started").is_some(),
+            "it still runs"
+        );
+        let url = (!self.embedded).then_some(self.database.url.as_str());
+        let listen = format!("127.0.0.1:{}", self.port);
+        let arguments = ["--listen", &listen];
+        self.process = spawn(
             self.folder.path(),
-            data,
-            Some(&self.database.url),
+            &self.data,
+            url,
             &self.ansible,
-            arguments,
-        )
+            &arguments,
+            environment,
+        );
+        self.wait_until_healthy().await;
     }
 
     async fn wait_until_healthy(&mut self) {
@@ -219,6 +250,14 @@ impl AdmiralServer {
         Some((answer.status(), answer.json().await.ok()?))
     }
 
+    /// POST to a server that may die of it.
+    pub async fn post_regardless(&self, path: &str, body: &Value) {
+        let request = self.client.post(format!("{}{path}", self.url)).bearer_auth(&self.token);
+        if let Ok(answer) = request.json(body).send().await {
+            assert!(answer.status().is_success(), "POST {path}: {}", answer.status());
+        }
+    }
+
     /// GET that must succeed.
     pub async fn get(&self, path: &str) -> Value {
         let (status, body) = self.request(Method::GET, path, None).await;
@@ -270,6 +309,15 @@ impl AdmiralServer {
         text(&server, "id")
     }
 
+    /// Registers servers for plays with `connection: local`.
+    pub async fn add_local_servers(&self, hostnames: &[&str]) {
+        // A launch asks for one, though nobody connects.
+        let (key, _) = self.generate_key("local").await;
+        for hostname in hostnames {
+            self.add_server(hostname, "127.0.0.1", 22, "root", &key, &[]).await;
+        }
+    }
+
     /// Puts a playbook into the custom folder, under a folder of its own; returns its id in the library.
     pub fn add_playbook(&self, name: &str, content: &str) -> String {
         let folder = self.folder.path().join("playbooks").join(name);
@@ -311,6 +359,23 @@ impl AdmiralServer {
         rows
     }
 
+    /// All events of a deployment, in order.
+    pub async fn events(&self, id: &str) -> Vec<Value> {
+        let page = self.get(&format!("/api/deployments/{id}/events?limit=5000")).await;
+        assert!(page["next_after"].is_null(), "more than 5000 events");
+        page["data"].as_array().expect("a list").clone()
+    }
+
+    /// The folders of runs that are not over.
+    pub fn run_folders(&self) -> Vec<PathBuf> {
+        std::fs::read_dir(self.data.join("runs"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+            .collect()
+    }
+
     /// The whole raw output.
     pub async fn output(&self, id: &str) -> String {
         match self.get(&format!("/api/deployments/{id}/output?format=text")).await {
@@ -328,7 +393,7 @@ impl AdmiralServer {
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_admiral"));
         command
-            .env("ADMIRAL_DATA_DIR", self.folder.path().join("data"))
+            .env("ADMIRAL_DATA_DIR", &self.data)
             .env("DATABASE_URL", &self.database.url)
             .env("ADMIRAL_ANSIBLE_BIN", &self.ansible)
             .stdin(Stdio::null());
@@ -361,7 +426,14 @@ pub fn wait_for_exit(process: &mut Child) -> ExitStatus {
     }
 }
 
-fn spawn(folder: &Path, data: &str, database_url: Option<&str>, ansible: &Path, arguments: &[&str]) -> Child {
+fn spawn(
+    folder: &Path,
+    data: &Path,
+    database_url: Option<&str>,
+    ansible: &Path,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> Child {
     let log = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
@@ -376,9 +448,10 @@ fn spawn(folder: &Path, data: &str, database_url: Option<&str>, ansible: &Path, 
         .args(arguments)
         .arg("--playbooks")
         .arg(folder.join("playbooks"))
-        .env("ADMIRAL_DATA_DIR", folder.join(data))
+        .env("ADMIRAL_DATA_DIR", data)
         .env("ADMIRAL_ANSIBLE_BIN", ansible)
         .env("ADMIRAL_LOG", "info,admiral=debug")
+        .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("a file can be shared"))
         .stderr(log)
