@@ -288,7 +288,7 @@ pub async fn finish_run(
     outcome: &Outcome,
 ) -> Result<(), StoreError> {
     let deployment = sqlx::query(
-        "UPDATE admiral.deployments SET status = $2, reason = $3, message = $4, finished_at = now() \
+        "UPDATE admiral.deployments SET status = $2, reason = $3, message = $4, finished_at = GREATEST(now(), started_at) \
          WHERE id = $1 AND status = 'running'",
     )
     .bind(batch.deployment_id)
@@ -298,7 +298,7 @@ pub async fn finish_run(
     .execute(&mut *connection)
     .await?;
     let run = sqlx::query(
-        "UPDATE admiral.runs SET status = 'finished', exit_code = $3, finished_at = now(), owner = NULL, \
+        "UPDATE admiral.runs SET status = 'finished', exit_code = $3, finished_at = GREATEST(now(), started_at), owner = NULL, \
              lease_expires_at = NULL \
          WHERE id = $1 AND owner = $2 AND status = 'running'",
     )
