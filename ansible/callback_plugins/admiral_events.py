@@ -559,9 +559,15 @@ class CallbackModule(CallbackBase):
 
     def _report_lost(self):
         """Say how many events a full disk swallowed, once it takes lines again; without that, nothing else is written."""
-        details = {"callback": "write", "exception": type(self._lost_error).__name__, "lost": self._lost}
-        details["message"] = "%d events could not be written: %s" % (self._lost, shorten(plain_text(str(self._lost_error)), 200))
-        event = {"v": WIRE_VERSION, "seq": self._seq + 1, "ts": self._now(), "event": "admiral_plugin_error", "data": details}
+        error = shorten(plain_text(str(self._lost_error)), 200)
+        details = {
+            "callback": "write",
+            "exception": type(self._lost_error).__name__,
+            "lost": self._lost,
+            "message": "%d events could not be written: %s" % (self._lost, error),
+        }
+        event = {"v": WIRE_VERSION, "seq": self._seq + 1, "ts": self._now(), "event": "admiral_plugin_error"}
+        event["data"] = details
         lost, self._lost = self._lost, 0
         self._append(encode(event))
         if self._lost:

@@ -3,11 +3,15 @@
 use crate::support::{
     processes,
     server::{AdmiralServer, PATIENCE, text},
+    stage::Stage,
 };
+use admiral::domain::{clock::SystemClock, deployment::DeploymentStatus};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    os::unix::fs::PermissionsExt as _,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -26,7 +30,7 @@ const TWIN: &str = r#"
       ansible.builtin.command: sleep 0.3
     - name: Fail to be rescued
       block:
-        - ansible.builtin.command: "false"
+        - ansible.builtin.fail: { msg: to be rescued }
       rescue:
         - name: Rescue
           ansible.builtin.debug: { msg: rescued }
@@ -37,7 +41,7 @@ const TWIN: &str = r#"
       ansible.builtin.command: sleep 0.3
 "#;
 
-const ENDLESS: &str = r#"
+const ENDLESS: &str = r"
 - name: Until it is ended
   hosts: all
   connection: local
@@ -45,7 +49,7 @@ const ENDLESS: &str = r#"
   tasks:
     - name: Wait
       ansible.builtin.command: sleep 611
-"#;
+";
 
 /// What a deployment leaves behind, without what differs between any two runs.
 #[derive(Debug, PartialEq)]
@@ -407,4 +411,55 @@ async fn a_silent_run_is_ended_by_its_timeout_while_the_server_is_dead() {
         stored.rows
     );
     no_remains(&server, "timeout").await;
+}
+
+/// A killed server is back sooner than a supervisor that it had just started can say so, on a machine that is overloaded.
+#[tokio::test]
+async fn a_run_is_taken_over_before_its_supervisor_has_spoken() {
+    let stage = Stage::set().await;
+    let gate = stage.data.path().join("gate");
+    let slow = stage.data.path().join("bin/admiral");
+    let script = format!(
+        "#!/bin/sh\nuntil [ -e '{}' ]; do sleep 0.02; done\nexec '{}' \"$@\"\n",
+        gate.display(),
+        env!("CARGO_BIN_EXE_admiral")
+    );
+    std::fs::write(&slow, script).unwrap();
+    std::fs::set_permissions(&slow, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let launched = stage
+        .launch(r#"on runner_on_ok web1; stats '"web1":{"ok":1},"web2":{"ok":1}'"#)
+        .await;
+    let first = stage.worker_with(Arc::new(SystemClock), |config| config.admiral_binary = slow.clone());
+    let log = stage.folder(launched).supervisor_log();
+    let deadline = Instant::now() + PATIENCE;
+    while !log.exists() {
+        assert!(Instant::now() < deadline, "the supervisor was not started");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let mut connection = stage.test.database.acquire().await.unwrap();
+    let owner = "SELECT owner FROM admiral.runs WHERE id = $1 AND status = 'running'";
+    let before: Option<uuid::Uuid> = sqlx::query_scalar(owner)
+        .bind(launched.run_id)
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+    first.abort().await;
+    let second = stage.worker();
+    loop {
+        let now: Option<uuid::Uuid> = sqlx::query_scalar(owner)
+            .bind(launched.run_id)
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
+        if now != before {
+            break;
+        }
+        assert!(Instant::now() < deadline, "the run was not taken over");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(!stage.folder(launched).started().exists());
+    std::fs::write(&gate, "").unwrap();
+    let (deployment, _) = stage.until_end(launched).await;
+    second.end().await;
+    assert_eq!(deployment.status, DeploymentStatus::Completed, "{deployment:#?}");
 }

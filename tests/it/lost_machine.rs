@@ -4,9 +4,13 @@
 use crate::support::{
     processes,
     server::{AdmiralServer, PATIENCE, text},
+    stage::Stage,
 };
 use admiral::{
-    domain::clock::new_id,
+    domain::{
+        clock::new_id,
+        deployment::{DeploymentStatus, HostStatus},
+    },
     process::{ProcessIdentity, ProcessTarget, Signal, signal},
     store::runs,
 };
@@ -14,7 +18,7 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// Fails for one host and lets the others wait, until the file is there.
-const PLAYBOOK: &str = r#"
+const PLAYBOOK: &str = r"
 - name: Everything
   hosts: all
   connection: local
@@ -22,7 +26,7 @@ const PLAYBOOK: &str = r#"
   tasks:
     - name: Work
       ansible.builtin.shell: test -e GATE || { test {{ inventory_hostname }} != local1 && sleep 619; }
-"#;
+";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_dead_machine_did_not_finish_is_ended_once_and_retried_on_request() {
@@ -109,4 +113,42 @@ async fn what_a_dead_machine_did_not_finish_is_ended_once_and_retried_on_request
     assert_eq!(retried["status"], "completed", "{retried}");
     assert_eq!(retried["counts"]["success"], 3, "{retried}");
     assert_eq!(retried["retry_of"], json!(id));
+}
+
+/// The machine was only out of reach: what it still does is over for everybody else, and may be done again by a retry.
+#[tokio::test]
+async fn a_run_that_was_given_up_is_stopped_where_it_still_goes_on() {
+    let stage = Stage::set().await;
+    let launched = stage
+        .launch("while :; do on runner_on_start web1; sleep 0.05; done")
+        .await;
+    let worker = stage.worker();
+    stage
+        .until(launched, |_, rows| rows[0].status == HostStatus::Running)
+        .await;
+    let folder = stage.folder(launched);
+    let started = folder.read_started().unwrap().unwrap();
+    // As another worker ends it when the lease has run out.
+    let mut transaction = stage.test.database.begin().await.unwrap();
+    for statement in [
+        "UPDATE admiral.deployments SET status = 'failed', reason = 'worker_lost', finished_at = now() WHERE id = $1",
+        "UPDATE admiral.runs SET status = 'finished', finished_at = now(), owner = NULL, lease_expires_at = NULL \
+         WHERE deployment_id = $1",
+    ] {
+        sqlx::query(statement)
+            .bind(launched.id)
+            .execute(&mut *transaction)
+            .await
+            .unwrap();
+    }
+    transaction.commit().await.unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while started.supervisor.is_alive() {
+        assert!(Instant::now() < deadline, "it goes on for ever");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(!started.ansible.is_alive());
+    worker.end().await;
+    let (deployment, _) = stage.until_end(launched).await;
+    assert_eq!(deployment.status, DeploymentStatus::Failed);
 }

@@ -478,6 +478,20 @@ async fn an_isolated_run_is_ended_like_any_other_and_sees_only_what_it_may() {
         "it had its time to stop"
     );
 
+    // Around the program stands bwrap, which must not survive either.
+    let mut run = Run::new(&["polite"]);
+    run.spec.isolation = Isolation::Bwrap;
+    let supervisor = run.start();
+    run.until_stalled();
+    let family = descendants(supervisor.pid);
+    assert!(family.len() >= 2, "{family:?}");
+    signal(&ProcessTarget::Process(supervisor), Signal::KILL).expect("killed");
+    eventually("the kernel has ended them all", || {
+        family.iter().all(|process| !process.is_alive())
+    });
+    end_abandoned(&run.folder).await.expect("looked at");
+    run.assert_nothing_left(supervisor);
+
     let mut run = Run::new(&["stubborn"]);
     run.spec.isolation = Isolation::Bwrap;
     run.spec.grace_seconds = 1;

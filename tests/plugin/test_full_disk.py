@@ -66,7 +66,8 @@ def test_lost_events_are_counted_and_told_once_there_is_room(ansible, fresh_dir,
         "runner_on_failed",
         "playbook_on_stats",
     ]
-    assert after[0]["task"] == "Last" and after[-1]["stats"]["alpha"] == {**after[-1]["stats"]["alpha"], "ok": 2, "failures": 1}
+    alpha = after[-1]["stats"]["alpha"]
+    assert after[0]["task"] == "Last" and (alpha["ok"], alpha["failures"]) == (2, 1)
 
 
 def test_a_disk_that_stays_full_changes_nothing(ansible, fresh_dir, bare):
