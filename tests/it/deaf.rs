@@ -1,5 +1,7 @@
 //! Without notifications, or with a connection that listens and is cut again and again, looking from time to time does.
 
+#![expect(clippy::print_stderr, reason = "shows how long it took, which no test may assert")]
+
 use crate::{
     roles::PLAYBOOK,
     support::{

@@ -1,5 +1,7 @@
 //! The database goes away in the middle and comes back: the run goes on, the API says so at once, and nothing is lost or doubled.
 
+#![expect(clippy::print_stderr, reason = "shows how long it took, which no test may assert")]
+
 use crate::support::{
     cluster::PrivateCluster,
     database::TestDatabase,
