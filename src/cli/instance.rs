@@ -34,6 +34,9 @@ const WORKER_STOP_LIMIT: Duration = Duration::from_millis(3300);
 /// How long saying goodbye to the database may take.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 
+/// Between two looks at an embedded PostgreSQL that does not answer.
+const REVIVE_EVERY: Duration = Duration::from_secs(1);
+
 /// How much of Admiral a command needs.
 #[derive(Debug, Clone, Default)]
 pub struct Needs {
@@ -53,7 +56,44 @@ pub struct Instance {
     pub data_directory: PathBuf,
     /// Ansible, when the command needs it.
     pub ansible: Option<AnsibleTools>,
-    embedded: Option<EmbeddedPostgres>,
+    embedded: Option<KeptPostgres>,
+}
+
+/// The embedded PostgreSQL, started again should it die.
+struct KeptPostgres {
+    task: JoinHandle<EmbeddedPostgres>,
+    let_go: CancellationToken,
+}
+
+impl KeptPostgres {
+    fn keep(embedded: EmbeddedPostgres, database: Database) -> Self {
+        let let_go = CancellationToken::new();
+        let until = let_go.clone();
+        let task = tokio::spawn(async move {
+            until.run_until_cancelled(revive(&embedded, &database)).await;
+            embedded
+        });
+        Self { task, let_go }
+    }
+
+    async fn stop(self) -> anyhow::Result<()> {
+        self.let_go.cancel();
+        let embedded = self.task.await.context("keeping the embedded PostgreSQL panicked")?;
+        embedded.stop().await?;
+        Ok(())
+    }
+}
+
+async fn revive(embedded: &EmbeddedPostgres, database: &Database) -> std::convert::Infallible {
+    loop {
+        database.lost().await;
+        match embedded.revive().await {
+            Ok(true) => tracing::warn!("the embedded PostgreSQL had died and was started again"),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "the embedded PostgreSQL has died and does not start; trying again"),
+        }
+        tokio::time::sleep(REVIVE_EVERY).await;
+    }
 }
 
 impl Instance {
@@ -63,10 +103,10 @@ impl Instance {
         let (database, embedded) = open_database(global, &data_directory, needs.connections).await?;
         match Self::open_on(global, needs, data_directory, database).await {
             Ok((state, data_directory, ansible)) => Ok(Self {
+                embedded: embedded.map(|embedded| KeptPostgres::keep(embedded, state.database.clone())),
                 state,
                 data_directory,
                 ansible,
-                embedded,
             }),
             Err(error) => {
                 if let Some(embedded) = embedded {
@@ -163,7 +203,7 @@ impl Instance {
         // A stream that is still open may hold a connection for a moment, and a database that is gone says no goodbye.
         let _ = tokio::time::timeout(CLOSE_LIMIT, self.state.database.close()).await;
         if let Some(embedded) = self.embedded {
-            embedded.stop().await.map(drop)?;
+            embedded.stop().await?;
         }
         Ok(())
     }

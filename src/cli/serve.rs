@@ -110,7 +110,7 @@ pub async fn run(global: &GlobalOptions, options: ServeOptions) -> anyhow::Resul
         opening.await?
     };
     instance.state.database = instance.state.database.with_patience(API_PATIENCE);
-    let result = match Parts::start(&instance, listener, &options).await {
+    match Parts::start(&instance, listener, &options).await {
         Ok(mut parts) => {
             let result = parts.until_told_to_stop(&mut signals).await;
             tracing::info!("stopping; runs go on");
@@ -118,20 +118,18 @@ pub async fn run(global: &GlobalOptions, options: ServeOptions) -> anyhow::Resul
                 parts.stop().await;
                 instance.close().await
             };
-            match tokio::time::timeout(STOP_LIMIT, stopping).await {
-                Ok(closed) => result.and(closed),
-                Err(_) => {
-                    tracing::warn!("not everything ended in time; what is left ends by itself");
-                    result
-                }
+            if let Ok(closed) = tokio::time::timeout(STOP_LIMIT, stopping).await {
+                result.and(closed)
+            } else {
+                tracing::warn!("not everything ended in time; what is left ends by itself");
+                result
             }
         }
         Err(error) => {
             instance.close().await?;
             Err(error)
         }
-    };
-    result
+    }
 }
 
 struct Signals {

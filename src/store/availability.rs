@@ -16,7 +16,7 @@ use std::{
 use tokio::sync::watch;
 
 /// How long one try may take. A server that is merely busy answers sooner.
-const PROBE_LIMIT: Duration = Duration::from_secs(3);
+const PROBE_LIMIT: Duration = Duration::from_secs(2);
 /// Between two tries while the database is away.
 const PROBE_EVERY: Duration = Duration::from_millis(250);
 

@@ -208,16 +208,16 @@ impl Database {
             return Err(StoreError::Unavailable);
         }
         let mut work = pin!(work);
-        let reached = match tokio::time::timeout(SUSPICIOUS.min(self.patience), &mut work).await {
-            Ok(reached) => reached,
-            Err(_) => {
-                self.availability.suspect();
-                tokio::select! {
-                    reached = tokio::time::timeout(self.patience.saturating_sub(SUSPICIOUS), work) => {
-                        reached.unwrap_or(Err(sqlx::Error::PoolTimedOut))
-                    }
-                    () = self.availability.lost() => return Err(StoreError::Unavailable),
+        let soon = tokio::time::timeout(SUSPICIOUS.min(self.patience), &mut work).await;
+        let reached = if let Ok(reached) = soon {
+            reached
+        } else {
+            self.availability.suspect();
+            tokio::select! {
+                reached = tokio::time::timeout(self.patience.saturating_sub(SUSPICIOUS), work) => {
+                    reached.unwrap_or(Err(sqlx::Error::PoolTimedOut))
                 }
+                () = self.availability.lost() => return Err(StoreError::Unavailable),
             }
         };
         let reached = reached.map_err(StoreError::from);

@@ -90,18 +90,15 @@ async fn forward(database: Database, mut listener: Option<PgListener>, sender: m
                     // From a machine that is gone not even the loss of the connection is heard.
                     () = database.lost() => Ok(None),
                 };
-                match heard {
-                    Ok(Some(notification)) => {
-                        let heard = parse(notification.channel(), notification.payload());
-                        if heard.is_none() {
-                            tracing::warn!(channel = notification.channel(), "a notification cannot be read");
-                        }
-                        heard
+                if let Ok(Some(notification)) = heard {
+                    let heard = parse(notification.channel(), notification.payload());
+                    if heard.is_none() {
+                        tracing::warn!(channel = notification.channel(), "a notification cannot be read");
                     }
-                    Ok(None) | Err(_) => {
-                        listener = None;
-                        None
-                    }
+                    heard
+                } else {
+                    listener = None;
+                    None
                 }
             }
             None => match database.reach(listen_on(database.pool())).await {

@@ -209,7 +209,7 @@ impl Engine {
                 Ok(()) => {}
                 // That it is away is in the log once, and not every second.
                 Err(error) if error.is_unavailable() => {
-                    tracing::debug!(%error, "the worker could not look at the database")
+                    tracing::debug!(%error, "the worker could not look at the database");
                 }
                 Err(error) => tracing::warn!(%error, "the worker could not look at the database; trying again"),
             }

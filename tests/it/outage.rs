@@ -1,14 +1,18 @@
 //! The database goes away in the middle and comes back: the run goes on, the API says so at once, and nothing is lost or doubled.
 
+#![expect(clippy::print_stderr, reason = "shows how long it took, which no test may assert")]
+
 use crate::support::{
     cluster::PrivateCluster,
     database::TestDatabase,
     library::library,
+    processes,
     server::{AdmiralServer, PASSWORD, PATIENCE, text},
 };
 use admiral::{
     api::{AppState, local::LocalApi, state::ApiConfig},
     domain::clock::SystemClock,
+    process::{ProcessIdentity, ProcessTarget, Signal, signal},
     vault::{KeyRing, Vault},
 };
 use futures_util::StreamExt as _;
@@ -215,6 +219,32 @@ async fn a_database_that_answers_nothing_is_told_from_a_slow_one() {
         assert!(Instant::now() < deadline, "{}", server.log());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_embedded_database_that_was_killed_is_started_again() {
+    let mut server = AdmiralServer::start_embedded().await;
+    let killed = processes::working_in(&server.folder.path().join("data/postgres/data"));
+    assert!(!killed.is_empty());
+    for process in &killed {
+        let _ended_with_another = signal(&ProcessTarget::Process(*process), Signal::KILL);
+    }
+    let asked = Instant::now();
+    while !server
+        .request(reqwest::Method::GET, "/api/servers", None)
+        .await
+        .0
+        .is_success()
+        || killed.iter().any(ProcessIdentity::is_alive)
+    {
+        assert!(asked.elapsed() < PATIENCE, "{}", server.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    eprintln!("the embedded database is back after {:?}", asked.elapsed());
+    let (status, took) = tokio::task::block_in_place(|| server.terminate());
+    assert!(status.success(), "{status} {took:?}\n{}", server.log());
+    let left = processes::working_in(&server.folder.path().join("data/postgres/data"));
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[tokio::test]

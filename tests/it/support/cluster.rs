@@ -1,6 +1,6 @@
 //! A PostgreSQL of one test's own, to be stopped and started again.
 
-use super::database::TestDatabase;
+use super::{database::TestDatabase, processes};
 use admiral::{
     embedded::EmbeddedPostgres,
     process::{ProcessIdentity, ProcessTarget, Signal, Watch, signal},
@@ -63,13 +63,8 @@ impl PrivateCluster {
     }
 
     fn signal_all(&self, what: Signal) {
-        let data = self.folder.path().join("postgres/data");
-        let entries = fs::read_dir("/proc").expect("/proc").flatten();
-        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        for pid in pids.filter(|pid: &i32| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == data)) {
-            if let Ok(process) = ProcessIdentity::of(pid) {
-                let _ended_meanwhile = signal(&ProcessTarget::Process(process), what);
-            }
+        for process in processes::working_in(&self.folder.path().join("postgres/data")) {
+            let _ended_meanwhile = signal(&ProcessTarget::Process(process), what);
         }
     }
 }

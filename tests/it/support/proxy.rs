@@ -39,6 +39,7 @@ impl Drop for DeafProxy {
 async fn accept(listener: TcpListener, socket: PathBuf) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
+        client.set_nodelay(true).expect("a socket");
         let Ok(server) = UnixStream::connect(&socket).await else {
             continue;
         };

@@ -36,6 +36,7 @@ export function deploymentFixture(changes: Partial<Deployment>): Deployment {
     created_at: "2026-03-04T05:06:07Z",
     started_at: null,
     finished_at: null,
+    waiting_for: [],
     ...changes,
   };
 }
@@ -43,6 +44,7 @@ export function deploymentFixture(changes: Partial<Deployment>): Deployment {
 export function rowFixture(changes: Partial<DeploymentServer>): DeploymentServer {
   return {
     host: "web1",
+    slice: 0,
     server_id: null,
     address: null,
     status: "pending",
