@@ -1,17 +1,22 @@
 //! Launching: everything is checked, then everything is frozen in one transaction. What could have been refused here never fails
 //! later.
 
+mod accelerator;
 mod request;
 
 pub(super) use request::LaunchRequest;
 
-use self::request::{Checked, check};
+use self::{
+    accelerator::Plan,
+    request::{Checked, check},
+};
 use super::{AppState, extract::Actor, problem::Problem};
 use crate::{
     domain::{
         RunId, ServerId,
         clock::new_id,
-        deployment::{Deployment, DeploymentOptions, Launcher, Target},
+        deployment::{Accelerator, Deployment, DeploymentOptions, Launcher, Target},
+        playbook::{Playbook, PlaybookId},
         server::{Server, ServerStatus},
         validation::{Invalid, Validator},
     },
@@ -39,10 +44,21 @@ const MAX_NAMED: usize = 10;
 /// Launches a deployment.
 pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchRequest) -> Result<Deployment, Problem> {
     let checked = check(request)?;
-    let (version, playbook_name) = freeze_playbook(state, &checked).await?;
+    let frozen = freeze_playbook(state, &checked).await?;
+    let chosen = accelerator::choose(checked.options.accelerator, frozen.playbook.accelerator);
+    accelerator::check_present(state, chosen, &checked.options).await?;
     let mut transaction = state.database.begin().await?;
     let servers = resolve(&mut transaction, &checked.target).await?;
     check_limit(&checked.options, &servers)?;
+    let secret_variable_names: Vec<String> = checked.secret_variables.keys().cloned().collect();
+    let plan = Plan {
+        files: &frozen.snapshot.files,
+        entry_path: &frozen.snapshot.entry_path,
+        servers: &servers,
+        variables: &checked.variables,
+        secret_names: &secret_variable_names,
+    };
+    accelerator::check_plan(chosen, &checked.options, &plan)?;
     let id = new_id();
     let sealed_variables = expose(&checked.secret_variables)
         .map_err(|error| Problem::internal(&error))?
@@ -52,15 +68,18 @@ pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchReque
     let new = NewDeployment {
         id,
         run_ids: run_ids(&checked.options, servers.len()),
-        name: checked.name.unwrap_or(playbook_name),
+        name: checked.name.unwrap_or(frozen.playbook.name),
         description: checked.description,
         playbook: checked.playbook.to_string(),
-        playbook_version_id: version,
+        playbook_version_id: frozen.version,
         target: checked.target,
         sealed_variables,
-        secret_variable_names: checked.secret_variables.into_keys().collect(),
+        secret_variable_names,
         variables: checked.variables,
-        options: checked.options,
+        options: DeploymentOptions {
+            accelerator: Some(chosen),
+            ..checked.options
+        },
         retry_of: None,
         created_by: launcher(actor),
         hosts: servers.iter().map(host).collect(),
@@ -79,11 +98,14 @@ pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchReque
 
 /// Launches a deployment anew on the hosts that failed, were unreachable or never ran.
 pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<Deployment, Problem> {
-    let mut transaction = state.database.begin().await?;
-    let old = deployments::get_deployment(&mut transaction, of).await?;
+    let old = deployments::get_deployment(&mut *state.database.acquire().await?, of).await?;
     if !old.status.is_final() {
         return Err(Problem::conflict("the deployment has not ended yet"));
     }
+    // As at the launch; one that is older than accelerators has none.
+    let chosen = accelerator::choose(old.options.accelerator, None);
+    accelerator::check_present(state, chosen, &old.options).await?;
+    let mut transaction = state.database.begin().await?;
     let ids = crate::store::deployment_servers::list_retryable(&mut transaction, of, old.status).await?;
     let mut servers = servers::get_servers_by_ids(&mut transaction, &ids).await?;
     servers.retain(|server| server.status == ServerStatus::Active);
@@ -98,6 +120,19 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
     require_keys(&servers, "deployment")?;
     check_limit(&old.options, &servers)?;
     let frozen = deployments::get_frozen(&mut transaction, of).await?;
+    if chosen != Accelerator::None {
+        // The servers may have changed since.
+        let files = playbooks::load_version_files(&mut transaction, frozen.playbook_version_id).await?;
+        let playbook: PlaybookId = old.playbook.parse().map_err(|error| Problem::internal(&error))?;
+        let plan = Plan {
+            files: &files,
+            entry_path: playbook.path(),
+            servers: &servers,
+            variables: &old.variables,
+            secret_names: &old.secret_variables,
+        };
+        accelerator::check_plan(chosen, &old.options, &plan)?;
+    }
     let id = new_id();
     let sealed_variables = match frozen.sealed_variables {
         Some(sealed) => {
@@ -125,7 +160,10 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
         variables: old.variables,
         secret_variable_names: old.secret_variables,
         sealed_variables,
-        options: old.options,
+        options: DeploymentOptions {
+            accelerator: Some(chosen),
+            ..old.options
+        },
         retry_of: Some(of),
         created_by: launcher(actor),
         hosts: servers.iter().map(host).collect(),
@@ -178,10 +216,20 @@ fn host(server: &Server) -> NewHost {
     }
 }
 
-/// Stores the playbook's files as they are and makes sure that Ansible can read them. Gives the version and the playbook's name.
-async fn freeze_playbook(state: &AppState, checked: &Checked) -> Result<(VersionId, String), Problem> {
+/// A playbook as it is launched.
+struct FrozenPlaybook {
+    version: VersionId,
+    playbook: Playbook,
+    snapshot: Snapshot,
+}
+
+/// Stores the playbook's files as they are and makes sure that Ansible can read them.
+async fn freeze_playbook(state: &AppState, checked: &Checked) -> Result<FrozenPlaybook, Problem> {
     let id = &checked.playbook;
     let (playbook, _) = state.library.read(id).await.map_err(|error| refuse_playbook(&error))?;
+    if let Some(error) = playbook.error {
+        return Err(Invalid::field("playbook", error).into());
+    }
     let snapshot = state
         .library
         .snapshot(id)
@@ -199,7 +247,11 @@ async fn freeze_playbook(state: &AppState, checked: &Checked) -> Result<(Version
     .await?;
     transaction.commit().await.map_err(crate::store::StoreError::from)?;
     check_syntax(state, checked, &snapshot, version).await?;
-    Ok((version, playbook.name))
+    Ok(FrozenPlaybook {
+        version,
+        playbook,
+        snapshot,
+    })
 }
 
 fn refuse_playbook(error: &LibraryError) -> Problem {

@@ -10,7 +10,8 @@ use super::{
     output::{self, Format},
     playbooks, servers, views,
 };
-use crate::domain::deployment::{Deployment, DeploymentStatus, Reason};
+use crate::domain::deployment::{Accelerator, Deployment, DeploymentStatus, Reason};
+use clap::builder::PossibleValuesParser;
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 use std::{
@@ -85,6 +86,35 @@ pub struct DeployOptions {
     /// End the run after this many seconds [default: 3600]
     #[arg(long = "timeout", value_name = "SECONDS", help_heading = "Ansible")]
     timeout_seconds: Option<u32>,
+
+    /// Share the servers out to this many runs side by side, 1 to 100 [default: 1]
+    ///
+    /// Each slice is a run of `ansible-playbook` on its own part of the servers, on any worker. So `run_once`, `serial` and plays
+    /// on `localhost` count for each slice, and `groups` and `hostvars` hold the servers of the slice alone.
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        conflicts_with = "limit",
+        help_heading = "How it is carried out"
+    )]
+    slices: Option<u32>,
+    /// What makes Ansible quicker [default: what the playbook says, else none]
+    ///
+    /// `mitogen` keeps a Python on each server for the whole run instead of starting one for each task. It needs Python on the
+    /// servers also for `raw`, and becomes other users with sudo, su and doas only; what it cannot do is refused at the launch.
+    #[arg(long, value_name = "NAME", value_parser = accelerator(), help_heading = "How it is carried out")]
+    accelerator: Option<String>,
+    /// Begin even while another deployment is at work on the same servers
+    #[arg(long, help_heading = "How it is carried out")]
+    allow_overlap: bool,
+    /// Begin before waiting deployments of a lower priority, -100 to 100 [default: 0]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        allow_negative_numbers = true,
+        help_heading = "How it is carried out"
+    )]
+    priority: Option<i32>,
 
     /// Do not watch
     #[arg(long, conflicts_with = "json")]
@@ -226,18 +256,32 @@ fn ansible_options(options: &DeployOptions) -> Value {
         "skip_tags": options.skip_task_tags,
         "verbosity": options.verbose,
         "become": options.become_,
+        "allow_overlap": options.allow_overlap,
     });
-    for (field, number) in [("forks", options.forks), ("timeout_seconds", options.timeout_seconds)] {
+    for (field, number) in [
+        ("forks", options.forks.map(i64::from)),
+        ("timeout_seconds", options.timeout_seconds.map(i64::from)),
+        ("slices", options.slices.map(i64::from)),
+        ("priority", options.priority.map(i64::from)),
+    ] {
         if let Some(number) = number {
             body[field] = json!(number);
         }
     }
-    for (field, text) in [("limit", &options.limit), ("start_at_task", &options.start_at_task)] {
+    for (field, text) in [
+        ("limit", &options.limit),
+        ("start_at_task", &options.start_at_task),
+        ("accelerator", &options.accelerator),
+    ] {
         if let Some(text) = text {
             body[field] = json!(text);
         }
     }
     body
+}
+
+fn accelerator() -> PossibleValuesParser {
+    PossibleValuesParser::new(Accelerator::ALL.iter().map(|known| known.as_str()))
 }
 
 fn read_variables(options: &DeployOptions) -> anyhow::Result<Map<String, Value>> {
@@ -305,6 +349,28 @@ mod tests {
         assert_eq!(options["check"], true);
         assert_eq!(options.get("forks"), None);
         assert_eq!(options.get("limit"), None);
+        assert_eq!(options.get("slices"), None);
+        assert_eq!(options.get("accelerator"), None);
+    }
+
+    #[test]
+    fn how_it_is_carried_out_is_passed_on() {
+        let given = [
+            "site.yml",
+            "--all",
+            "--slices=4",
+            "--accelerator=mitogen",
+            "--allow-overlap",
+            "--priority",
+            "-5",
+        ];
+        let options = ansible_options(&parse(&given).unwrap());
+        assert_eq!(options["slices"], 4);
+        assert_eq!(options["accelerator"], "mitogen");
+        assert_eq!(options["allow_overlap"], true);
+        assert_eq!(options["priority"], -5);
+        assert!(parse(&["site.yml", "--all", "--accelerator=warp"]).is_err());
+        assert!(parse(&["site.yml", "--all", "--slices=2", "--limit=web*"]).is_err());
     }
 
     #[test]

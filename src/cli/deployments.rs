@@ -5,9 +5,9 @@ use super::{
     deploy,
     options::GlobalOptions,
     output::{self, Format, Table},
-    recap,
+    recap, slices,
 };
-use crate::domain::deployment::Deployment;
+use crate::domain::deployment::{Deployment, DeploymentServer};
 use clap::Subcommand;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
@@ -157,11 +157,19 @@ fn list(format: Format, deployments: &[Value]) -> anyhow::Result<()> {
 
 async fn show(client: &Client, format: Format, name: &str) -> anyhow::Result<()> {
     let mut value = client.get(&path(name)).await?;
-    let rows = client.list(&format!("{}/servers", path(name)), &[]).await?;
+    let mut rows = client.list(&format!("{}/servers", path(name)), &[]).await?;
     if format == Format::Json {
         value["servers"] = Value::Array(rows);
         return output::json(&value);
     }
+    let deployment: Deployment = serde_json::from_value(value.clone())?;
+    value["waiting"] = json!(
+        deployment
+            .waiting_for
+            .iter()
+            .map(|other| format!("#{} {}", other.number, other.name))
+            .collect::<Vec<_>>()
+    );
     output::print_fields(
         &value,
         &[
@@ -172,6 +180,7 @@ async fn show(client: &Client, format: Format, name: &str) -> anyhow::Result<()>
             ("Status", "/status"),
             ("Reason", "/reason"),
             ("Message", "/message"),
+            ("Waiting for", "/waiting"),
             ("Warnings", "/warnings"),
             ("Variables", "/variables"),
             ("Secret variables", "/secret_variables"),
@@ -180,17 +189,25 @@ async fn show(client: &Client, format: Format, name: &str) -> anyhow::Result<()>
             ("Started", "/started_at"),
             ("Finished", "/finished_at"),
             ("Isolation", "/isolation"),
+            ("Slices", "/options/slices"),
+            ("Accelerator", "/options/accelerator"),
+            ("Priority", "/options/priority"),
+            ("Allow overlap", "/options/allow_overlap"),
         ],
     )?;
-    let deployment: Deployment = serde_json::from_value(value)?;
     output::line(&format!("\n{}\n", recap::counts_in_words(&deployment.counts)))?;
+    let slices = slices::count(&deployment);
+    for row in &mut rows {
+        let parsed: DeploymentServer = serde_json::from_value(row.clone())?;
+        row["label"] = json!(slices::host_label(&parsed, slices));
+    }
     Ok(Table::new(&[
         "HOST", "STATUS", "OK", "CHANGED", "FAILED", "SKIPPED", "RESCUED", "IGNORED", "TASK", "ERROR",
     ])
     .rows_of(
         &rows,
         &[
-            "/host",
+            "/label",
             "/status",
             "/ok",
             "/changed_count",

@@ -11,7 +11,10 @@ use super::{
 use crate::{
     api::assets,
     embedded::{self, EmbeddedPostgres},
-    playbooks::ansible,
+    playbooks::{
+        ansible,
+        mitogen::{self, MitogenError},
+    },
     process,
     runner::{self, Isolation},
     store::{Database, vault_keys},
@@ -94,7 +97,7 @@ pub async fn run(global: &GlobalOptions) -> anyhow::Result<ExitCode> {
     let data_directory = global.data_directory_path()?;
     let mut findings = vec![check_data_directory(&data_directory, global.database_url.is_none())];
     findings.extend(check_database(global, &data_directory).await);
-    findings.push(check_ansible().await);
+    findings.extend(check_ansible().await);
     findings.push(check_ssh().await);
     findings.push(check_space(&data_directory));
     findings.push(check_isolation().await);
@@ -284,21 +287,43 @@ async fn check_key_ring(path: &Path, database: Option<&Database>) -> Finding {
     Finding::ok(CHECK, format!("{shown}, {keys} {plural}{checked}"))
 }
 
-async fn check_ansible() -> Finding {
+async fn check_ansible() -> Vec<Finding> {
     const CHECK: &str = "Ansible";
     match ansible::discover(None).await {
         Ok(tools) => {
             let detail = format!("ansible-core {} at {}", tools.version, tools.ansible_playbook.display());
-            if is_newer(&tools.version, NEWEST_ANSIBLE) {
+            let found = if is_newer(&tools.version, NEWEST_ANSIBLE) {
                 Finding::warn(CHECK, detail, "newer than Admiral is tested with (2.16 to 2.19)")
             } else {
                 Finding::ok(CHECK, detail)
-            }
+            };
+            vec![found, check_accelerator(&tools.ansible_playbook).await]
         }
-        Err(error) => Finding::fail(
+        Err(error) => vec![Finding::fail(
             CHECK,
             chain(error),
             "install ansible-core 2.16 to 2.19, or set ADMIRAL_ANSIBLE_BIN to the folder with ansible-playbook",
+        )],
+    }
+}
+
+/// Nothing needs it: runs without are slower, that is all.
+async fn check_accelerator(ansible_playbook: &Path) -> Finding {
+    const CHECK: &str = "accelerator";
+    match mitogen::find(ansible_playbook).await {
+        Ok(found) => Finding::ok(
+            CHECK,
+            format!("Mitogen {} in {}", found.version, found.python.display()),
+        ),
+        Err(error @ MitogenError::Missing { .. }) => Finding::warn(
+            CHECK,
+            "Mitogen is not installed: deployments cannot use the accelerator mitogen",
+            chain(error),
+        ),
+        Err(error) => Finding::warn(
+            CHECK,
+            chain(error),
+            "deployments cannot use the accelerator mitogen until that is mended",
         ),
     }
 }

@@ -26,6 +26,7 @@ pub mod recap;
 pub mod serve;
 pub mod servers;
 pub mod settings;
+pub mod slices;
 pub mod sse;
 pub mod supervise;
 pub mod tokens;

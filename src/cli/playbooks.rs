@@ -40,8 +40,8 @@ async fn run_with(client: &Client, format: Format, command: PlaybooksCommand) ->
             let playbooks = all(client, &query).await?;
             match format {
                 Format::Json => output::json(&playbooks),
-                Format::Table => Ok(Table::new(&["ID", "NAME", "DESCRIPTION"])
-                    .rows_of(&playbooks, &["/id", "/name", "/description"])
+                Format::Table => Ok(Table::new(&["ID", "NAME", "DESCRIPTION", "ACCELERATOR", "ERROR"])
+                    .rows_of(&playbooks, &["/id", "/name", "/description", "/accelerator", "/error"])
                     .print()?),
             }
         }
@@ -52,9 +52,17 @@ async fn run_with(client: &Client, format: Format, command: PlaybooksCommand) ->
                 .await?;
             match format {
                 Format::Json => output::json(&answer),
-                Format::Table => Ok(output::bytes(
-                    answer["content"].as_str().unwrap_or_default().as_bytes(),
-                )?),
+                Format::Table => {
+                    // Talk, and so to stderr: the playbook's text can be piped on.
+                    for (what, pointer) in [("accelerator", "/playbook/accelerator"), ("error", "/playbook/error")] {
+                        if let Some(text) = answer.pointer(pointer).and_then(Value::as_str) {
+                            output::say(&format!("{what}: {}", output::printable(text)));
+                        }
+                    }
+                    Ok(output::bytes(
+                        answer["content"].as_str().unwrap_or_default().as_bytes(),
+                    )?)
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The end of a deployment: Ansible's own recap, and one sentence.
 
-use super::{client::Client, output};
+use super::{client::Client, output, slices};
 use crate::domain::deployment::{Deployment, DeploymentServer, DeploymentStatus, HostCounts, HostStatus};
 use chrono::{DateTime, Utc};
 
@@ -14,7 +14,7 @@ pub async fn print(client: &Client, deployment: &Deployment) -> anyhow::Result<(
         .map(serde_json::from_value)
         .collect::<Result<_, serde_json::Error>>()?;
     output::line("")?;
-    output::line(&recap(&rows))?;
+    output::line(&recap(&rows, slices::count(deployment)))?;
     for warning in &deployment.warnings {
         output::line(&format!("[WARNING]: {}", output::printable(warning)))?;
     }
@@ -24,25 +24,19 @@ pub async fn print(client: &Client, deployment: &Deployment) -> anyhow::Result<(
 }
 
 /// One line a host, as Ansible prints it.
-pub fn recap(rows: &[DeploymentServer]) -> String {
+pub fn recap(rows: &[DeploymentServer], slices: i32) -> String {
     let mut lines = vec![heading("PLAY RECAP")];
-    let widest = rows
+    let labels: Vec<String> = rows.iter().map(|row| slices::host_label(row, slices)).collect();
+    let widest = labels
         .iter()
-        .map(|row| row.host.chars().count())
+        .map(|label| label.chars().count())
         .max()
         .unwrap_or(0)
         .max(24);
-    for row in rows {
+    for (row, label) in rows.iter().zip(&labels) {
         let mut line = format!(
             "{:widest$} : ok={:<4} changed={:<4} unreachable={:<4} failed={:<4} skipped={:<4} rescued={:<4} ignored={:<4}",
-            output::printable(&row.host),
-            row.ok,
-            row.changed_count,
-            row.unreachable,
-            row.failed,
-            row.skipped,
-            row.rescued,
-            row.ignored,
+            label, row.ok, row.changed_count, row.unreachable, row.failed, row.skipped, row.rescued, row.ignored,
         );
         line.truncate(line.trim_end().len());
         lines.push(line);
@@ -145,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_recap_is_ansibles() {
-        let text = recap(&[row("web1", HostStatus::Success), row("db1", HostStatus::Failed)]);
+        let text = recap(&[row("web1", HostStatus::Success), row("db1", HostStatus::Failed)], 1);
         let lines: Vec<_> = text.lines().collect();
         assert!(lines[0].starts_with("PLAY RECAP *****"));
         assert_eq!(
@@ -153,6 +147,25 @@ mod tests {
             "web1                     : ok=12   changed=3    unreachable=0    failed=0    skipped=1    rescued=0    ignored=0"
         );
         assert_eq!(lines[3], "    failed: no·[2Jspace");
+    }
+
+    #[test]
+    fn hosts_that_two_slices_added_are_told_apart() {
+        let second = DeploymentServer {
+            slice: 1,
+            ..row("localhost", HostStatus::Success)
+        };
+        let of_a_server = DeploymentServer {
+            server_id: Some(uuid::Uuid::nil()),
+            ..row("web1", HostStatus::Success)
+        };
+        let text = recap(&[row("localhost", HostStatus::Success), second, of_a_server], 2);
+        let hosts: Vec<_> = text
+            .lines()
+            .skip(1)
+            .map(|line| line.split(" :").next().unwrap().trim())
+            .collect();
+        assert_eq!(hosts, ["localhost (slice 1)", "localhost (slice 2)", "web1"]);
     }
 
     #[test]

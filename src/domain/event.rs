@@ -14,6 +14,8 @@ pub struct DeploymentEvent {
     pub recorded_at: DateTime<Utc>,
     /// The callback's name (`runner_on_ok`), or one of Admiral's own: see [`own`].
     pub kind: String,
+    /// The run that it comes from, by its slice; null for what is about the whole deployment.
+    pub slice: Option<i32>,
     /// The host it is about.
     pub host: Option<String>,
     /// Ansible's uuid of the task.

@@ -1,6 +1,6 @@
 //! Playbooks, as the library lists them.
 
-use super::text_enum::text_enum;
+use super::{deployment::Accelerator, text_enum::text_enum};
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
@@ -27,8 +27,12 @@ pub struct Playbook {
     pub path: String,
     /// The first play's name, or the file's.
     pub name: String,
-    /// The leading comment.
+    /// The leading comment, without the front matter.
     pub description: Option<String>,
+    /// What the front matter says makes Ansible quicker with this playbook; null when it says nothing.
+    pub accelerator: Option<Accelerator>,
+    /// What is wrong with the front matter; such a playbook cannot be launched.
+    pub error: Option<String>,
 }
 
 /// Names a playbook of the library: `builtin/ping.yml`, `custom/site/site.yml`.

@@ -458,7 +458,9 @@ fn error_message(result: Option<&RawValue>, otherwise: &str) -> String {
 fn explain_host_key(host: &str, message: String) -> String {
     let changed = message.contains("REMOTE HOST IDENTIFICATION HAS CHANGED")
         || (message.contains("Host key for ") && message.contains("has changed"))
-        || message.contains("Host key verification failed");
+        || message.contains("Host key verification failed")
+        // Mitogen's words. New keys are accepted, so that it is never about one of those.
+        || message.contains("SSH reported an unrecognized or mismatching host key");
     if changed {
         format!("the SSH host key of {host} changed; accept it under Servers → {host} if that is expected")
     } else {

@@ -120,6 +120,26 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 async fn read_version(path: &Path) -> Result<String, AnsibleError> {
+    let text = version_text(path).await?;
+    let Some(version) = parse_version(&text) else {
+        let answer = text.lines().next().unwrap_or_default().chars().take(200).collect();
+        return Err(AnsibleError::Unknown {
+            path: path.to_owned(),
+            answer,
+        });
+    };
+    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
+    if (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < OLDEST {
+        return Err(AnsibleError::TooOld {
+            path: path.to_owned(),
+            version: version.to_owned(),
+        });
+    }
+    Ok(version.to_owned())
+}
+
+/// What `ansible-playbook --version` says.
+pub(super) async fn version_text(path: &Path) -> Result<String, AnsibleError> {
     let home = tempfile::tempdir().map_err(|source| AnsibleError::Run {
         path: path.to_owned(),
         source: ProcessError::Start {
@@ -141,30 +161,15 @@ async fn read_version(path: &Path) -> Result<String, AnsibleError> {
             source,
         })?;
     let text = answer.stdout_text();
-    let Some(version) = parse_version(&text) else {
-        let answer = if text.trim().is_empty() {
-            answer.stderr_text()
-        } else {
-            text
-        };
-        let answer = answer.lines().next().unwrap_or_default().chars().take(200).collect();
-        return Err(AnsibleError::Unknown {
-            path: path.to_owned(),
-            answer,
-        });
-    };
-    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
-    if (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < OLDEST {
-        return Err(AnsibleError::TooOld {
-            path: path.to_owned(),
-            version: version.to_owned(),
-        });
-    }
-    Ok(version.to_owned())
+    Ok(if text.trim().is_empty() {
+        answer.stderr_text()
+    } else {
+        text
+    })
 }
 
 /// `ansible-playbook [core 2.19.14]` on the first line.
-fn parse_version(text: &str) -> Option<&str> {
+pub(super) fn parse_version(text: &str) -> Option<&str> {
     let (_, rest) = text.lines().next()?.split_once("[core ")?;
     let version = rest.split([']', ' ']).next()?;
     version

@@ -2,6 +2,7 @@
 
 use super::{
     ansible::{self, AnsibleTools, SyntaxError},
+    front_matter::FrontMatter,
     outline::{Outline, outline},
     snapshot::{self, Snapshot},
 };
@@ -169,12 +170,21 @@ fn folder(config: &LibraryConfig, origin: PlaybookOrigin) -> &Path {
 fn describe(id: &PlaybookId, outline: Outline) -> Playbook {
     let file = id.path().rsplit('/').next().unwrap_or_default();
     let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+    let (front_matter, error) = match outline.front_matter {
+        Ok(front_matter) => (front_matter, None),
+        Err(error) => (
+            FrontMatter::default(),
+            Some(format!("the front matter `# admiral:` cannot be read: {error}")),
+        ),
+    };
     Playbook {
         id: id.to_string(),
         origin: id.origin(),
         path: id.path().to_owned(),
         name: outline.name.unwrap_or_else(|| stem.to_owned()),
         description: outline.description,
+        accelerator: front_matter.accelerator,
+        error,
     }
 }
 

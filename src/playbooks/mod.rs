@@ -1,10 +1,14 @@
 //! The playbook library: what can be launched, frozen to a [`Snapshot`] when it is.
 
+pub mod acceleration;
 pub mod ansible;
 pub mod builtin;
+mod front_matter;
 mod library;
+pub mod mitogen;
 mod outline;
 mod snapshot;
+mod yaml;
 
 pub use ansible::{AnsibleError, AnsibleTools, SyntaxError};
 pub use library::{Library, LibraryConfig, LibraryError};

@@ -1,7 +1,9 @@
 //! What a file's text tells at a glance: whether it is a list of plays, the first play's name, the leading comment.
 //!
-//! Deliberately no YAML parser: a library must list files that it cannot make sense of otherwise, and whether a playbook is
-//! correct is for Ansible to say.
+//! Deliberately no YAML parser for the plays: a library must list files that it cannot make sense of otherwise, and whether a
+//! playbook is correct is for Ansible to say.
+
+use super::front_matter::{self, FrontMatter, Parted};
 
 /// What the library shows of a playbook.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,6 +12,8 @@ pub(super) struct Outline {
     pub(super) name: Option<String>,
     /// The comment before the first play.
     pub(super) description: Option<String>,
+    /// What that comment tells Admiral, or what is wrong with it.
+    pub(super) front_matter: Result<FrontMatter, String>,
 }
 
 /// Reads the outline; `None` when the text is not a list of plays.
@@ -59,9 +63,13 @@ pub(super) fn outline(text: &str) -> Option<Outline> {
             _ => {}
         }
     }
-    is_playbook.then(|| Outline {
-        name,
-        description: leading_comment(text),
+    is_playbook.then(|| {
+        let Parted { comment, front_matter } = front_matter::part(&leading_comment(text));
+        Outline {
+            name,
+            description: describe(&comment),
+            front_matter,
+        }
     })
 }
 
@@ -86,21 +94,32 @@ fn plain_value(value: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn leading_comment(text: &str) -> Option<String> {
-    let mut lines: Vec<&str> = Vec::new();
-    for line in text.lines().map(str::trim) {
-        if let Some(comment) = line.strip_prefix('#') {
-            let comment = comment.trim_start_matches('#').trim();
-            let is_for_tools = ["!", "-*-", "vim:", "SPDX-", "code: language"]
-                .iter()
-                .any(|mark| comment.starts_with(mark));
-            if !is_for_tools {
-                lines.push(comment);
-            }
-        } else if !(line == "---" || line.is_empty() && lines.is_empty()) {
-            break;
+/// The lines of the comment before the first play, with their numbers in the file, from 0.
+fn leading_comment(text: &str) -> Vec<(usize, &str)> {
+    let mut lines = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        match line.trim() {
+            comment if is_for_tools(comment) => {}
+            comment if comment.starts_with('#') => lines.push((number, line)),
+            "---" => {}
+            "" if lines.is_empty() => {}
+            _ => break,
         }
     }
+    lines
+}
+
+fn is_for_tools(comment: &str) -> bool {
+    let marks = ["!", "-*-", "vim:", "SPDX-", "code: language"];
+    let text = comment.trim_start_matches('#').trim_start();
+    comment.starts_with('#') && marks.iter().any(|mark| text.starts_with(mark))
+}
+
+fn describe(comment: &[&str]) -> Option<String> {
+    let lines: Vec<&str> = comment
+        .iter()
+        .map(|line| line.trim().trim_start_matches('#').trim())
+        .collect();
     let text = lines.join("\n").trim().to_owned();
     (!text.is_empty()).then_some(text)
 }
@@ -146,6 +165,14 @@ mod tests {
     }
 
     #[test]
+    fn front_matter_is_no_description() {
+        let text = "---\n# Rolls out.\n#\n# admiral:\n#   accelerator: mitogen\n- hosts: all\n";
+        let outline = outline(text).unwrap();
+        assert_eq!(outline.description.as_deref(), Some("Rolls out."));
+        assert!(outline.front_matter.unwrap().accelerator.is_some());
+    }
+
+    #[test]
     fn a_plain_name_ends_at_a_comment() {
         let outline = outline("- hosts: all\n  name: a #1 b # comment\n").unwrap();
         assert_eq!(outline.name.as_deref(), Some("a"));
@@ -153,7 +180,8 @@ mod tests {
             super::outline("- hosts: all\n").unwrap(),
             Outline {
                 name: None,
-                description: None
+                description: None,
+                front_matter: Ok(FrontMatter::default()),
             }
         );
     }

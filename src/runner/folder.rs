@@ -100,6 +100,11 @@ impl RunFolder {
         self.path.join("callback_plugins")
     }
 
+    /// Strategy plugins of an accelerated run.
+    pub fn strategy_plugins(&self) -> PathBuf {
+        self.path.join("strategy_plugins")
+    }
+
     /// The run's `HOME`.
     pub fn home(&self) -> PathBuf {
         self.path.join("home")

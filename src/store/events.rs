@@ -17,8 +17,10 @@ pub const MAX_PAGE_BYTES: i64 = 4 * 1024 * 1024;
 pub struct EventFilter {
     /// Only events about this host.
     pub host: Option<String>,
-    /// Only events of this kind.
-    pub kind: Option<String>,
+    /// Only events of these kinds; all when there are none.
+    pub kinds: Vec<String>,
+    /// Only events of the run of this slice.
+    pub slice: Option<i32>,
 }
 
 /// Events in the order of their positions.
@@ -35,6 +37,7 @@ struct EventRow {
     position: i64,
     recorded_at: DateTime<Utc>,
     kind: String,
+    slice: Option<i32>,
     host: Option<String>,
     task_id: Option<String>,
     payload: String,
@@ -57,6 +60,7 @@ impl TryFrom<EventRow> for DeploymentEvent {
             position: row.position,
             recorded_at: row.recorded_at,
             kind: row.kind,
+            slice: row.slice,
             host: row.host,
             task_id: row.task_id,
             play: names.play,
@@ -121,24 +125,28 @@ pub async fn list_after(
 ) -> Result<EventPage, StoreError> {
     let rows: Vec<EventRow> = sqlx::query_as(
         "WITH page AS ( \
-             SELECT position, recorded_at, kind, host, task_id, payload::text AS payload \
+             SELECT position, recorded_at, kind, run_id, host, task_id, payload::text AS payload \
              FROM admiral.deployment_events \
              WHERE deployment_id = $1 AND position > $2 \
-               AND ($4::text IS NULL OR host = $4) AND ($5::text IS NULL OR kind = $5) \
+               AND ($4::text IS NULL OR host = $4) AND ($5::text[] = '{}' OR kind = ANY ($5)) \
+               AND ($7::integer IS NULL OR run_id = \
+                    (SELECT id FROM admiral.runs WHERE deployment_id = $1 AND slice = $7)) \
              ORDER BY position LIMIT $3 + 1), \
          measured AS ( \
              SELECT *, row_number() OVER (ORDER BY position) AS number, \
                     sum(octet_length(payload)) OVER (ORDER BY position) AS size, count(*) OVER () AS found \
              FROM page) \
-         SELECT position, recorded_at, kind, host, task_id, payload, found FROM measured \
+         SELECT position, recorded_at, kind, slice::integer, host, task_id, payload, found \
+         FROM measured LEFT JOIN admiral.runs ON runs.id = measured.run_id \
          WHERE number = 1 OR (number <= $3 AND size <= $6) ORDER BY position",
     )
     .bind(deployment_id)
     .bind(after)
     .bind(limit)
     .bind(filter.host.as_deref())
-    .bind(filter.kind.as_deref())
+    .bind(&filter.kinds)
     .bind(MAX_PAGE_BYTES)
+    .bind(filter.slice)
     .fetch_all(connection)
     .await?;
     let more = rows.first().is_some_and(|row| row.found > rows.len() as i64);

@@ -2,6 +2,7 @@
 
 use crate::{
     domain::deployment::Reason,
+    playbooks::mitogen::MitogenError,
     runner::RunnerError,
     store::StoreError,
     vault::{VaultError, ssh_key::KeyError},
@@ -41,6 +42,9 @@ pub(super) enum PrepareError {
     /// The limit names a file.
     #[error("failed to use the limit: a pattern may not begin with @")]
     Limit,
+    /// The accelerator is not there.
+    #[error("failed to accelerate the run")]
+    Accelerator(#[from] MitogenError),
     /// A file of the run could not be made.
     #[error("failed to {what}: {source}")]
     Io {
@@ -65,9 +69,12 @@ impl PrepareError {
     pub(super) fn reason(&self) -> Reason {
         match self {
             Self::Vault { .. } | Self::Key { .. } | Self::Limit => Reason::InventoryError,
-            Self::Store(_) | Self::Unreadable(_) | Self::PlaybookPath | Self::Io { .. } | Self::Runner(_) => {
-                Reason::LaunchError
-            }
+            Self::Store(_)
+            | Self::Unreadable(_)
+            | Self::PlaybookPath
+            | Self::Accelerator(_)
+            | Self::Io { .. }
+            | Self::Runner(_) => Reason::LaunchError,
         }
     }
 

@@ -4,6 +4,7 @@
 //! database and does what is due, so that a restart, many workers and the usual case are the same code.
 
 mod carry_out;
+mod command;
 mod error;
 mod follow;
 mod home;

@@ -1,14 +1,19 @@
 //! A run folder, made ready: files, inventory, keys, variables, configuration, arguments.
 
-use super::{PrepareError, WorkerConfig, redact::Redactor, secrets::RunSecrets};
+use super::{
+    PrepareError, WorkerConfig,
+    command::{INVENTORY_SCRIPT, arguments, configuration, environment, inventory_script},
+    redact::Redactor,
+    secrets::RunSecrets,
+};
 use crate::{
     domain::{
         PrivateKeyId, ServerId,
-        deployment::{Deployment, DeploymentOptions},
+        deployment::{Accelerator, Deployment},
         playbook::{PlaybookFile, PlaybookId},
     },
     inventory::{InventoryHost, extra_vars, known_hosts, render_list},
-    process::base_environment,
+    playbooks::mitogen,
     runner::{RECORD_VERSION, RunFolder, RunSpec, SecretsFolder},
     store::{
         Database, deployments,
@@ -31,9 +36,17 @@ use std::{
 /// The callback plugin, as it is put into every run folder.
 const CALLBACK_PLUGIN: &str = include_str!("../../ansible/callback_plugins/admiral_events.py");
 
-/// What a run's inventory script is: the inventory is frozen beside it.
-const INVENTORY_SCRIPT: &str =
-    "#!/bin/sh\ncase \"$1\" in\n--host) echo '{}' ;;\n*) exec cat \"$(dirname \"$0\")/hosts.json\" ;;\nesac\n";
+/// The strategies of an accelerated run: one file, which does as its name says.
+const MITOGEN_STRATEGY: &str = include_str!("../../ansible/strategy_plugins/mitogen_strategy.py");
+const MITOGEN_STRATEGIES: [&str; 7] = [
+    "linear",
+    "free",
+    "host_pinned",
+    "mitogen",
+    "mitogen_linear",
+    "mitogen_free",
+    "mitogen_host_pinned",
+];
 
 /// A run that can be started.
 #[derive(Debug)]
@@ -65,6 +78,10 @@ pub(super) async fn prepare(
     run: &OwnedRun,
 ) -> Result<Prepared, PrepareError> {
     let material = load(database, vault, run).await?;
+    if material.deployment.options.accelerator == Some(Accelerator::Mitogen) {
+        // Whoever launched it may have another Ansible than this machine.
+        mitogen::find(&config.ansible_playbook).await?;
+    }
     let runs_folder = config.runs_folder();
     // An earlier attempt that was cut short may have left its folder: the run was never started.
     if run.folder.exists() {
@@ -124,7 +141,7 @@ fn fill(config: &WorkerConfig, run: &OwnedRun, folder: &RunFolder, material: &Ma
     let secrets_folder = SecretsFolder::create(run.id).map_err(io_error("make the folder for secrets"))?;
     let made = (|| {
         write_project(folder, &material.files)?;
-        write_callback_plugin(folder)?;
+        write_plugins(folder, material.deployment.options.accelerator)?;
         make_folder(&folder.home().join("tmp"))?;
         let keys = write_keys(&secrets_folder, &material.secrets)?;
         write_inventory(folder, &material.targets, &keys)?;
@@ -140,7 +157,7 @@ fn fill(config: &WorkerConfig, run: &OwnedRun, folder: &RunFolder, material: &Ma
             run_id: run.id,
             program: config.ansible_playbook.clone(),
             arguments: arguments(folder, &variables, &material.deployment.options, playbook.path())?,
-            environment: environment(config, folder),
+            environment: environment(config, folder, &secrets_folder, &material.deployment.options),
             working_directory: folder.project(),
             secrets_folder: secrets_folder.clone(),
             control_path_folder,
@@ -176,13 +193,21 @@ fn write_project(folder: &RunFolder, files: &[PlaybookFile]) -> Result<(), Prepa
     Ok(())
 }
 
-fn write_callback_plugin(folder: &RunFolder) -> Result<(), PrepareError> {
+fn write_plugins(folder: &RunFolder, accelerator: Option<Accelerator>) -> Result<(), PrepareError> {
     make_folder(&folder.callback_plugins())?;
     write_file(
         &folder.callback_plugins().join("admiral_events.py"),
         CALLBACK_PLUGIN.as_bytes(),
         0o600,
-    )
+    )?;
+    if accelerator == Some(Accelerator::Mitogen) {
+        make_folder(&folder.strategy_plugins())?;
+        for name in MITOGEN_STRATEGIES {
+            let path = folder.strategy_plugins().join(format!("{name}.py"));
+            write_file(&path, MITOGEN_STRATEGY.as_bytes(), 0o600)?;
+        }
+    }
+    Ok(())
 }
 
 /// One file for each key, however many servers use it.
@@ -220,10 +245,6 @@ fn write_inventory(
     write_file(&inventory_script(folder), INVENTORY_SCRIPT.as_bytes(), 0o700)
 }
 
-fn inventory_script(folder: &RunFolder) -> PathBuf {
-    folder.inventory().join("admiral-run")
-}
-
 fn write_known_hosts(folder: &RunFolder, material: &Material) -> Result<(), PrepareError> {
     let mut entries: Vec<(&str, i32, &str)> = Vec::new();
     for target in &material.targets {
@@ -236,124 +257,6 @@ fn write_known_hosts(folder: &RunFolder, material: &Material) -> Result<(), Prep
         }
     }
     write_file(&folder.known_hosts(), known_hosts::render(&entries).as_bytes(), 0o600)
-}
-
-/// The run's `ansible.cfg`. SSH gets no configuration, agent or known hosts but the run's own.
-fn configuration(folder: &RunFolder, control_path_folder: &Path, options: &DeploymentOptions) -> String {
-    let project = folder.project();
-    let ssh_args = [
-        "-C".to_owned(),
-        "-o ControlMaster=auto".to_owned(),
-        "-o ControlPersist=60s".to_owned(),
-        format!("-o UserKnownHostsFile={}", folder.known_hosts().display()),
-        "-o GlobalKnownHostsFile=/dev/null".to_owned(),
-        "-o StrictHostKeyChecking=accept-new".to_owned(),
-        "-o HashKnownHosts=no".to_owned(),
-        "-o UpdateHostKeys=no".to_owned(),
-        "-o IdentitiesOnly=yes".to_owned(),
-        "-o IdentityAgent=none".to_owned(),
-        "-F /dev/null".to_owned(),
-    ]
-    .join(" ");
-    let forks = options.forks;
-    let lines = [
-        "[defaults]".to_owned(),
-        "callbacks_enabled = admiral_events".to_owned(),
-        format!("callback_plugins = {}", folder.callback_plugins().display()),
-        format!("forks = {forks}"),
-        "timeout = 30".to_owned(),
-        // With checking on, Ansible leaves the choice to our `StrictHostKeyChecking`.
-        "host_key_checking = True".to_owned(),
-        "retry_files_enabled = False".to_owned(),
-        "fact_caching = memory".to_owned(),
-        format!("local_tmp = {}", folder.home().join("tmp").display()),
-        format!(
-            "roles_path = {}:/usr/share/ansible/roles:/etc/ansible/roles",
-            project.join("roles").display()
-        ),
-        format!(
-            "collections_path = {}:/usr/share/ansible/collections",
-            project.join("collections").display()
-        ),
-        String::new(),
-        "[ssh_connection]".to_owned(),
-        "pipelining = True".to_owned(),
-        format!("control_path_dir = {}", control_path_folder.display()),
-        format!("ssh_args = {ssh_args}"),
-        String::new(),
-    ];
-    lines.join("\n")
-}
-
-/// Values that a user chose never stand alone, so that none can be taken for an option.
-fn arguments(
-    folder: &RunFolder,
-    variables: &Path,
-    options: &DeploymentOptions,
-    playbook: &str,
-) -> Result<Vec<String>, PrepareError> {
-    let mut arguments = vec![
-        format!("--inventory={}", inventory_script(folder).display()),
-        format!("--extra-vars=@{}", variables.display()),
-        format!("--forks={}", options.forks),
-    ];
-    for (given, option) in [
-        (options.check, "--check"),
-        (options.diff, "--diff"),
-        (options.become_, "--become"),
-    ] {
-        if given {
-            arguments.push(option.to_owned());
-        }
-    }
-    if let Some(limit) = &options.limit {
-        // Ansible reads the file that `@` names, anywhere on this machine.
-        if limit.split([',', ':']).any(|part| part.trim_start().starts_with('@')) {
-            return Err(PrepareError::Limit);
-        }
-        arguments.push(format!("--limit={limit}"));
-    }
-    for (option, tags) in [("--tags", &options.tags), ("--skip-tags", &options.skip_tags)] {
-        if !tags.is_empty() {
-            arguments.push(format!("{option}={}", tags.join(",")));
-        }
-    }
-    if let Some(task) = &options.start_at_task {
-        arguments.push(format!("--start-at-task={task}"));
-    }
-    if options.verbosity > 0 {
-        arguments.push(format!(
-            "-{}",
-            "v".repeat(options.verbosity.clamp(1, 4).unsigned_abs() as usize)
-        ));
-    }
-    arguments.push(format!("./{playbook}"));
-    Ok(arguments)
-}
-
-/// The whole environment of the run: nothing of ours is inherited.
-fn environment(config: &WorkerConfig, folder: &RunFolder) -> BTreeMap<String, String> {
-    let own = folder.home();
-    // Not a home of the run's own: with `connection: local` Ansible takes `~` now from `HOME`, now from the system, and an
-    // async job written below the one is not found below the other.
-    let home = std::env::home_dir().unwrap_or_else(|| own.clone());
-    let mut environment: BTreeMap<String, String> = base_environment(&home).into_iter().collect();
-    // `ansible-connection` and its like lie beside `ansible-playbook`.
-    if let Some(programs) = config.ansible_playbook.parent() {
-        let path = environment.entry("PATH".to_owned()).or_default();
-        *path = format!("{}:{path}", programs.display());
-    }
-    for (name, value) in [
-        ("ANSIBLE_CONFIG", folder.configuration()),
-        ("ADMIRAL_EVENTS_PATH", folder.events()),
-        ("ANSIBLE_LOCAL_TEMP", own.join("tmp")),
-        ("ANSIBLE_HOME", own.join(".ansible")),
-    ] {
-        environment.insert(name.to_owned(), value.to_string_lossy().into_owned());
-    }
-    environment.insert("ANSIBLE_FORCE_COLOR".to_owned(), "1".to_owned());
-    environment.insert("LANG".to_owned(), "C.UTF-8".to_owned());
-    environment
 }
 
 fn make_folder(path: &Path) -> Result<(), PrepareError> {
@@ -381,55 +284,6 @@ fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> PrepareError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn arguments_for(change: impl FnOnce(&mut DeploymentOptions)) -> Result<Vec<String>, PrepareError> {
-        let mut options = DeploymentOptions::default();
-        change(&mut options);
-        arguments(
-            &RunFolder::open("/run"),
-            Path::new("/secret/variables.yml"),
-            &options,
-            "-site.yml",
-        )
-    }
-
-    #[test]
-    fn no_value_can_be_taken_for_an_option() {
-        let arguments = arguments_for(|options| {
-            options.limit = Some("--check".to_owned());
-            options.tags = vec!["a".to_owned(), "b".to_owned()];
-            options.skip_tags = vec!["c".to_owned()];
-            options.start_at_task = Some("-vvv".to_owned());
-            options.verbosity = 2;
-            options.diff = true;
-            options.become_ = true;
-        })
-        .unwrap();
-        let expected = [
-            "--inventory=/run/inventory/admiral-run",
-            "--extra-vars=@/secret/variables.yml",
-            "--forks=50",
-            "--diff",
-            "--become",
-            "--limit=--check",
-            "--tags=a,b",
-            "--skip-tags=c",
-            "--start-at-task=-vvv",
-            "-vv",
-            "./-site.yml",
-        ];
-        assert_eq!(arguments, expected);
-    }
-
-    #[test]
-    fn a_limit_cannot_read_files() {
-        for limit in ["@/etc/passwd", "web, @x", "a:@x"] {
-            assert!(matches!(
-                arguments_for(|options| options.limit = Some(limit.to_owned())),
-                Err(PrepareError::Limit)
-            ));
-        }
-    }
 
     #[test]
     fn a_playbook_stays_in_its_folder() {

@@ -31,7 +31,7 @@ const CASES: &[(&str, bool)] = &[
 ];
 
 /// Host → (ok, changed, unreachable, failed, skipped, rescued, ignored).
-type Recap = BTreeMap<String, BTreeMap<String, i64>>;
+pub type Recap = BTreeMap<String, BTreeMap<String, i64>>;
 
 /// Reads `PLAY RECAP` of the human output, which our plugin has no part in.
 fn read_recap(output: &str) -> Recap {
@@ -103,7 +103,8 @@ fn expected_status(counters: &BTreeMap<String, i64>) -> &'static str {
     }
 }
 
-async fn counters_equal_the_recap(ansible: &Path) {
+/// Runs every case with the accelerator and compares the rows with Ansible's recap. Gives the recap of each case.
+pub async fn counters_equal_the_recap(ansible: &Path, accelerator: &str) -> BTreeMap<&'static str, Recap> {
     let server = AdmiralServer::start_with(ansible).await;
     let playbooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/playbooks/parity");
     let custom = server.folder.path().join("playbooks/parity");
@@ -129,12 +130,14 @@ async fn counters_equal_the_recap(ansible: &Path) {
         let deployment = server
             .post(
                 "/api/deployments",
-                json!({"name": case, "playbook": format!("custom/parity/{case}.yml"), "all": true, "options": {"forks": 5}}),
+                json!({"name": case, "playbook": format!("custom/parity/{case}.yml"), "all": true,
+                       "options": {"forks": 5, "accelerator": accelerator}}),
             )
             .await;
         deployments.push((case, comes_through, text(&deployment, "id")));
     }
     let mut wrong = Vec::new();
+    let mut recaps = BTreeMap::new();
     for (case, comes_through, id) in deployments {
         let deployment = server.wait_for_end(&id).await;
         let output = server.output(&id).await;
@@ -188,16 +191,18 @@ async fn counters_equal_the_recap(ansible: &Path) {
         if deployment["warnings"] != json!([]) {
             wrong.push(format!("{case}: warnings {}", deployment["warnings"]));
         }
+        recaps.insert(*case, recap);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    recaps
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn counters_equal_the_recap_of_the_newest_ansible() {
-    counters_equal_the_recap(&ansible_bins()[0]).await;
+    counters_equal_the_recap(&ansible_bins()[0], "none").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn counters_equal_the_recap_of_the_oldest_ansible() {
-    counters_equal_the_recap(ansible_bins().last().expect("at least one")).await;
+    counters_equal_the_recap(ansible_bins().last().expect("at least one"), "none").await;
 }

@@ -56,7 +56,8 @@ async fn the_library_lists_plays_and_nothing_else() {
     assert_eq!(found["data"].as_array().unwrap().len(), 3);
     assert_eq!(
         found["data"][0],
-        json!({"id": "custom/root.yml", "origin": "custom", "path": "root.yml", "name": "Hello", "description": "Says hello."})
+        json!({"id": "custom/root.yml", "origin": "custom", "path": "root.yml", "name": "Hello", "description": "Says hello.",
+               "accelerator": null, "error": null})
     );
     let (status, content) = pad
         .call("GET", "/api/playbooks/content?id=custom/web/site.yaml", None)

@@ -27,6 +27,33 @@ const long = (folder) => `
       ansible.builtin.shell: echo $$ > ${folder}/{{ inventory_hostname }}.pid && exec sleep 600
 `;
 
+/** Adds a host of its own in every run, and works there. */
+const SLICED = `
+- name: Work on the servers
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Look
+      ansible.builtin.command: "true"
+- name: Work on the controller
+  hosts: localhost
+  connection: local
+  gather_facts: false
+  tasks:
+    - name: Say who is here
+      ansible.builtin.debug:
+        msg: "this slice has {{ groups.all | join(' and ') }}"
+`;
+/** Holds its servers until a file is there. */
+const hold = (folder) => `
+- name: Hold
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Wait for the file
+      ansible.builtin.shell: for i in $(seq 1200); do [ -e ${folder}/go ] && exit 0; sleep 0.1; done; exit 1
+`;
+
 const patience = 120_000;
 let admiral;
 let page;
@@ -37,6 +64,8 @@ before(async () => {
   admiral = await startEverything();
   admiral.addPlaybook("work", WORK);
   admiral.addPlaybook("long", long(admiral.folder));
+  admiral.addPlaybook("sliced", SLICED);
+  admiral.addPlaybook("hold", hold(admiral.folder));
   const context = await admiral.browser.newContext({ viewport: { width: 1400, height: 900 } });
   page = await context.newPage();
   page.setDefaultTimeout(patience);
@@ -73,8 +102,8 @@ const visible = (locator) => locator.first().waitFor({ state: "visible" });
 const place = (name) =>
   page.getByRole("navigation", { name: "Main" }).getByRole("link", { name, exact: true });
 
-/** Goes through the three steps; `variables` are given as name → value. */
-async function launch(playbook, variables = {}) {
+/** Goes through the three steps; `variables` are given as name → value, `choose` chooses more. */
+async function launch(playbook, variables = {}, choose = async () => {}) {
   await place("Deployments").click();
   await button("New deployment").first().click();
   await field("Playbook").selectOption(playbook);
@@ -83,6 +112,7 @@ async function launch(playbook, variables = {}) {
     await field(`Name of variable ${index + 1}`).fill(name);
     await field(`Value of ${name}`).fill(value);
   }
+  await choose();
   await button("Next").click();
   await button("Select all 2").click();
   await button("Next").click();
@@ -212,6 +242,61 @@ test("a failed task opens to its result", async () => {
   await visible(tasks.getByText(/No such file or directory/));
   await page.keyboard.press("Escape");
   await page.getByRole("dialog").waitFor({ state: "hidden" });
+});
+
+test("two slices share the servers, and their hosts are told apart", async () => {
+  await launch("custom/sliced/site.yml", {}, async () => {
+    await page.getByText("Advanced options", { exact: true }).click();
+    await field("Slices").fill("101");
+    await button("Next").click();
+    await visible(page.getByText("Slices is a whole number from 1 to 100."));
+    await field("Slices").fill("2");
+    await field("Accelerator").selectOption("mitogen");
+    await field("Priority").fill("5");
+  });
+  await visible(page.getByText("completed", { exact: true }));
+  await visible(page.getByText(/· 2 slices · with mitogen · priority 5/));
+  const row = (host, slice) => hostRow(host).filter({ has: page.getByText(slice, { exact: true }) });
+  await visible(row("web1", "1"));
+  await visible(row("web2", "2"));
+  assert.equal(await hostRow("localhost").count(), 2);
+
+  await page.getByLabel("Slice", { exact: true }).selectOption({ label: "slice 2" });
+  await hostRow("web1").waitFor({ state: "detached" });
+  assert.equal(await hostRow("localhost").count(), 1);
+  await hostRow("localhost").click();
+  const panel = page.getByRole("dialog", { name: "localhost" });
+  await visible(panel.getByText("slice 2", { exact: true }));
+  await panel.getByRole("button", { name: /Say who is here/ }).click();
+  await visible(panel.getByText(/this slice has web2/));
+  assert.equal(await panel.getByText(/this slice has web1/).count(), 0);
+  await page.keyboard.press("Escape");
+  await panel.waitFor({ state: "hidden" });
+
+  await page.getByRole("tab", { name: "Details", exact: true }).click();
+  await visible(page.getByText("Slice 1 began.", { exact: true }));
+  await visible(page.getByText("Slice 2 began.", { exact: true }));
+  await visible(page.getByText(/^Slice \d ended: completed\.$/));
+  const runs = page.getByRole("region", { name: "Runs" }).getByRole("row");
+  await visible(runs);
+  assert.equal(await runs.count(), 3);
+});
+
+test("a deployment says whom it waits for", async () => {
+  await launch("custom/hold/site.yml");
+  await visible(status("web1", "running"));
+  const holder = new URL(page.url()).pathname;
+  await launch("custom/work/site.yml");
+  const waiting = new URL(page.url()).pathname;
+  const other = page.getByRole("link", { name: `#${holder.split("/").at(-1)} Hold`, exact: true });
+  await visible(other);
+  await visible(page.getByText(/waiting for/));
+  await other.click();
+  await page.waitForURL(new RegExp(`${holder}$`));
+  fs.writeFileSync(path.join(admiral.folder, "go"), "");
+  await visible(page.getByText("completed", { exact: true }));
+  await page.goto(admiral.url + waiting);
+  await visible(page.getByText("completed", { exact: true }));
 });
 
 test("a running deployment is cancelled", async () => {

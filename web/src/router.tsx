@@ -12,6 +12,7 @@ import { AppShell } from "@/shell/AppShell";
 import { NotFound, PageError } from "@/shell/Fallback";
 import {
   choiceParameter,
+  countParameter,
   listParameter,
   pageParameter,
   parseSearch,
@@ -88,6 +89,10 @@ const deployment = createRoute({
     search?: string;
     sort?: string;
     host?: string;
+    /** The slice of that host. */
+    of?: number;
+    /** Only hosts of this slice. */
+    slice?: number;
     find?: string;
   } => ({
     tab: choiceParameter(search.tab, DEPLOYMENT_TABS),
@@ -95,6 +100,8 @@ const deployment = createRoute({
     search: textParameter(search.search),
     sort: textParameter(search.sort),
     host: textParameter(search.host),
+    of: countParameter(search.of),
+    slice: countParameter(search.slice),
     find: textParameter(search.find),
   }),
   component: lazyRouteComponent(() => import("@/features/deployments/DeploymentPage"), "DeploymentPage"),

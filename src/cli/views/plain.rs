@@ -3,7 +3,7 @@
 use crate::cli::{
     live::{Update, View},
     output::{self, printable},
-    recap,
+    recap, slices,
 };
 use serde_json::Value;
 
@@ -11,7 +11,9 @@ use serde_json::Value;
 #[derive(Debug, Default)]
 pub struct Plain {
     introduced: bool,
-    waiting: bool,
+    /// What was last said about the wait.
+    waiting: Option<String>,
+    slices: i32,
 }
 
 impl View for Plain {
@@ -30,14 +32,19 @@ impl View for Plain {
                         deployment.counts.total
                     ))?;
                 }
-                if !self.waiting && deployment.started_at.is_none() && !deployment.status.is_final() {
-                    self.waiting = true;
-                    output::line("waiting for a worker")?;
+                self.slices = slices::count(deployment);
+                if deployment.started_at.is_none() && !deployment.status.is_final() {
+                    let waiting = slices::waiting_for(&deployment.waiting_for)
+                        .unwrap_or_else(|| "waiting for a worker".to_owned());
+                    if self.waiting.as_ref() != Some(&waiting) {
+                        output::line(&waiting)?;
+                        self.waiting = Some(waiting);
+                    }
                 }
             }
             Update::Servers(_) => {}
             Update::Events(events) => {
-                for line in events.iter().filter_map(event_line) {
+                for line in events.iter().filter_map(|event| event_line(event, self.slices)) {
                     output::line(&line)?;
                 }
             }
@@ -50,22 +57,26 @@ impl View for Plain {
     }
 }
 
-/// What an event reads like; `None` for those that say nothing new.
-pub fn event_line(event: &Value) -> Option<String> {
+/// What an event reads like; `None` for those that say nothing new. With several slices each line says whose it is.
+pub fn event_line(event: &Value, slices: i32) -> Option<String> {
     let payload = &event["payload"];
     let field = |name: &str| printable(payload[name].as_str().unwrap_or_default());
-    let host = printable(event["host"].as_str().unwrap_or_default());
+    let number = |value: &Value| value.as_i64().and_then(|slice| i32::try_from(slice).ok());
+    let of_slice = match number(&event["slice"]) {
+        Some(slice) if slices > 1 => format!(" (slice {})", slice + 1),
+        _ => String::new(),
+    };
+    let heading = |text: String| Some(format!("\n{}", recap::heading(&format!("{text}{of_slice}"))));
+    let run = || number(&payload["slice"]).map(|slice| slices::name(slice, slices));
+    let host = format!("{}{of_slice}", printable(event["host"].as_str().unwrap_or_default()));
     let label = match payload["item"].as_str() {
         Some(item) => format!("[{host}] => (item={})", printable(item)),
         None => format!("[{host}]"),
     };
     match event["kind"].as_str()? {
-        "playbook_on_play_start" => Some(format!("\n{}", recap::heading(&format!("PLAY [{}]", field("play"))))),
-        "playbook_on_task_start" => Some(format!("\n{}", recap::heading(&format!("TASK [{}]", task(payload))))),
-        "playbook_on_handler_task_start" => Some(format!(
-            "\n{}",
-            recap::heading(&format!("RUNNING HANDLER [{}]", task(payload)))
-        )),
+        "playbook_on_play_start" => heading(format!("PLAY [{}]", field("play"))),
+        "playbook_on_task_start" => heading(format!("TASK [{}]", task(payload))),
+        "playbook_on_handler_task_start" => heading(format!("RUNNING HANDLER [{}]", task(payload))),
         // A loop's items were lines of their own.
         "runner_on_ok" | "runner_on_skipped" if payload["loop"] == true => None,
         "runner_on_ok" | "runner_item_on_ok" => {
@@ -87,6 +98,16 @@ pub fn event_line(event: &Value) -> Option<String> {
             Some(format!("FAILED - RETRYING: {label}: attempt {attempts} of {retries}"))
         }
         "cancel_requested" => Some(format!("\ncancelling, as {} asked", field("by"))),
+        // The deployment itself said whom it waits for.
+        "deployment_waiting" => None,
+        "run_started" => Some(format!("{} began", run()?)),
+        "run_finished" => {
+            let how = match payload["message"].as_str() {
+                Some(message) => format!("{} ({})", field("status"), printable(message)),
+                None => field("status"),
+            };
+            Some(format!("\n{} ended: {how}", run()?))
+        }
         "warning" => Some(format!("[WARNING]: {}", field("message"))),
         "playbook_on_no_hosts_matched" => Some("skipping: no hosts matched".to_owned()),
         _ => None,
@@ -121,7 +142,7 @@ mod tests {
     use serde_json::json;
 
     fn line(kind: &str, host: Option<&str>, payload: Value) -> Option<String> {
-        event_line(&json!({"kind": kind, "host": host, "payload": payload}))
+        event_line(&json!({"kind": kind, "host": host, "slice": 0, "payload": payload}), 1)
     }
 
     #[test]
@@ -168,6 +189,28 @@ mod tests {
         )
         .unwrap();
         assert!(heading.starts_with("\nTASK [nginx : install] ****"), "{heading}");
+    }
+
+    #[test]
+    fn slices_are_told_apart() {
+        let line = |kind: &str, slice: Option<i32>, payload: Value| {
+            event_line(
+                &json!({"kind": kind, "host": "localhost", "slice": slice, "payload": payload}),
+                2,
+            )
+            .unwrap()
+        };
+        assert_eq!(line("runner_on_ok", Some(1), json!({})), "ok: [localhost (slice 2)]");
+        assert!(line("playbook_on_play_start", Some(0), json!({"play": "p"})).contains("PLAY [p] (slice 1) ***"));
+        assert_eq!(line("run_started", None, json!({"slice": 1})), "slice 2 of 2 began");
+        assert_eq!(
+            line(
+                "run_finished",
+                None,
+                json!({"slice": 0, "status": "failed", "message": "1 of 2 hosts failed"})
+            ),
+            "\nslice 1 of 2 ended: failed (1 of 2 hosts failed)"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::{
     cli::{
         live::{Update, View},
         output::{self, printable},
-        recap,
+        recap, slices,
     },
     domain::deployment::{Deployment, DeploymentServer, HostCounts, HostStatus},
 };
@@ -28,10 +28,10 @@ pub struct Terminal {
     hosts: Vec<ProgressBar>,
     colours: bool,
     deployment: Option<Box<Deployment>>,
-    /// Current tasks of the hosts at work.
-    running: BTreeMap<String, String>,
-    /// Hosts whose failure was already told.
-    told: HashSet<String>,
+    /// Current tasks of the hosts at work, by host and slice.
+    running: BTreeMap<(String, i32), (String, String)>,
+    /// Hosts whose failure was already told, by host and slice.
+    told: HashSet<(String, i32)>,
     since: Instant,
 }
 
@@ -62,7 +62,7 @@ impl Terminal {
         let elapsed = self.since.elapsed();
         let state = match deployment.cancel_requested_at {
             Some(_) if !deployment.status.is_final() => "cancelling".to_owned(),
-            _ => deployment.status.to_string(),
+            _ => slices::waiting_for(&deployment.waiting_for).unwrap_or_else(|| deployment.status.to_string()),
         };
         self.head.set_message(format!(
             "#{} {} · {state} · {}",
@@ -78,7 +78,7 @@ impl Terminal {
         let mut shown = self.running.iter();
         for line in &self.hosts[..SHOWN_HOSTS] {
             line.set_message(match shown.next() {
-                Some((host, task)) => format!("  {}: {}", printable(host), printable(task)),
+                Some((_, (label, task))) => format!("  {label}: {}", printable(task)),
                 None => String::new(),
             });
         }
@@ -91,19 +91,20 @@ impl Terminal {
     }
 
     fn row(&mut self, row: &DeploymentServer) {
+        let key = (row.host.clone(), row.slice);
+        let label = slices::host_label(row, self.deployment.as_deref().map_or(1, slices::count));
         match (row.status, &row.current_task) {
             (HostStatus::Running, Some(task)) => {
-                self.running.insert(row.host.clone(), task.clone());
+                self.running.insert(key.clone(), (label.clone(), task.clone()));
             }
             _ => {
-                self.running.remove(&row.host);
+                self.running.remove(&key);
             }
         }
-        if matches!(row.status, HostStatus::Failed | HostStatus::Unreachable) && self.told.insert(row.host.clone()) {
+        if matches!(row.status, HostStatus::Failed | HostStatus::Unreachable) && self.told.insert(key) {
             let text = format!(
-                "{}: {}: {}",
+                "{}: {label}: {}",
                 row.status,
-                printable(&row.host),
                 printable(row.error_message.as_deref().unwrap_or("no message"))
             );
             self.note(&paint(&text, Some(colour(row.status)), self.colours));

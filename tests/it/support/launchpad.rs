@@ -44,7 +44,8 @@ impl Launchpad {
         Self::with_ansible(&format!("exec '{}' \"$@\"", real_ansible_playbook().display())).await
     }
 
-    async fn with_ansible(script: &str) -> Self {
+    /// With a shell script as `ansible-playbook`.
+    pub async fn with_ansible(script: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let ansible_playbook = folder.path().join("ansible-playbook");
         let counter = folder.path().join("runs");

@@ -408,6 +408,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What holds for the whole installation. */
+        get: operations["get_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Changes what holds for the whole installation. Running processes follow within ten minutes, new runs at once. */
+        patch: operations["update_settings"];
+        trace?: never;
+    };
     "/api/setup": {
         parameters: {
             query?: never;
@@ -895,6 +913,11 @@ export interface components {
              * @description When it happened, by the controller's clock.
              */
             recorded_at: string;
+            /**
+             * Format: int32
+             * @description The run that it comes from, by its slice; null for what is about the whole deployment.
+             */
+            slice?: number | null;
             /** @description The task's name. */
             task?: string | null;
             /** @description Ansible's uuid of the task. */
@@ -1083,6 +1106,12 @@ export interface components {
              * @description Where to go on; null when there is no more at present.
              */
             next_after?: number | null;
+            /**
+             * Format: int64
+             * @description Events up to this position were removed, because they are older than the setting `retention_days` or were when it was lower;
+             *     0 when all are there.
+             */
+            removed_up_to: number;
         };
         /** @description One field and what is wrong with it. */
         FieldError: {
@@ -1230,7 +1259,13 @@ export interface components {
             next_after?: number | null;
             /**
              * Format: int64
-             * @description Bytes stored so far.
+             * @description Bytes at the beginning that were removed, because they are older than the setting `retention_days` or were when it was lower;
+             *     0 when all are there.
+             */
+            removed_bytes: number;
+            /**
+             * Format: int64
+             * @description Bytes stored so far, and removed since.
              */
             total_bytes: number;
         };
@@ -1463,8 +1498,11 @@ export interface components {
         };
         /** @description An entry of the library. */
         Playbook: {
-            /** @description The leading comment. */
+            accelerator?: null | components["schemas"]["Accelerator"];
+            /** @description The leading comment, without the front matter. */
             description?: string | null;
+            /** @description What is wrong with the front matter; such a playbook cannot be launched. */
+            error?: string | null;
             /** @description `builtin/PATH` or `custom/PATH`. */
             id: string;
             /** @description The first play's name, or the file's. */
@@ -1703,6 +1741,19 @@ export interface components {
             /** @description Who. */
             user: components["schemas"]["User"];
         };
+        /** @description All settings. A setting that was never changed has its default. */
+        Settings: {
+            /**
+             * Format: int32
+             * @description Most runs at a time, of all workers together, 1 to 10000; null for no limit but each worker's own.
+             */
+            max_running_runs?: number | null;
+            /**
+             * Format: int32
+             * @description Events and output are removed after so many days (UTC); 0 keeps them for ever. Deployments and their hosts stay. 0 to 36500.
+             */
+            retention_days: number;
+        };
         /** @description Whether the first admin is still to be made. */
         SetupState: {
             /** @description It is. */
@@ -1767,6 +1818,19 @@ export interface components {
             status?: null | components["schemas"]["ServerStatus"];
             /** @description Free labels, all of them. */
             tags?: string[] | null;
+        };
+        /** @description Changes to the settings; what is not there stays as it is. */
+        UpdateSettings: {
+            /**
+             * Format: int32
+             * @description Most runs at a time, of all workers together, 1 to 10000; null takes the limit away.
+             */
+            max_running_runs?: number | null;
+            /**
+             * Format: int32
+             * @description Events and output are removed after so many days, 1 to 36500; 0 keeps them for ever.
+             */
+            retention_days?: number | null;
         };
         /** @description Changes to a user; what is not there stays as it is. */
         UpdateUser: {
@@ -2147,8 +2211,10 @@ export interface operations {
                 limit?: number;
                 /** @description Only events about this host. */
                 host?: string;
-                /** @description Only events of this kind. */
+                /** @description Only events of this kind, or of these kinds, separated by commas. */
                 kind?: string;
+                /** @description Only events of the run of this slice. */
+                slice?: number;
             };
             header?: never;
             path: {
@@ -3382,6 +3448,80 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Settings"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateSettings"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Settings"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };

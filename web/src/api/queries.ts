@@ -1,15 +1,18 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 
 import { api, withQuery, type Query } from "./client";
+import { OWN_EVENTS } from "./ownEvents";
 import type {
   ApiToken,
   Deployment,
   DeploymentServer,
+  EventPage,
   Health,
   Page,
   Playbook,
   PlaybookContent,
   PrivateKey,
+  Run,
   Server,
   ServerTag,
   Session,
@@ -120,6 +123,26 @@ export const deploymentQuery = (id: string) =>
   queryOptions({
     queryKey: ["deployments", "one", id],
     queryFn: ({ signal }) => api.get<Deployment>(`/api/deployments/${encodeURIComponent(id)}`, { signal }),
+  });
+
+/** The runs of a deployment. `version` is anything that changes when they may have. */
+export const runsQuery = (id: string, version: string) =>
+  queryOptions({
+    queryKey: ["deployments", "runs", id, version],
+    queryFn: ({ signal }) => api.get<{ data: Run[] }>(`/api/deployments/${id}/runs`, { signal }),
+    placeholderData: keepPreviousData,
+  });
+
+/** What Admiral itself noted about a deployment, in order. `version` as for the runs. */
+export const ownEventsQuery = (id: string, version: string) =>
+  queryOptions({
+    queryKey: ["deployments", "own events", id, version],
+    queryFn: ({ signal }) =>
+      api.get<EventPage>(
+        withQuery(`/api/deployments/${id}/events`, { kind: OWN_EVENTS.join(","), limit: 1000 }),
+        { signal },
+      ),
+    placeholderData: keepPreviousData,
   });
 
 export const usersQuery = queryOptions({

@@ -31,6 +31,15 @@ describe("applyMessage", () => {
     expect(applyMessage(state, { type: "servers", rows: [one] })).toBe(state);
   });
 
+  it("keeps hosts of the same name in two slices apart", () => {
+    const first = rowFixture({ host: "localhost", slice: 0, position: 3, status: "failed" });
+    const second = rowFixture({ host: "localhost", slice: 1, position: 4, status: "running" });
+    const done = rowFixture({ host: "localhost", slice: 1, position: 6, status: "success" });
+    let state = applyMessage(EMPTY_DEPLOYMENT_STATE, { type: "servers", rows: [first, second] });
+    state = applyMessage(state, { type: "servers", rows: [done] });
+    expect([...state.rows.values()]).toEqual([first, done]);
+  });
+
   it("gives the same state when a message is repeated", () => {
     const rows = [rowFixture({ host: "web1", position: 3 })];
     const once = applyMessage(EMPTY_DEPLOYMENT_STATE, { type: "servers", rows });

@@ -9,13 +9,18 @@ export type StreamMessage =
 
 export interface DeploymentState {
   deployment: Deployment | null;
-  /** Host name → its row. A new map whenever a row changed. */
+  /** `rowKey` → the row. A new map whenever a row changed. */
   rows: ReadonlyMap<string, DeploymentServer>;
   /** True once the final state arrived; nothing follows. */
   ended: boolean;
 }
 
 export const EMPTY_DEPLOYMENT_STATE: DeploymentState = { deployment: null, rows: new Map(), ended: false };
+
+/** What tells rows apart: two slices may have a host of the same name, `localhost` above all. */
+export function rowKey(row: Pick<DeploymentServer, "slice" | "host">): string {
+  return `${row.slice}/${row.host}`;
+}
 
 export function isEnded(deployment: Pick<Deployment, "status">): boolean {
   return deployment.status !== "pending" && deployment.status !== "running";
@@ -38,12 +43,12 @@ export function applyMessage(state: DeploymentState, message: StreamMessage): De
     }
     case "servers": {
       const fresh = message.rows.filter((row) => {
-        const known = state.rows.get(row.host);
+        const known = state.rows.get(rowKey(row));
         return known === undefined || row.position >= known.position;
       });
       if (fresh.length === 0) return state;
       const rows = new Map(state.rows);
-      for (const row of fresh) rows.set(row.host, row);
+      for (const row of fresh) rows.set(rowKey(row), row);
       return { ...state, rows };
     }
     case "events":

@@ -31,6 +31,8 @@ export type PrivateKey = Answer<"PrivateKey">;
 export type Playbook = Answer<"Playbook">;
 export type PlaybookContent = Answer<"PlaybookContent">;
 
+export type Accelerator = Schemas["Accelerator"];
+export type Run = Answer<"Run">;
 export type DeploymentOptions = Schemas["DeploymentOptions"];
 export type CreateDeployment = Schemas["CreateDeployment"];
 export type DeploymentStatus = Schemas["DeploymentStatus"];

@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 
 import {
   choiceParameter,
+  countParameter,
   listParameter,
   pageParameter,
   parseSearch,
@@ -27,6 +28,11 @@ it("turns raw values into types", () => {
   expect(pageParameter("3")).toBe(3);
   expect(pageParameter("1")).toBeUndefined();
   expect(pageParameter("-2")).toBeUndefined();
+  expect(countParameter(parseSearch("?of=0").of)).toBe(0);
+  expect(countParameter("12")).toBe(12);
+  expect(countParameter("-1")).toBeUndefined();
+  expect(countParameter("1.5")).toBeUndefined();
+  expect(countParameter(undefined)).toBeUndefined();
   expect(choiceParameter("failed", ["failed", "running"])).toBe("failed");
   expect(choiceParameter("odd", ["failed", "running"])).toBeUndefined();
 });

@@ -41,6 +41,12 @@ export function pageParameter(value: unknown): number | undefined {
   return Number.isInteger(page) && page > 1 ? page : undefined;
 }
 
+/** A whole number from 0. */
+export function countParameter(value: unknown): number | undefined {
+  const text = textParameter(value) ?? (typeof value === "number" ? String(value) : undefined);
+  return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;
+}
+
 export function choiceParameter<T extends string>(value: unknown, choices: readonly T[]): T | undefined {
   return choices.find((choice) => choice === textParameter(value));
 }

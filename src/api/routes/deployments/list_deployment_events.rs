@@ -29,8 +29,10 @@ pub(super) struct ListDeploymentEventsQuery {
     limit: Option<i64>,
     /// Only events about this host.
     host: Option<String>,
-    /// Only events of this kind.
+    /// Only events of this kind, or of these kinds, separated by commas.
     kind: Option<String>,
+    /// Only events of the run of this slice.
+    slice: Option<i32>,
 }
 
 /// Events in the order of their positions.
@@ -71,7 +73,13 @@ pub(super) async fn list_deployment_events(
     validator.finish()?;
     let filter = EventFilter {
         host: query.host,
-        kind: query.kind,
+        kinds: query
+            .kind
+            .iter()
+            .flat_map(|kinds| kinds.split(','))
+            .map(str::to_owned)
+            .collect(),
+        slice: query.slice,
     };
     let mut connection = state.database.acquire().await?;
     let id = super::find(&mut connection, &id).await?;

@@ -1,6 +1,6 @@
 import { useMutation } from "@tanstack/react-query";
-import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
+import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
+import { Fragment, useState } from "react";
 
 import { api } from "@/api/client";
 import { isEnded } from "@/api/stream";
@@ -12,6 +12,7 @@ import { Duration, Time } from "@/components/Time";
 import { usePermissions } from "@/features/session/usePermissions";
 import { plural } from "@/format/numbers";
 import { HostBar, HostLegend } from "./HostBar";
+import { sliceCount } from "./slices";
 import { reasonInWords, retryableHosts } from "./status";
 import { StatusLabel } from "./StatusLabel";
 
@@ -47,8 +48,11 @@ export function DeploymentHeader({ deployment, onChanged }: Props) {
           </h1>
           <p className="text-soft text-sm">
             <code className="text-xs">{deployment.playbook}</code>
-            {deployment.options.check === true && " · check mode"} · by {deployment.created_by.username},{" "}
-            <Time value={deployment.created_at} />
+            {deployment.options.check === true && " · check mode"}
+            {sliceCount(deployment) > 1 && ` · ${sliceCount(deployment)} slices`}
+            {deployment.options.accelerator === "mitogen" && " · with mitogen"}
+            {(deployment.options.priority ?? 0) !== 0 && ` · priority ${deployment.options.priority}`} · by{" "}
+            {deployment.created_by.username}, <Time value={deployment.created_at} />
           </p>
           {deployment.description !== null && deployment.description !== "" && (
             <p className="text-soft mt-1 max-w-prose text-sm whitespace-pre-line">{deployment.description}</p>
@@ -61,6 +65,11 @@ export function DeploymentHeader({ deployment, onChanged }: Props) {
           <p className="min-w-0 break-words" aria-live="polite">
             <StatusLabel status={deployment.status} className="text-base" />
             {reason !== null && <span className="text-soft">: {reason}</span>}
+            {deployment.status === "pending" && deployment.waiting_for.length > 0 && (
+              <span className="text-soft">
+                : <WaitingFor others={deployment.waiting_for} />
+              </span>
+            )}
             {!isEnded(deployment) && deployment.cancel_requested_at !== null && (
               <span className="text-cancelled"> · cancel requested, ending what runs</span>
             )}
@@ -87,6 +96,24 @@ export function DeploymentHeader({ deployment, onChanged }: Props) {
         )}
       </div>
     </header>
+  );
+}
+
+/** `waiting for #12 Ping and #13 Facts`, each a link. */
+function WaitingFor({ others }: { others: Deployment["waiting_for"] }) {
+  return (
+    <>
+      waiting for{" "}
+      {others.map((other, index) => (
+        <Fragment key={other.id}>
+          {index > 0 && (index === others.length - 1 ? " and " : ", ")}
+          <Link to="/deployments/$id" params={{ id: String(other.number) }} className="link">
+            #{other.number} {other.name}
+          </Link>
+        </Fragment>
+      ))}
+      , at work on the same servers
+    </>
   );
 }
 

@@ -12,6 +12,7 @@ import { HostPanel } from "./HostPanel";
 import { HostsTab } from "./HostsTab";
 import { lineOfHash } from "./logLines";
 import { LogTab } from "./LogTab";
+import { findRow } from "./slices";
 import { deploymentTitle } from "./status";
 
 const route = getRouteApi("/app/deployments/$id");
@@ -40,7 +41,7 @@ export function DeploymentPage() {
 
 function LiveDeployment({ initial }: { initial: Deployment }) {
   const { deployment, rows, rowsLoaded, rowsError, apply, retryRows } = useDeploymentStream(initial);
-  const { tab: chosen, host } = route.useSearch();
+  const { tab: chosen, host, of } = route.useSearch();
   const toLine = lineOfHash(useLocation({ select: (location) => location.hash })) !== null;
   const tab = chosen ?? (toLine ? "log" : "hosts");
   const navigate = route.useNavigate();
@@ -101,11 +102,12 @@ function LiveDeployment({ initial }: { initial: Deployment }) {
       </div>
       {host !== undefined && (
         <HostPanel
-          key={host}
+          key={`${of ?? ""}/${host}`}
           deployment={deployment}
           host={host}
-          row={rows.get(host)}
-          onClose={() => void navigate({ search: (old) => ({ ...old, host: undefined }) })}
+          slice={of}
+          row={findRow(rows.values(), host, of)}
+          onClose={() => void navigate({ search: (old) => ({ ...old, host: undefined, of: undefined }) })}
         />
       )}
     </>

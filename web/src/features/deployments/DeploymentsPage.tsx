@@ -163,6 +163,11 @@ function DeploymentsTable({ deployments }: { deployments: readonly Deployment[] 
               <span title={deployment.message ?? reasonInWords(deployment) ?? undefined}>
                 <StatusLabel status={deployment.status} />
               </span>
+              {deployment.status === "pending" && deployment.waiting_for.length > 0 && (
+                <span className="text-faint block text-xs">
+                  waits for {deployment.waiting_for.map((other) => `#${other.number}`).join(", ")}
+                </span>
+              )}
             </Cell>
             <Cell className="min-w-56">
               <HostBar counts={deployment.counts} />

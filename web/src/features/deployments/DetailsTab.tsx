@@ -7,6 +7,7 @@ import { Tags } from "@/components/Tag";
 import { Time } from "@/components/Time";
 import { plural } from "@/format/numbers";
 import { formatDuration } from "@/format/time";
+import { RunsAndHistory } from "./RunsAndHistory";
 
 export function DetailsTab({ deployment }: { deployment: Deployment }) {
   const variables = Object.entries(deployment.variables);
@@ -40,6 +41,7 @@ export function DetailsTab({ deployment }: { deployment: Deployment }) {
       <Section title="Options">
         <OptionFacts options={deployment.options} />
       </Section>
+      <RunsAndHistory deployment={deployment} />
       <Section title="Variables">
         {variables.length === 0 && deployment.secret_variables.length === 0 ? (
           <p className="text-soft text-sm">None.</p>
@@ -94,6 +96,10 @@ export function OptionFacts({ options }: { options: DeploymentOptions }) {
       {(options.start_at_task ?? "") !== "" && <Fact name="Start at task">{options.start_at_task}</Fact>}
       <Fact name="Verbosity">{options.verbosity ?? 0}</Fact>
       <Fact name="Timeout">{formatDuration((options.timeout_seconds ?? 3600) * 1000)}</Fact>
+      <Fact name="Slices">{options.slices ?? 1}</Fact>
+      <Fact name="Accelerator">{options.accelerator ?? "as the playbook says"}</Fact>
+      <Fact name="Allow overlap">{yes(options.allow_overlap)}</Fact>
+      <Fact name="Priority">{options.priority ?? 0}</Fact>
     </Facts>
   );
 }

@@ -6,6 +6,7 @@ import { EmptyState, ErrorNotice, Loading, Notice } from "@/components/Notice";
 import { Duration } from "@/components/Time";
 import { formatCount } from "@/format/numbers";
 import { foldHostTasks, isFailedTask } from "./hostTasks";
+import { sliceCount, sliceName } from "./slices";
 import { StatusLabel } from "./StatusLabel";
 import { TaskEntry } from "./TaskEntry";
 import { useHostEvents } from "./useHostEvents";
@@ -24,16 +25,19 @@ const COUNTERS = [
 export function HostPanel({
   deployment,
   host,
+  slice,
   row,
   onClose,
 }: {
   deployment: Deployment;
   host: string;
+  /** Where the host is in several slices. */
+  slice: number | undefined;
   row: DeploymentServer | undefined;
   onClose: () => void;
 }) {
   const version = `${deployment.status} ${row?.position ?? deployment.event_position} ${row?.status ?? ""}`;
-  const { events, loaded, error, retry } = useHostEvents(deployment.id, host, version);
+  const { events, loaded, error, retry } = useHostEvents(deployment.id, host, slice, version);
   const tasks = useMemo(() => foldHostTasks(events), [events]);
   const firstFailed = tasks.find(isFailedTask);
   return (
@@ -43,6 +47,7 @@ export function HostPanel({
         row && (
           <span className="flex flex-wrap items-center gap-x-3 gap-y-1">
             <StatusLabel status={row.status} />
+            {sliceCount(deployment) > 1 && <span>{sliceName(row.slice)}</span>}
             {row.address !== null && <code className="text-xs">{row.address}</code>}
             <Duration started={row.started_at} finished={row.finished_at} />
             {COUNTERS.filter(([field]) => row[field] > 0).map(([field, name]) => (

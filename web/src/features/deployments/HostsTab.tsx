@@ -9,6 +9,7 @@ import { SearchBox } from "@/components/SearchBox";
 import { plural } from "@/format/numbers";
 import { filterRows, sortingOf, parameterOf } from "./hostRows";
 import { HostsTable } from "./HostsTable";
+import { sliceCount, sliceName } from "./slices";
 
 const route = getRouteApi("/app/deployments/$id");
 
@@ -21,15 +22,19 @@ export function HostsTab({
   rows: ReadonlyMap<string, DeploymentServer>;
   loaded: boolean;
 }) {
-  const { status, search = "", sort } = route.useSearch();
+  const { status, search = "", sort, slice } = route.useSearch();
+  const slices = sliceCount(deployment);
   const navigate = route.useNavigate();
   const passing = useMemo(
-    () => filterRows(rows.values(), { status: status ?? [], search }),
-    [rows, status, search],
+    () => filterRows(rows.values(), { status: status ?? [], search, slice }),
+    [rows, status, search, slice],
   );
   const sorting = useMemo(() => sortingOf(sort), [sort]);
   const clear = () =>
-    void navigate({ search: (old) => ({ ...old, status: undefined, search: undefined }), replace: true });
+    void navigate({
+      search: (old) => ({ ...old, status: undefined, search: undefined, slice: undefined }),
+      replace: true,
+    });
 
   if (!loaded && rows.size === 0) return <Loading what="hosts" />;
   if (rows.size === 0)
@@ -52,6 +57,29 @@ export function HostsTab({
           }
           className="min-w-44 flex-1 sm:max-w-xs"
         />
+        {slices > 1 && (
+          <select
+            aria-label="Slice"
+            className="control w-auto!"
+            value={slice ?? ""}
+            onChange={(event) =>
+              void navigate({
+                search: (old) => ({
+                  ...old,
+                  slice: event.target.value === "" ? undefined : Number(event.target.value),
+                }),
+                replace: true,
+              })
+            }
+          >
+            <option value="">All {slices} slices</option>
+            {Array.from({ length: slices }, (_, index) => (
+              <option key={index} value={index}>
+                {sliceName(index)}
+              </option>
+            ))}
+          </select>
+        )}
         <span role="status" className="text-soft text-sm">
           {filtered ? `${plural(passing.length, "host")} of ${rows.size}` : plural(rows.size, "host")}
         </span>
@@ -72,11 +100,16 @@ export function HostsTab({
       ) : (
         <HostsTable
           rows={passing}
+          sliced={slices > 1}
           sorting={sorting}
           onSort={(next) =>
             void navigate({ search: (old) => ({ ...old, sort: parameterOf(next) }), replace: true })
           }
-          onOpen={(host) => void navigate({ search: (old) => ({ ...old, host }) })}
+          onOpen={(row) =>
+            void navigate({
+              search: (old) => ({ ...old, host: row.host, of: slices > 1 ? row.slice : undefined }),
+            })
+          }
         />
       )}
     </>

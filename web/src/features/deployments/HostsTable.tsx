@@ -10,6 +10,7 @@ import {
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useRef, useState } from "react";
 
+import { rowKey } from "@/api/stream";
 import type { DeploymentServer } from "@/api/types";
 import { Duration } from "@/components/Time";
 import { firstLine } from "@/format/words";
@@ -32,6 +33,11 @@ const COLUMNS = [
     size: 130,
     sortingFn: (a, b) => compareHosts(a.original, b.original),
     cell: (cell) => <span className="truncate font-medium">{cell.getValue()}</span>,
+  }),
+  column.accessor("slice", {
+    header: "Slice",
+    size: 56,
+    cell: (cell) => <span className="text-soft">{cell.getValue() + 1}</span>,
   }),
   column.accessor("status", {
     header: "Status",
@@ -92,6 +98,7 @@ const COLUMNS = [
 
 // Numbers are right-aligned; the error takes most of the room that is left.
 const NUMERIC = new Set([
+  "slice",
   "ok",
   "changed",
   "failed",
@@ -119,26 +126,29 @@ function cellLayout(id: string, size: number) {
 
 export function HostsTable({
   rows,
+  sliced,
   sorting,
   onSort,
   onOpen,
 }: {
   rows: DeploymentServer[];
+  /** Whether the slice of each host is worth a column. */
+  sliced: boolean;
   sorting: SortingState;
   onSort: (sorting: SortingState) => void;
-  onOpen: (host: string) => void;
+  onOpen: (row: DeploymentServer) => void;
 }) {
   const scroller = useRef<HTMLDivElement>(null);
   const [current, setCurrent] = useState<string | null>(null);
   const table = useReactTable({
     data: rows,
     columns: COLUMNS,
-    state: { sorting },
+    state: { sorting, columnVisibility: { slice: sliced } },
     onSortingChange: (update) => {
       onSort(functionalUpdate(update, sorting));
     },
     enableSortingRemoval: false,
-    getRowId: (row) => row.host,
+    getRowId: rowKey,
     getCoreRowModel: getCoreRowModel(),
     getSortedRowModel: getSortedRowModel(),
   });
@@ -166,7 +176,7 @@ export function HostsTable({
   };
   const goToFailure = () => {
     const order = sorted.map((row) => row.original);
-    const at = order.findIndex((row) => row.host === current);
+    const at = order.findIndex((row) => rowKey(row) === current);
     const next = nextFailure(order, at);
     if (next !== -1) focusRow(next);
   };
@@ -239,13 +249,13 @@ export function HostsTable({
                 aria-rowindex={item.index + 2}
                 data-index={item.index}
                 onClick={() => {
-                  onOpen(row.id);
+                  onOpen(row.original);
                 }}
                 onFocus={() => {
                   setCurrent(row.id);
                 }}
                 onKeyDown={(event) => {
-                  if (event.key === "Enter") onOpen(row.id);
+                  if (event.key === "Enter") onOpen(row.original);
                   else if (event.key === "ArrowDown") focusRow(item.index + 1);
                   else if (event.key === "ArrowUp") focusRow(item.index - 1);
                   else return;

@@ -16,6 +16,12 @@ it("filters by status and by every word", () => {
   expect(hosts(filterRows(ROWS, { status: [], search: "10.0.0.9" }))).toEqual(["db1"]);
 });
 
+it("filters by slice", () => {
+  const rows = [rowFixture({ host: "a", slice: 0 }), rowFixture({ host: "b", slice: 1 })];
+  expect(hosts(filterRows(rows, { status: [], search: "", slice: 1 }))).toEqual(["b"]);
+  expect(hosts(filterRows(rows, { status: [], search: "" }))).toEqual(["a", "b"]);
+});
+
 it("sorts names by their numbers, and failures first", () => {
   expect(hosts([...ROWS].sort(compareHosts))).toEqual(["db1", "web2", "web10"]);
   expect(hosts([...ROWS].sort(compareStatus))).toEqual(["web2", "db1", "web10"]);

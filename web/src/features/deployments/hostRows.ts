@@ -7,6 +7,7 @@ import { HOST_STATUSES } from "./status";
 export interface HostFilter {
   status: readonly string[];
   search: string;
+  slice?: number | undefined;
 }
 
 /** The rows that pass the filter; text is looked for in host, address, task and error. */
@@ -17,6 +18,7 @@ export function filterRows(rows: Iterable<DeploymentServer>, filter: HostFilter)
     .filter((word) => word !== "");
   const passing: DeploymentServer[] = [];
   for (const row of rows) {
+    if (filter.slice !== undefined && row.slice !== filter.slice) continue;
     if (filter.status.length > 0 && !filter.status.includes(row.status)) continue;
     if (words.length > 0) {
       const text =
@@ -33,7 +35,7 @@ const NAMES = new Intl.Collator("en", { numeric: true });
 
 /** `web2` before `web10`. */
 export function compareHosts(a: DeploymentServer, b: DeploymentServer): number {
-  return NAMES.compare(a.host, b.host);
+  return NAMES.compare(a.host, b.host) || a.slice - b.slice;
 }
 
 /** Failures first, then what runs, then the rest. */

@@ -14,6 +14,7 @@ function event(
     kind,
     task,
     task_id: `id of ${task}`,
+    slice: 0,
     host: "web1",
     play: "all",
     recorded_at: "2026-03-04T05:06:07Z",

@@ -6,13 +6,18 @@ import { useReadOn } from "./useReadOn";
 
 const PAGE = 1000;
 
-/** Every event of one host; reads on whenever `version` changes. */
-export function useHostEvents(id: string, host: string, version: string) {
+/** Every event of one host in one slice, or in all; reads on whenever `version` changes. */
+export function useHostEvents(id: string, host: string, slice: number | undefined, version: string) {
   const [events, setEvents] = useState<readonly DeploymentEvent[]>([]);
   const cursor = useRef(0);
   const state = useReadOn(version, async (signal) => {
     for (;;) {
-      const path = withQuery(`/api/deployments/${id}/events`, { after: cursor.current, limit: PAGE, host });
+      const path = withQuery(`/api/deployments/${id}/events`, {
+        after: cursor.current,
+        limit: PAGE,
+        host,
+        slice,
+      });
       const page = await api.get<EventPage>(path, { signal });
       if (signal.aborted) return;
       const last = page.data.at(-1);

@@ -6,6 +6,7 @@ import { playbooksQuery } from "@/api/queries";
 import type { Playbook } from "@/api/types";
 import { CheckboxField, SelectField, TextAreaField, TextField } from "@/components/Field";
 import { ErrorNotice } from "@/components/Notice";
+import { AdvancedOptions } from "./AdvancedOptions";
 import type { LaunchForm } from "./launchForm";
 import type { StepProps } from "./LaunchWizard";
 import { PlaybookDialog } from "./PlaybookDialog";
@@ -128,6 +129,7 @@ export function ConfigurationStep({ form, change, errors }: StepProps) {
           />
         </div>
       </section>
+      <AdvancedOptions form={form} change={change} errors={errors} />
     </div>
   );
 }
@@ -168,7 +170,9 @@ function PlaybookSelect({
         label="Playbook"
         autoFocus
         error={
-          error ?? (missing ? `${value} is no longer in the library. Choose another playbook.` : undefined)
+          error ??
+          chosen?.error ??
+          (missing ? `${value} is no longer in the library. Choose another playbook.` : undefined)
         }
         hint={chosen?.description ?? (playbooks.isPending ? "Loading playbooks…" : "What to run.")}
         value={value}

@@ -35,7 +35,17 @@ it("asks for exactly one kind of target", () => {
   expect(requestOfLaunch(FORM)).toEqual({
     playbook: "builtin/ping.yml",
     server_ids: ["a"],
-    options: { forks: 50, timeout_seconds: 3600, verbosity: 0, check: false, diff: false, become: false },
+    options: {
+      forks: 50,
+      timeout_seconds: 3600,
+      verbosity: 0,
+      check: false,
+      diff: false,
+      become: false,
+      slices: 1,
+      allow_overlap: false,
+      priority: 0,
+    },
   });
   const byTags = requestOfLaunch({ ...FORM, mode: "tags", targetTags: ["web"] });
   expect(byTags.tags).toEqual(["web"]);
@@ -57,6 +67,13 @@ it("gives the request of the deployment it was made from", () => {
     options: { forks: 5, check: true, tags: ["setup", "config"], limit: "web*", timeout_seconds: 60 },
     target: { kind: "tags", tags: ["web", "eu"] },
   });
+  deployment.options = {
+    ...deployment.options,
+    slices: 4,
+    accelerator: "mitogen",
+    allow_overlap: true,
+    priority: -3,
+  };
   const request = requestOfLaunch(formOfDeployment(deployment));
   expect(request.variables).toEqual(deployment.variables);
   expect(request.options).toMatchObject(deployment.options);
@@ -90,6 +107,16 @@ it("finds what is wrong and the step it is on", () => {
   expect(firstStepWithError(wrong)).toBe("configuration");
   expect(firstStepWithError([{ field: "server_ids", message: "" }])).toBe("servers");
   expect(firstStepWithError([])).toBeNull();
+});
+
+it("says what is wrong with how it is carried out", () => {
+  const fields = (changes: Partial<typeof FORM>) =>
+    checkLaunch({ ...FORM, ...changes }).map((error) => error.field);
+  expect(fields({ slices: "100", priority: "-100" })).toEqual([]);
+  expect(fields({ slices: "0" })).toEqual(["options.slices"]);
+  expect(fields({ slices: "101", priority: "101" })).toEqual(["options.slices", "options.priority"]);
+  expect(fields({ slices: "2", limit: "web*" })).toEqual(["options.slices"]);
+  expect(fields({ priority: "1.5" })).toEqual(["options.priority"]);
 });
 
 it("knows where a field of the API is edited", () => {

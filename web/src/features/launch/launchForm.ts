@@ -1,5 +1,5 @@
 import { isWithin, messageAbout } from "@/api/client";
-import type { CreateDeployment, Deployment, DeploymentOptions, FieldError } from "@/api/types";
+import type { Accelerator, CreateDeployment, Deployment, DeploymentOptions, FieldError } from "@/api/types";
 import { splitWords } from "@/format/words";
 
 export const STEPS = ["configuration", "servers", "review"] as const;
@@ -31,6 +31,11 @@ export interface LaunchForm {
   check: boolean;
   diff: boolean;
   become: boolean;
+  slices: string;
+  /** Empty: as the playbook says. */
+  accelerator: "" | Accelerator;
+  allowOverlap: boolean;
+  priority: string;
   mode: TargetMode;
   serverIds: string[];
   targetTags: string[];
@@ -51,6 +56,10 @@ export const EMPTY_LAUNCH: LaunchForm = {
   check: false,
   diff: false,
   become: false,
+  slices: "1",
+  accelerator: "",
+  allowOverlap: false,
+  priority: "0",
   mode: "server_ids",
   serverIds: [],
   targetTags: [],
@@ -81,6 +90,10 @@ export function formOfDeployment(deployment: Deployment): LaunchForm {
     check: options.check ?? false,
     diff: options.diff ?? false,
     become: options.become ?? false,
+    slices: String(options.slices ?? 1),
+    accelerator: options.accelerator ?? "",
+    allowOverlap: options.allow_overlap ?? false,
+    priority: String(options.priority ?? 0),
     mode: target.kind,
     serverIds: target.kind === "server_ids" ? target.server_ids : [],
     targetTags: target.kind === "tags" ? target.tags : [],
@@ -111,7 +124,11 @@ export function requestOfLaunch(form: LaunchForm): CreateDeployment {
     check: form.check,
     diff: form.diff,
     become: form.become,
+    slices: Number(form.slices),
+    allow_overlap: form.allowOverlap,
+    priority: Number(form.priority),
   };
+  if (form.accelerator !== "") options.accelerator = form.accelerator;
   if (form.limit.trim() !== "") options.limit = form.limit.trim();
   if (form.startAtTask.trim() !== "") options.start_at_task = form.startAtTask.trim();
   const tags = splitCommas(form.tags);
@@ -143,6 +160,11 @@ export function checkLaunch(form: LaunchForm): FieldError[] {
   if (!isWhole(form.forks, 1, 500)) say("options.forks", "Forks is a whole number from 1 to 500.");
   if (!isWhole(form.timeout, 1, 604_800))
     say("options.timeout_seconds", "The timeout is a number of seconds from 1 to 604,800 (a week).");
+  if (!isWhole(form.slices, 1, 100)) say("options.slices", "Slices is a whole number from 1 to 100.");
+  else if (Number(form.slices) > 1 && form.limit.trim() !== "")
+    say("options.slices", "Slices cannot be combined with a limit. Choose fewer servers instead.");
+  if (!isWhole(form.priority, -100, 100))
+    say("options.priority", "The priority is a whole number from -100 to 100.");
   const seen = new Set<string>();
   for (const row of form.variables) {
     const name = row.name.trim();
@@ -182,7 +204,7 @@ export function variableError(errors: readonly FieldError[], row: VariableRow): 
 }
 
 function isWhole(text: string, from: number, to: number): boolean {
-  return /^\d+$/.test(text.trim()) && Number(text) >= from && Number(text) <= to;
+  return /^-?\d+$/.test(text.trim()) && Number(text) >= from && Number(text) <= to;
 }
 
 /** Ansible's tags may hold blanks; only commas separate them here. */

@@ -1,0 +1,216 @@
+//! What `ansible-playbook` is told: its configuration, its arguments, its environment.
+
+use super::{PrepareError, WorkerConfig};
+use crate::{
+    domain::deployment::{Accelerator, DeploymentOptions},
+    process::base_environment,
+    runner::RunFolder,
+};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+/// What a run's inventory script is: the inventory is frozen beside it.
+pub(super) const INVENTORY_SCRIPT: &str =
+    "#!/bin/sh\ncase \"$1\" in\n--host) echo '{}' ;;\n*) exec cat \"$(dirname \"$0\")/hosts.json\" ;;\nesac\n";
+
+/// Connections that Mitogen opens at a time, at the least; its own default.
+const MITOGEN_POOL: i32 = 32;
+
+/// Where the inventory script lies.
+pub(super) fn inventory_script(folder: &RunFolder) -> PathBuf {
+    folder.inventory().join("admiral-run")
+}
+
+/// The run's `ansible.cfg`. SSH gets no configuration, agent or known hosts but the run's own.
+pub(super) fn configuration(folder: &RunFolder, control_path_folder: &Path, options: &DeploymentOptions) -> String {
+    let project = folder.project();
+    let ssh_args = [
+        "-C".to_owned(),
+        "-o ControlMaster=auto".to_owned(),
+        "-o ControlPersist=60s".to_owned(),
+        format!("-o UserKnownHostsFile={}", folder.known_hosts().display()),
+        "-o GlobalKnownHostsFile=/dev/null".to_owned(),
+        "-o StrictHostKeyChecking=accept-new".to_owned(),
+        "-o HashKnownHosts=no".to_owned(),
+        "-o UpdateHostKeys=no".to_owned(),
+        "-o IdentitiesOnly=yes".to_owned(),
+        "-o IdentityAgent=none".to_owned(),
+        "-F /dev/null".to_owned(),
+    ]
+    .join(" ");
+    let forks = options.forks;
+    let mut lines = vec![
+        "[defaults]".to_owned(),
+        "callbacks_enabled = admiral_events".to_owned(),
+        format!("callback_plugins = {}", folder.callback_plugins().display()),
+        format!("forks = {forks}"),
+        "timeout = 30".to_owned(),
+        // With checking on, Ansible leaves the choice to our `StrictHostKeyChecking`.
+        "host_key_checking = True".to_owned(),
+        "retry_files_enabled = False".to_owned(),
+        "fact_caching = memory".to_owned(),
+        format!("local_tmp = {}", folder.home().join("tmp").display()),
+        format!(
+            "roles_path = {}:/usr/share/ansible/roles:/etc/ansible/roles",
+            project.join("roles").display()
+        ),
+        format!(
+            "collections_path = {}:/usr/share/ansible/collections",
+            project.join("collections").display()
+        ),
+    ];
+    if options.accelerator == Some(Accelerator::Mitogen) {
+        lines.push(format!("strategy_plugins = {}", folder.strategy_plugins().display()));
+    }
+    lines.extend([
+        String::new(),
+        "[ssh_connection]".to_owned(),
+        "pipelining = True".to_owned(),
+        format!("control_path_dir = {}", control_path_folder.display()),
+        format!("ssh_args = {ssh_args}"),
+        String::new(),
+    ]);
+    lines.join("\n")
+}
+
+/// Values that a user chose never stand alone, so that none can be taken for an option.
+pub(super) fn arguments(
+    folder: &RunFolder,
+    variables: &Path,
+    options: &DeploymentOptions,
+    playbook: &str,
+) -> Result<Vec<String>, PrepareError> {
+    let mut arguments = vec![
+        format!("--inventory={}", inventory_script(folder).display()),
+        format!("--extra-vars=@{}", variables.display()),
+        format!("--forks={}", options.forks),
+    ];
+    for (given, option) in [
+        (options.check, "--check"),
+        (options.diff, "--diff"),
+        (options.become_, "--become"),
+    ] {
+        if given {
+            arguments.push(option.to_owned());
+        }
+    }
+    if let Some(limit) = &options.limit {
+        // Ansible reads the file that `@` names, anywhere on this machine.
+        if limit.split([',', ':']).any(|part| part.trim_start().starts_with('@')) {
+            return Err(PrepareError::Limit);
+        }
+        arguments.push(format!("--limit={limit}"));
+    }
+    for (option, tags) in [("--tags", &options.tags), ("--skip-tags", &options.skip_tags)] {
+        if !tags.is_empty() {
+            arguments.push(format!("{option}={}", tags.join(",")));
+        }
+    }
+    if let Some(task) = &options.start_at_task {
+        arguments.push(format!("--start-at-task={task}"));
+    }
+    if options.verbosity > 0 {
+        arguments.push(format!(
+            "-{}",
+            "v".repeat(options.verbosity.clamp(1, 4).unsigned_abs() as usize)
+        ));
+    }
+    arguments.push(format!("./{playbook}"));
+    Ok(arguments)
+}
+
+/// The whole environment of the run: nothing of ours is inherited.
+pub(super) fn environment(
+    config: &WorkerConfig,
+    folder: &RunFolder,
+    secrets_folder: &Path,
+    options: &DeploymentOptions,
+) -> BTreeMap<String, String> {
+    let own = folder.home();
+    // Not a home of the run's own: with `connection: local` Ansible takes `~` now from `HOME`, now from the system, and an
+    // async job written below the one is not found below the other.
+    let home = std::env::home_dir().unwrap_or_else(|| own.clone());
+    let mut environment: BTreeMap<String, String> = base_environment(&home).into_iter().collect();
+    // `ansible-connection` and its like lie beside `ansible-playbook`.
+    if let Some(programs) = config.ansible_playbook.parent() {
+        let path = environment.entry("PATH".to_owned()).or_default();
+        *path = format!("{}:{path}", programs.display());
+    }
+    for (name, value) in [
+        ("ANSIBLE_CONFIG", folder.configuration()),
+        ("ADMIRAL_EVENTS_PATH", folder.events()),
+        ("ANSIBLE_LOCAL_TEMP", own.join("tmp")),
+        ("ANSIBLE_HOME", own.join(".ansible")),
+    ] {
+        environment.insert(name.to_owned(), value.to_string_lossy().into_owned());
+    }
+    environment.insert("ANSIBLE_FORCE_COLOR".to_owned(), "1".to_owned());
+    environment.insert("LANG".to_owned(), "C.UTF-8".to_owned());
+    if options.accelerator == Some(Accelerator::Mitogen) {
+        environment.insert(
+            "ADMIRAL_SOCKETS_PATH".to_owned(),
+            secrets_folder.to_string_lossy().into_owned(),
+        );
+        environment.insert(
+            "MITOGEN_POOL_SIZE".to_owned(),
+            options.forks.max(MITOGEN_POOL).to_string(),
+        );
+    }
+    environment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments_for(change: impl FnOnce(&mut DeploymentOptions)) -> Result<Vec<String>, PrepareError> {
+        let mut options = DeploymentOptions::default();
+        change(&mut options);
+        arguments(
+            &RunFolder::open("/run"),
+            Path::new("/secret/variables.yml"),
+            &options,
+            "-site.yml",
+        )
+    }
+
+    #[test]
+    fn no_value_can_be_taken_for_an_option() {
+        let arguments = arguments_for(|options| {
+            options.limit = Some("--check".to_owned());
+            options.tags = vec!["a".to_owned(), "b".to_owned()];
+            options.skip_tags = vec!["c".to_owned()];
+            options.start_at_task = Some("-vvv".to_owned());
+            options.verbosity = 2;
+            options.diff = true;
+            options.become_ = true;
+        })
+        .unwrap();
+        let expected = [
+            "--inventory=/run/inventory/admiral-run",
+            "--extra-vars=@/secret/variables.yml",
+            "--forks=50",
+            "--diff",
+            "--become",
+            "--limit=--check",
+            "--tags=a,b",
+            "--skip-tags=c",
+            "--start-at-task=-vvv",
+            "-vv",
+            "./-site.yml",
+        ];
+        assert_eq!(arguments, expected);
+    }
+
+    #[test]
+    fn a_limit_cannot_read_files() {
+        for limit in ["@/etc/passwd", "web, @x", "a:@x"] {
+            assert!(matches!(
+                arguments_for(|options| options.limit = Some(limit.to_owned())),
+                Err(PrepareError::Limit)
+            ));
+        }
+    }
+}

@@ -1,0 +1,82 @@
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+
+import { isWithin, messageAbout } from "@/api/client";
+import { playbooksQuery } from "@/api/queries";
+import type { Accelerator } from "@/api/types";
+import { CheckboxField, SelectField, TextField } from "@/components/Field";
+import { EMPTY_LAUNCH } from "./launchForm";
+import type { StepProps } from "./LaunchWizard";
+
+const FIELDS = ["options.slices", "options.accelerator", "options.allow_overlap", "options.priority"];
+const ACCELERATORS: readonly Accelerator[] = ["none", "mitogen"];
+
+/** How a deployment is carried out, rather than what it does. Shut until somebody needs it. */
+export function AdvancedOptions({ form, change, errors }: StepProps) {
+  const playbooks = useQuery(playbooksQuery);
+  const differs =
+    form.slices !== EMPTY_LAUNCH.slices ||
+    form.accelerator !== EMPTY_LAUNCH.accelerator ||
+    form.allowOverlap ||
+    form.priority !== EMPTY_LAUNCH.priority;
+  const wrong = errors.some((error) => FIELDS.some((field) => isWithin(error.field, field)));
+  const [opened, setOpened] = useState(differs);
+  const ofPlaybook =
+    playbooks.data?.data.find((playbook) => playbook.id === form.playbook)?.accelerator ?? "none";
+  return (
+    <details
+      className="border-line rounded-md border px-4 py-3"
+      open={opened || wrong}
+      onToggle={(event) => {
+        setOpened(event.currentTarget.open);
+      }}
+    >
+      <summary className="cursor-pointer font-semibold">Advanced options</summary>
+      <div className="mt-4 grid gap-4 sm:grid-cols-2 lg:grid-cols-3">
+        <TextField
+          label="Slices"
+          hint="Shares the servers out to this many runs side by side, 1 to 100. run_once, serial and plays on localhost count for each slice, and groups and hostvars hold the slice's servers alone."
+          inputMode="numeric"
+          error={messageAbout(errors, "options.slices")}
+          value={form.slices}
+          onChange={(event) => {
+            change({ slices: event.target.value });
+          }}
+        />
+        <SelectField
+          label="Accelerator"
+          hint="Mitogen keeps a Python on each server for the whole run. It needs Python there also for raw, and becomes other users with sudo, su and doas only."
+          error={messageAbout(errors, "options.accelerator")}
+          value={form.accelerator}
+          onChange={(event) => {
+            change({ accelerator: ACCELERATORS.find((known) => known === event.target.value) ?? "" });
+          }}
+        >
+          <option value="">As the playbook says ({ofPlaybook})</option>
+          {ACCELERATORS.map((name) => (
+            <option key={name} value={name}>
+              {name}
+            </option>
+          ))}
+        </SelectField>
+        <TextField
+          label="Priority"
+          hint="Waiting deployments of a higher priority begin first, -100 to 100."
+          error={messageAbout(errors, "options.priority")}
+          value={form.priority}
+          onChange={(event) => {
+            change({ priority: event.target.value });
+          }}
+        />
+        <CheckboxField
+          label="Allow overlap"
+          hint="Begins even while another deployment is at work on the same servers."
+          checked={form.allowOverlap}
+          onChange={(allowOverlap) => {
+            change({ allowOverlap });
+          }}
+        />
+      </div>
+    </details>
+  );
+}
