@@ -13,6 +13,7 @@ pub mod page;
 pub mod problem;
 mod router;
 pub mod routes;
+pub mod scrape;
 mod serve;
 mod sse;
 pub mod state;

@@ -119,7 +119,10 @@ impl Instance {
             std::env::current_exe().context("failed to find this program's own file")?,
             ansible.ansible_playbook.clone(),
         );
-        let config = options.apply(config).await?;
+        let config = WorkerConfig {
+            metrics: self.state.metrics.clone(),
+            ..options.apply(config).await?
+        };
         let worker = Worker::new(
             config,
             self.state.database.clone(),

@@ -57,6 +57,9 @@ pub struct ServeOptions {
     /// Set the session cookie's Secure flag: the console is reached over TLS
     #[arg(long, env = "ADMIRAL_SECURE_COOKIES")]
     secure_cookies: bool,
+    /// Let everybody read /metrics; otherwise scrapers need an API token
+    #[arg(long, env = "ADMIRAL_PUBLIC_METRICS")]
+    public_metrics: bool,
     #[command(flatten)]
     worker: WorkerOptions,
     /// How the log is written
@@ -75,6 +78,7 @@ pub async fn run(global: &GlobalOptions, options: ServeOptions) -> anyhow::Resul
         allowed_origins: options.allowed_origins,
         secure_cookies: options.secure_cookies,
         trusted_proxies: options.trusted_proxies,
+        public_metrics: options.public_metrics,
     };
     let instance = Instance::open(
         global,

@@ -5,7 +5,13 @@ use sqlx::{
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 /// One connection; store functions take it so that the caller decides what is one transaction.
 pub type Connection = sqlx::PgConnection;
@@ -85,10 +91,36 @@ impl StoreError {
     }
 }
 
+/// How a pool of connections is used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PoolUse {
+    /// Most connections that it makes.
+    pub max: u32,
+    /// Connections it has.
+    pub size: u32,
+    /// Those of them that nobody uses.
+    pub idle: u32,
+    /// Connections handed out so far.
+    pub acquired: u64,
+    /// Times that none was to be had.
+    pub failed: u64,
+    /// All waits for a connection together.
+    pub waited: Duration,
+}
+
+/// What the pool itself does not count.
+#[derive(Debug, Default)]
+struct Acquires {
+    acquired: AtomicU64,
+    failed: AtomicU64,
+    waited_micros: AtomicU64,
+}
+
 /// The pool of connections; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Database {
     pool: PgPool,
+    acquires: Arc<Acquires>,
 }
 
 impl Database {
@@ -116,7 +148,10 @@ impl Database {
         if found < 140_000 {
             return Err(StoreError::TooOld { found });
         }
-        Ok(Self { pool })
+        Ok(Self {
+            pool,
+            acquires: Arc::default(),
+        })
     }
 
     /// Applies the embedded migrations, forward only; sqlx takes an advisory lock, so that several processes may start at once.
@@ -127,12 +162,40 @@ impl Database {
 
     /// A connection outside a transaction.
     pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, StoreError> {
-        Ok(self.pool.acquire().await?)
+        self.counted(self.pool.acquire()).await
     }
 
     /// Begins a transaction; dropping it rolls back.
     pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
-        Ok(self.pool.begin().await?)
+        self.counted(self.pool.begin()).await
+    }
+
+    async fn counted<T>(&self, acquire: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
+        let began = Instant::now();
+        let acquired = acquire.await;
+        let counter = match &acquired {
+            Ok(_) => &self.acquires.acquired,
+            Err(_) => &self.acquires.failed,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.acquires.waited_micros.fetch_add(micros, Ordering::Relaxed);
+        Ok(acquired?)
+    }
+
+    /// How the pool is used.
+    pub fn pool_use(&self) -> PoolUse {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let size = self.pool.size();
+        PoolUse {
+            max: self.pool.options().get_max_connections(),
+            size,
+            // Read at another moment than the size.
+            idle: u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX).min(size),
+            acquired: count(&self.acquires.acquired),
+            failed: count(&self.acquires.failed),
+            waited: Duration::from_micros(count(&self.acquires.waited_micros)),
+        }
     }
 
     /// The pool itself, for the store's own listener.

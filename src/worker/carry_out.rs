@@ -1,7 +1,8 @@
 //! One run, from claim to end.
 
 use super::{
-    FollowError, PrepareError, Shared, follow::Follower, pipeline::Pipeline, prepare, recover, redact::Redactor,
+    FollowError, PrepareError, Shared, follow::Follower, observe, pipeline::Pipeline, prepare, recover,
+    redact::Redactor,
 };
 use crate::{
     events::{
@@ -80,6 +81,7 @@ pub(super) async fn begin(shared: &Shared, run: OwnedRun, cancel: watch::Receive
             let end = ended(shared, EndReason::SpawnFailed, format!("failed to {error}"));
             let (batch, outcome) = pipeline.take_last_batch(&end, shared.clock.now());
             store_end(shared, &batch, &outcome).await;
+            observe::ended(shared, id, &outcome).await;
             if let Err(error) = prepared.folder.remove() {
                 tracing::warn!(%error, run = %id, "a run folder could not be removed");
             }
@@ -163,10 +165,12 @@ async fn refuse(shared: &Shared, run: OwnedRun, error: &PrepareError) {
         runs::mark_started(&mut transaction, id, shared.id, shared.config.isolation.as_str()).await?;
         ingest::write_batch(&mut transaction, &batch).await?;
         ingest::finish_run(&mut transaction, &batch, None, &outcome).await?;
-        transaction.commit().await.map_err(StoreError::from)
+        transaction.commit().await.map_err(StoreError::from)?;
+        Ok::<_, StoreError>(outcome)
     };
-    if let Err(error) = refused.await {
-        tracing::warn!(%error, run = %id, "a run that cannot be made ready could not be ended");
+    match refused.await {
+        Ok(outcome) => observe::ended(shared, id, &outcome).await,
+        Err(error) => tracing::warn!(%error, run = %id, "a run that cannot be made ready could not be ended"),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Reading never holds Ansible up: it writes to files, and while the database is away they only grow.
 
-use super::{FollowError, Shared, host_keys, pipeline::Pipeline};
+use super::{FollowError, Shared, host_keys, observe, pipeline::Pipeline};
 use crate::{
     domain::deployment::HostStatus,
     events::summary::{EndReason, Outcome, RunEnd},
@@ -44,6 +44,7 @@ impl Follower<'_> {
     pub(super) async fn follow(mut self) -> Result<(), FollowError> {
         let waker = TailWaker::new(&self.folder);
         let run = self.pipeline.run().clone();
+        let _counted = observe::following(self.shared, &self.folder, &run);
         let mut events = Tail::open(self.folder.events(), run.spool_offset);
         let mut output = Tail::open(self.folder.output(), run.output_offset);
         let began = Instant::now();
@@ -70,6 +71,7 @@ impl Follower<'_> {
             }
         };
         self.finish(&end).await?;
+        observe::take_supervisor_log(&self.folder);
         self.remove_folder();
         Ok(())
     }
@@ -203,7 +205,9 @@ impl Follower<'_> {
         }
         self.touch_last_seen().await;
         let (batch, outcome) = self.pipeline.take_last_batch(end, self.shared.clock.now());
-        self.store(batch, Some((&outcome, end.exit_code))).await
+        self.store(batch, Some((&outcome, end.exit_code))).await?;
+        observe::ended(self.shared, self.pipeline.run().id, &outcome).await;
+        Ok(())
     }
 
     async fn touch_last_seen(&self) {
@@ -228,14 +232,19 @@ impl Follower<'_> {
     async fn store(&self, mut batch: IngestBatch, end: Option<(&Outcome, Option<i32>)>) -> Result<(), FollowError> {
         let mut pause = FIRST_RETRY;
         let mut reduced = false;
+        let began = Instant::now();
         loop {
             let error = match self.try_store(&batch, end).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    observe::batch_stored(self.shared, &batch, began);
+                    return Ok(());
+                }
                 Err(error) => error,
             };
             let run = self.pipeline.run().id;
             if matches!(error, StoreError::WrongState(_) | StoreError::NotFound(_)) {
                 if self.is_stored(&batch, end.is_some()).await? {
+                    observe::batch_stored(self.shared, &batch, began);
                     return Ok(());
                 }
                 return Err(FollowError::Taken);

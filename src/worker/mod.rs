@@ -7,6 +7,7 @@ mod carry_out;
 mod error;
 mod follow;
 mod host_keys;
+mod observe;
 pub mod pipeline;
 mod prepare;
 mod recover;
@@ -21,6 +22,7 @@ use crate::{
         notifications::{Listener, Notification},
         runs::{self, CancelState, OwnedRun},
     },
+    telemetry::Metrics,
     vault::Vault,
 };
 use error::{FollowError, PrepareError};
@@ -38,6 +40,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 /// The database is looked at this often even when nothing was heard.
 const TICK: Duration = Duration::from_secs(1);
@@ -63,6 +66,8 @@ pub struct WorkerConfig {
     pub lease: Duration,
     /// How long after the end of its lease a run of another machine counts as lost.
     pub lost_after: Duration,
+    /// Where what happens is counted.
+    pub metrics: Metrics,
 }
 
 impl WorkerConfig {
@@ -78,6 +83,7 @@ impl WorkerConfig {
             isolation: Isolation::None,
             lease: Duration::from_secs(30),
             lost_after: Duration::from_mins(5),
+            metrics: Metrics::new(),
         }
     }
 
@@ -155,7 +161,8 @@ impl Worker {
             take_over_at: None,
             registered: false,
         };
-        engine.work(&shutdown).await;
+        let span = observe::worker_span(&engine.shared);
+        engine.work(&shutdown).instrument(span).await;
         engine.end().await;
         drop(lock);
     }
@@ -269,15 +276,18 @@ impl Engine {
         let (sender, receiver) = watch::channel(CancelState::default());
         self.running.insert(run.id, sender);
         let shared = Arc::clone(&self.shared);
-        self.tasks.spawn(async move {
+        let span = observe::run_span(&run);
+        let carried_out = async move {
             let id = run.id;
             if adopted {
                 carry_out::go_on(&shared, run, receiver).await;
             } else {
+                observe::claimed(&shared, &run).await;
                 carry_out::begin(&shared, run, receiver).await;
             }
             id
-        });
+        };
+        self.tasks.spawn(carried_out.instrument(span));
     }
 
     fn note_ended(&mut self, ended: Result<RunId, tokio::task::JoinError>) {

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod deployments;
 pub mod health;
 pub mod keys;
+pub mod metrics;
 pub mod playbooks;
 pub mod servers;
 pub mod session;
@@ -24,6 +25,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(deployments::router())
         .merge(health::router())
         .merge(keys::router())
+        .merge(metrics::router())
         .merge(playbooks::router())
         .merge(servers::router())
         .merge(session::router())
