@@ -27,6 +27,7 @@ mod settings;
 mod shell_inventory;
 mod stream;
 mod support;
+mod telemetry;
 mod tidy;
 mod viewers;
 mod worker;

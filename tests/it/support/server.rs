@@ -40,6 +40,11 @@ impl AdmiralServer {
 
     /// Starts one that uses the `ansible-playbook` of this `bin` folder.
     pub async fn start_with(ansible: &Path) -> Self {
+        Self::start_as(ansible, &[]).await
+    }
+
+    /// Starts one with more arguments for `admiral serve`.
+    pub async fn start_as(ansible: &Path, arguments: &[&str]) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("admiral-it-")
             .tempdir()
@@ -48,7 +53,7 @@ impl AdmiralServer {
         std::fs::create_dir(folder.path().join("playbooks")).expect("the folder is writable");
         let database = TestDatabase::create().await;
         let port = free_port();
-        let process = spawn(folder.path(), &database.url, ansible, port);
+        let process = spawn(folder.path(), &database.url, ansible, port, arguments);
         let mut server = Self {
             folder,
             database,
@@ -279,7 +284,7 @@ impl Drop for AdmiralServer {
     }
 }
 
-fn spawn(folder: &Path, database_url: &str, ansible: &Path, port: u16) -> Child {
+fn spawn(folder: &Path, database_url: &str, ansible: &Path, port: u16, arguments: &[&str]) -> Child {
     let log = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
@@ -288,6 +293,7 @@ fn spawn(folder: &Path, database_url: &str, ansible: &Path, port: u16) -> Child 
     Command::new(env!("CARGO_BIN_EXE_admiral"))
         .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--playbooks"])
         .arg(folder.join("playbooks"))
+        .args(arguments)
         .env("ADMIRAL_DATA_DIR", folder.join("data"))
         .env("DATABASE_URL", database_url)
         .env("ADMIRAL_ANSIBLE_BIN", ansible)

@@ -17,6 +17,7 @@ export function deploymentFixture(changes: Partial<Deployment>): Deployment {
     secret_variables: [],
     options: {},
     isolation: null,
+    waiting_for: [],
     counts: {
       total: 0,
       pending: 0,
@@ -43,6 +44,7 @@ export function deploymentFixture(changes: Partial<Deployment>): Deployment {
 export function rowFixture(changes: Partial<DeploymentServer>): DeploymentServer {
   return {
     host: "web1",
+    slice: 0,
     server_id: null,
     address: null,
     status: "pending",

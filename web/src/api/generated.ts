@@ -390,6 +390,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What holds for the whole installation. */
+        get: operations["get_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Changes what holds for the whole installation. Running processes follow within ten minutes, new runs at once. */
+        patch: operations["update_settings"];
+        trace?: never;
+    };
     "/api/setup": {
         parameters: {
             query?: never;
@@ -507,6 +525,23 @@ export interface paths {
         put?: never;
         /** Makes a link that signs a user in, once, within 30 minutes; earlier ones stop working. */
         post: operations["create_sign_in_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Figures for Prometheus, in OpenMetrics text. Scrapers send an API token; with `serve --public-metrics` none is needed. */
+        get: operations["get_metrics"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1027,6 +1062,12 @@ export interface components {
              * @description Where to go on; null when there is no more at present.
              */
             next_after?: number | null;
+            /**
+             * Format: int64
+             * @description Events up to this position were removed, because they are older than the setting `retention_days` or were when it was lower;
+             *     0 when all are there.
+             */
+            removed_up_to: number;
         };
         /** @description One field and what is wrong with it. */
         FieldError: {
@@ -1174,7 +1215,13 @@ export interface components {
             next_after?: number | null;
             /**
              * Format: int64
-             * @description Bytes stored so far.
+             * @description Bytes at the beginning that were removed, because they are older than the setting `retention_days` or were when it was lower;
+             *     0 when all are there.
+             */
+            removed_bytes: number;
+            /**
+             * Format: int64
+             * @description Bytes stored so far, and removed since.
              */
             total_bytes: number;
         };
@@ -1594,6 +1641,19 @@ export interface components {
             /** @description Who. */
             user: components["schemas"]["User"];
         };
+        /** @description All settings. A setting that was never changed has its default. */
+        Settings: {
+            /**
+             * Format: int32
+             * @description Most runs at a time, of all workers together, 1 to 10000; null for no limit but each worker's own.
+             */
+            max_running_runs?: number | null;
+            /**
+             * Format: int32
+             * @description Events and output are removed after so many days (UTC); 0 keeps them for ever. Deployments and their hosts stay. 0 to 36500.
+             */
+            retention_days: number;
+        };
         /** @description Whether the first admin is still to be made. */
         SetupState: {
             /** @description It is. */
@@ -1658,6 +1718,19 @@ export interface components {
             status?: null | components["schemas"]["ServerStatus"];
             /** @description Free labels, all of them. */
             tags?: string[] | null;
+        };
+        /** @description Changes to the settings; what is not there stays as it is. */
+        UpdateSettings: {
+            /**
+             * Format: int32
+             * @description Most runs at a time, of all workers together, 1 to 10000; null takes the limit away.
+             */
+            max_running_runs?: number | null;
+            /**
+             * Format: int32
+             * @description Events and output are removed after so many days, 1 to 36500; 0 keeps them for ever.
+             */
+            retention_days?: number | null;
         };
         /** @description Changes to a user; what is not there stays as it is. */
         UpdateUser: {
@@ -3177,6 +3250,80 @@ export interface operations {
             };
         };
     };
+    get_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Settings"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateSettings"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Settings"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_setup: {
         parameters: {
             query?: never;
@@ -3623,6 +3770,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/openmetrics-text": string;
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };

@@ -6,15 +6,17 @@ import { useReadOn } from "./useReadOn";
 
 const PAGE = 1000;
 
-/** Every event of one host; reads on whenever `version` changes. */
+/** Every event of one host, and whether older ones of its deployment were removed; reads on whenever `version` changes. */
 export function useHostEvents(id: string, host: string, version: string) {
   const [events, setEvents] = useState<readonly DeploymentEvent[]>([]);
+  const [removed, setRemoved] = useState(false);
   const cursor = useRef(0);
   const state = useReadOn(version, async (signal) => {
     for (;;) {
       const path = withQuery(`/api/deployments/${id}/events`, { after: cursor.current, limit: PAGE, host });
       const page = await api.get<EventPage>(path, { signal });
       if (signal.aborted) return;
+      setRemoved(page.removed_up_to > 0);
       const last = page.data.at(-1);
       if (last === undefined) return;
       cursor.current = last.position;
@@ -22,5 +24,5 @@ export function useHostEvents(id: string, host: string, version: string) {
       if (page.next_after === null) return;
     }
   });
-  return { events, ...state };
+  return { events, removed, ...state };
 }
