@@ -19,6 +19,6 @@ mod sse;
 pub mod state;
 
 pub use openapi::openapi_document;
-pub use router::router;
-pub use serve::serve;
+pub use router::{metrics_router, router};
+pub use serve::{serve, serve_metrics};
 pub use state::AppState;

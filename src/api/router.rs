@@ -21,6 +21,12 @@ pub fn router(state: AppState) -> Router {
     middleware::around(router, &state).with_state(state)
 }
 
+/// `/metrics` alone: for an address of its own, and for processes that do not serve the API.
+pub fn metrics_router(state: AppState) -> Router {
+    let (router, _document) = routes::metrics::router().split_for_parts();
+    middleware::around(router, &state).with_state(state)
+}
+
 async fn refuse_method(uri: Uri) -> Result<Response, Problem> {
     Err(Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,

@@ -1,6 +1,7 @@
 //! Listens until told to stop.
 
-use super::{AppState, router};
+use super::{AppState, metrics_router, router};
+use axum::Router;
 use std::{net::SocketAddr, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +16,20 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> Result<(), std::io::Error> {
     state.shutdown = shutdown.clone();
-    let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
+    listen(listener, router(state), shutdown).await
+}
+
+/// Answers `GET /metrics` on `listener`, and nothing else, until `shutdown` is cancelled.
+pub async fn serve_metrics(
+    listener: TcpListener,
+    state: AppState,
+    shutdown: CancellationToken,
+) -> Result<(), std::io::Error> {
+    listen(listener, metrics_router(state), shutdown).await
+}
+
+async fn listen(listener: TcpListener, router: Router, shutdown: CancellationToken) -> Result<(), std::io::Error> {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, service).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     tokio::select! {
         ended = async { server.await } => ended,

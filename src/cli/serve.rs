@@ -57,6 +57,9 @@ pub struct ServeOptions {
     /// Set the session cookie's Secure flag: the console is reached over TLS
     #[arg(long, env = "ADMIRAL_SECURE_COOKIES")]
     secure_cookies: bool,
+    /// Serve /metrics on this address as well, and nothing else there
+    #[arg(long, value_name = "ADDRESS:PORT", env = "ADMIRAL_METRICS_LISTEN")]
+    metrics_listen: Option<SocketAddr>,
     /// Let everybody read /metrics; otherwise scrapers need an API token
     #[arg(long, env = "ADMIRAL_PUBLIC_METRICS")]
     public_metrics: bool,
@@ -74,6 +77,10 @@ pub async fn run(global: &GlobalOptions, options: ServeOptions) -> anyhow::Resul
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let listener = listen(options.listen).await?;
+    let metrics_listener = match options.metrics_listen {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
     let api = ApiConfig {
         allowed_origins: options.allowed_origins,
         secure_cookies: options.secure_cookies,
@@ -90,6 +97,13 @@ pub async fn run(global: &GlobalOptions, options: ServeOptions) -> anyhow::Resul
     )
     .await?;
     let shutdown = CancellationToken::new();
+    if let Some(listener) = metrics_listener {
+        tokio::spawn(api::serve_metrics(
+            listener,
+            instance.state.clone(),
+            shutdown.child_token(),
+        ));
+    }
     let parts = start(&instance, listener, &shutdown, options.worker).await;
     let result = match parts {
         Ok((mut server, worker)) => {
@@ -141,7 +155,7 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
         Hinted::new(
             format!("failed to listen on {address}"),
-            "choose another address or port with --listen",
+            "choose another address or port with --listen or --metrics-listen",
         )
         .caused_by(error)
         .into()

@@ -356,7 +356,11 @@ async fn the_api_says_what_is_gone() {
     assert_eq!(
         text(&pad, &format!("{path}/output?format=text")).await,
         "[300 bytes of output are kept no longer]\n".to_owned()
-            + &(31..=40).map(|number| format!("{number:09}\n")).collect::<String>()
+            + &(31..=40)
+                .map(|number| format!("{number:09}"))
+                .collect::<Vec<_>>()
+                .join("\n")
+            + "\n"
     );
     let messages = stream(&pad, &format!("{path}/stream?events=true")).await;
     let positions: Vec<i64> = messages

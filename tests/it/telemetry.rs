@@ -47,7 +47,7 @@ impl Scrape {
                 match what {
                     "HELP" => {
                         assert!(!types.contains_key(name), "{name} comes twice");
-                        current = name.to_owned();
+                        name.clone_into(&mut current);
                     }
                     "TYPE" => assert_eq!(types.insert(name.to_owned(), rest.to_owned()), None, "{name}"),
                     "UNIT" => assert!(name.ends_with(&format!("_{rest}")), "{name} {rest}"),
@@ -233,18 +233,24 @@ async fn scrapers_need_a_token_unless_the_metrics_are_public() {
             ..ApiConfig::default()
         },
     );
-    let router = api::router(state);
-    let ask = async |path: &str| {
+    let router = api::router(state.clone());
+    let alone = api::metrics_router(state);
+    let ask_of = async |router: &axum::Router, path: &str| {
         let request = axum::http::Request::get(path).body(axum::body::Body::empty()).unwrap();
         let answer = router.clone().oneshot(request).await.unwrap();
         let status = answer.status().as_u16();
         let bytes = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
         (status, String::from_utf8(bytes.to_vec()).unwrap())
     };
+    let ask = async |path: &str| ask_of(&router, path).await;
     let (status, text) = ask("/metrics").await;
     assert_eq!(status, 200);
     assert!((Scrape::read(&text).get("admiral_database_up") - 1.0).abs() < f64::EPSILON);
     assert_eq!(ask("/api/settings").await.0, 401, "nothing else is public");
+    let (status, text) = ask_of(&alone, "/metrics").await;
+    assert_eq!(status, 200);
+    Scrape::read(&text);
+    assert_eq!(ask_of(&alone, "/api/health").await.0, 404, "nothing else is there");
     // Without the database the figures of this process are still to be had.
     database.close().await;
     // What the database said last holds for a moment.
