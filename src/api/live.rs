@@ -82,6 +82,12 @@ impl Live {
         }
     }
 
+    /// How many watch one deployment each, and how many the list.
+    pub fn viewers(&self) -> (usize, usize) {
+        let deployments = self.deployments().values().map(watch::Sender::receiver_count).sum();
+        (deployments, self.all.receiver_count())
+    }
+
     fn deployments(&self) -> MutexGuard<'_, HashMap<DeploymentId, watch::Sender<()>>> {
         // A panic elsewhere leaves the map as usable as before.
         self.deployments.lock().unwrap_or_else(PoisonError::into_inner)

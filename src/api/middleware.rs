@@ -4,12 +4,16 @@ use super::{AppState, problem::Problem};
 use crate::{domain::clock::new_id, store::audit};
 use axum::{
     Router,
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse as _, Response},
 };
-use std::{any::Any, pin::pin, time::Duration};
+use std::{
+    any::Any,
+    pin::pin,
+    time::{Duration, Instant},
+};
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 use tracing::Instrument as _;
 
@@ -28,6 +32,7 @@ pub(super) fn around(router: Router<AppState>, state: &AppState) -> Router<AppSt
         .layer(from_fn_with_state(state.clone(), finish_problem))
         .layer(CompressionLayer::new())
         .layer(from_fn(add_headers))
+        .layer(from_fn_with_state(state.clone(), count))
         .layer(from_fn(identify))
 }
 
@@ -44,6 +49,7 @@ async fn identify(mut request: Request, next: Next) -> Response {
         // Without the query: a link's token stands there.
         path = %request.uri().path(),
         actor = tracing::field::Empty,
+        deployment = tracing::field::Empty,
     );
     request.extensions_mut().insert(RequestId(id.clone()));
     async {
@@ -56,6 +62,28 @@ async fn identify(mut request: Request, next: Next) -> Response {
     }
     .instrument(span)
     .await
+}
+
+/// Counts by the route's template: paths are without number.
+async fn count(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let method = match request.method().as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "HEAD" => "HEAD",
+        "OPTIONS" => "OPTIONS",
+        // Whatever a client makes up.
+        _ => "other",
+    };
+    let response = next.run(request).await;
+    let route = route.as_ref().map_or("other", MatchedPath::as_str);
+    state
+        .metrics
+        .observe_request(route, method, response.status().as_u16(), began.elapsed());
+    response
 }
 
 async fn add_headers(request: Request, next: Next) -> Response {

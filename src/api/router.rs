@@ -21,6 +21,12 @@ pub fn router(state: AppState) -> Router {
     middleware::around(router, &state).with_state(state)
 }
 
+/// `/metrics` alone: for an address of its own, and for processes that do not serve the API.
+pub fn metrics_router(state: AppState) -> Router {
+    let (router, _document) = routes::metrics::router().split_for_parts();
+    middleware::around(router, &state).with_state(state)
+}
+
 /// What a process without the API serves, when it is told to listen: whether it can do its work.
 pub(super) fn probes(state: AppState) -> Router {
     let router = routes::probes()

@@ -2,7 +2,7 @@
 
 use super::{
     AppState,
-    router::{probes, router},
+    router::{metrics_router, probes, router},
 };
 use axum::Router;
 use std::{net::SocketAddr, time::Duration};
@@ -23,7 +23,16 @@ pub async fn serve(
     answer(listener, router(state), shutdown).await
 }
 
-/// As [`serve`], for a process that is not the API: whether it can do its work, and nothing else.
+/// Answers `GET /metrics` on `listener`, and nothing else, until `shutdown` is cancelled.
+pub async fn serve_metrics(
+    listener: TcpListener,
+    state: AppState,
+    shutdown: CancellationToken,
+) -> Result<(), std::io::Error> {
+    answer(listener, metrics_router(state), shutdown).await
+}
+
+/// As [`serve`], for a process that is not the API: whether it can do its work, its figures, and nothing else.
 pub async fn serve_probes(
     listener: TcpListener,
     state: AppState,

@@ -178,6 +178,7 @@ impl Instance {
         );
         let mut config = options.apply(config).await?;
         config.roles = roles.to_vec();
+        config.metrics = self.state.metrics.clone();
         let drained = config.drained.clone();
         // Requests that take all connections must not keep runs from being recorded.
         let connections = WORKER_CONNECTIONS + config.max_runs.min(MOST_RUN_CONNECTIONS) as u32;

@@ -69,6 +69,12 @@ pub struct ServeOptions {
     /// Set the session cookie's Secure flag: the console is reached over TLS
     #[arg(long, env = "ADMIRAL_SECURE_COOKIES")]
     secure_cookies: bool,
+    /// Serve /metrics on this address as well, and nothing else there
+    #[arg(long, value_name = "ADDRESS:PORT", env = "ADMIRAL_METRICS_LISTEN")]
+    metrics_listen: Option<SocketAddr>,
+    /// Let everybody read /metrics; otherwise scrapers need an API token
+    #[arg(long, env = "ADMIRAL_PUBLIC_METRICS")]
+    public_metrics: bool,
     #[command(flatten)]
     worker: WorkerOptions,
     /// How the log is written
@@ -89,10 +95,15 @@ pub async fn run(global: &GlobalOptions, options: ServeOptions) -> anyhow::Resul
         Some(address) => Some(listen(address).await?),
         None => None,
     };
+    let metrics_listener = match options.metrics_listen {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
     let api = ApiConfig {
         allowed_origins: options.allowed_origins.clone(),
         secure_cookies: options.secure_cookies,
         trusted_proxies: options.trusted_proxies.clone(),
+        public_metrics: options.public_metrics,
     };
     let needs = Needs {
         connections: 20,
@@ -110,7 +121,7 @@ pub async fn run(global: &GlobalOptions, options: ServeOptions) -> anyhow::Resul
         opening.await?
     };
     instance.state.database = instance.state.database.with_patience(API_PATIENCE);
-    match Parts::start(&instance, listener, &options).await {
+    match Parts::start(&instance, listener, metrics_listener, &options).await {
         Ok(mut parts) => {
             let result = parts.until_told_to_stop(&mut signals).await;
             tracing::info!("stopping; runs go on");
@@ -166,9 +177,18 @@ struct Parts {
 }
 
 impl Parts {
-    async fn start(instance: &Instance, listener: Option<TcpListener>, options: &ServeOptions) -> anyhow::Result<Self> {
+    async fn start(
+        instance: &Instance,
+        listener: Option<TcpListener>,
+        metrics_listener: Option<TcpListener>,
+        options: &ServeOptions,
+    ) -> anyhow::Result<Self> {
         let has = |role| options.roles.contains(&role);
         let shutdown = CancellationToken::new();
+        if let Some(listener) = metrics_listener {
+            let (state, shutdown) = (instance.state.clone(), shutdown.child_token());
+            tokio::spawn(api::serve_metrics(listener, state, shutdown));
+        }
         let mut drained = CancellationToken::new();
         let mut worker = None;
         if has(ProcessRole::Worker) {
@@ -193,7 +213,7 @@ impl Parts {
                 greet(instance, address).await?;
             } else {
                 server = Some(tokio::spawn(api::serve_probes(listener, state, shutdown)));
-                tracing::info!(%address, "only /api/health is served: this process does not have the role api");
+                tracing::info!(%address, "only /api/health and /metrics are served: this process does not have the role api");
             }
         }
         let roles: Vec<_> = options.roles.iter().map(|role| role.as_str()).collect();
@@ -265,7 +285,8 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
         Hinted::new(
             format!("failed to listen on {address}"),
-            "does Admiral run already? choose another address or port with --listen, or --roles worker to add a worker beside it",
+            "does Admiral run already? choose another address or port with --listen or --metrics-listen, or --roles worker to add \
+             a worker beside it",
         )
         .caused_by(error)
         .into()

@@ -22,15 +22,21 @@ const LISTEN_LIMIT: Duration = Duration::from_secs(10);
 /// Killing takes no time, unless a process hangs in the kernel.
 const KILL_LIMIT: Duration = Duration::from_secs(30);
 
+/// Which levels are logged.
+const LOG_LEVELS: &str = "ADMIRAL_LOG";
+
 /// Starts `admiral supervise RUN_DIR` for a folder whose spec has been written. It goes on without us.
 pub fn spawn_supervisor(admiral_binary: &Path, folder: &RunFolder) -> Result<ProcessIdentity, RunnerError> {
     let log = folder.supervisor_log();
     // Its existence says that there was a start, whatever became of it; so there is no second one.
     let output = create_append(&log).map_err(|source| RunnerError::Write { path: log, source })?;
+    let mut environment = base_environment(Path::new("/"));
+    // It logs as much as we do.
+    environment.extend(std::env::var(LOG_LEVELS).map(|levels| (LOG_LEVELS.to_owned(), levels)));
     let launch = Launch {
         program: admiral_binary.to_owned(),
         arguments: vec!["supervise".into(), folder.path().into()],
-        environment: base_environment(Path::new("/")),
+        environment,
         working_directory: PathBuf::from("/"),
         output: Some(output),
         // It leaves our session by itself, which a group leader could not.

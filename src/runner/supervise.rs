@@ -232,6 +232,11 @@ impl Shell {
     fn spawn(&mut self) {
         match self.start() {
             Ok(main) => {
+                tracing::info!(
+                    pid = main.pid,
+                    isolation = self.spec.isolation.as_str(),
+                    "the run's program was started"
+                );
                 self.main = Some(main);
                 self.inbox.queue.push_back(Input::Spawned);
                 if self.spec.timeout_seconds > 0 {
@@ -295,6 +300,7 @@ impl Shell {
     }
 
     fn ask_to_stop(&mut self) {
+        tracing::info!(grace_seconds = self.spec.grace_seconds, "the run is asked to stop");
         self.inbox.time_limit = None;
         self.inbox.grace = Instant::now().checked_add(Duration::from_secs(self.spec.grace_seconds));
         let Some(main) = self.main else { return };
@@ -388,6 +394,7 @@ async fn finish(folder: &RunFolder, mut outcome: Outcome) -> Result<(), RunnerEr
         exit_code: None,
         signal: None,
     });
+    tracing::info!(reason = ?outcome.reason, exit_code, signal, message = outcome.message, "the run is over");
     let exit = Exit {
         version: RECORD_VERSION,
         reason: outcome.reason,

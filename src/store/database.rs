@@ -6,7 +6,14 @@ use sqlx::{
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 /// How long a connection may be waited for, unless [`Database::with_patience`] says otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -97,6 +104,31 @@ impl StoreError {
     }
 }
 
+/// How a pool of connections is used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PoolUse {
+    /// Most connections that it makes.
+    pub max: u32,
+    /// Connections it has.
+    pub size: u32,
+    /// Those of them that nobody uses.
+    pub idle: u32,
+    /// Connections handed out so far.
+    pub acquired: u64,
+    /// Times that none was to be had.
+    pub failed: u64,
+    /// All waits for a connection together.
+    pub waited: Duration,
+}
+
+/// What the pool itself does not count.
+#[derive(Debug, Default)]
+struct Acquires {
+    acquired: AtomicU64,
+    failed: AtomicU64,
+    waited_micros: AtomicU64,
+}
+
 /// The pool of connections; cheap to clone.
 ///
 /// While the database is away, asking for a connection fails at once with [`StoreError::Unavailable`].
@@ -106,6 +138,7 @@ pub struct Database {
     options: Arc<PgConnectOptions>,
     availability: Arc<Availability>,
     patience: Duration,
+    acquires: Arc<Acquires>,
 }
 
 impl Database {
@@ -139,6 +172,7 @@ impl Database {
             availability: Availability::new(options.clone()),
             options: Arc::new(options),
             patience: PATIENCE,
+            acquires: Arc::default(),
         })
     }
 
@@ -204,6 +238,19 @@ impl Database {
 
     /// Waits for `work`, which asks the pool for a connection, as long as that makes sense.
     pub(super) async fn reach<T>(&self, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
+        let began = Instant::now();
+        let reached = self.try_to_reach(work).await;
+        let counter = match &reached {
+            Ok(_) => &self.acquires.acquired,
+            Err(_) => &self.acquires.failed,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.acquires.waited_micros.fetch_add(micros, Ordering::Relaxed);
+        reached
+    }
+
+    async fn try_to_reach<T>(&self, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
         if self.availability.is_lost() {
             return Err(StoreError::Unavailable);
         }
@@ -225,6 +272,21 @@ impl Database {
             self.availability.suspect();
         }
         reached
+    }
+
+    /// How the pool is used.
+    pub fn pool_use(&self) -> PoolUse {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let size = self.pool.size();
+        PoolUse {
+            max: self.pool.options().get_max_connections(),
+            size,
+            // Read at another moment than the size.
+            idle: u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX).min(size),
+            acquired: count(&self.acquires.acquired),
+            failed: count(&self.acquires.failed),
+            waited: Duration::from_micros(count(&self.acquires.waited_micros)),
+        }
     }
 
     /// The pool itself, for the store's own listener.

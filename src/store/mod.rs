@@ -23,6 +23,7 @@ pub mod runs;
 pub mod servers;
 pub mod sessions;
 pub mod settings;
+pub mod statistics;
 pub mod tokens;
 pub mod users;
 pub mod vault_keys;

@@ -3,6 +3,7 @@
 use super::{
     FollowError, PrepareError, Shared,
     follow::{Follower, Told},
+    observe,
     pipeline::Pipeline,
     prepare::{self, Prepared},
     recover,
@@ -98,6 +99,7 @@ async fn start(shared: &Shared, run: OwnedRun, prepared: Prepared, cancel: watch
             let end = ended(shared, EndReason::SpawnFailed, format!("failed to {error}"));
             let (batch, ending) = pipeline.take_last_batch(&end, shared.clock.now());
             store_end(shared, &batch, &ending).await;
+            observe::ended(shared, id, &ending.outcome).await;
             if let Err(error) = prepared.folder.remove() {
                 tracing::warn!(%error, run = %id, "a run folder could not be removed");
             }
@@ -222,10 +224,12 @@ async fn refuse(shared: &Shared, run: OwnedRun, error: &PrepareError) {
         let mut transaction = shared.database.begin().await?;
         runs::mark_started(&mut transaction, id, shared.id, shared.config.isolation.as_str()).await?;
         ingest::write_last_batch(&mut transaction, &batch, &ending).await?;
-        transaction.commit().await.map_err(StoreError::from)
+        transaction.commit().await.map_err(StoreError::from)?;
+        Ok::<_, StoreError>(ending.outcome)
     };
-    if let Err(error) = refused.await {
-        tracing::warn!(%error, run = %id, "a run that cannot be made ready could not be ended");
+    match refused.await {
+        Ok(outcome) => observe::ended(shared, id, &outcome).await,
+        Err(error) => tracing::warn!(%error, run = %id, "a run that cannot be made ready could not be ended"),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Reading never holds Ansible up: it writes to files, and while the database is away they only grow.
 
-use super::{FollowError, Shared, host_keys, pipeline::Pipeline};
+use super::{FollowError, Shared, host_keys, observe, pipeline::Pipeline};
 use crate::{
     domain::deployment::HostStatus,
     events::{
@@ -72,6 +72,7 @@ impl Follower<'_> {
     async fn follow_to_end(&mut self) -> Result<(), FollowError> {
         let waker = TailWaker::new(&self.folder);
         let run = self.pipeline.run().clone();
+        let _counted = observe::following(self.shared, &self.folder, &run);
         let mut events = Tail::open(self.folder.events(), run.spool_offset);
         let mut output = Tail::open(self.folder.output(), run.output_offset);
         let began = Instant::now();
@@ -118,6 +119,7 @@ impl Follower<'_> {
         kill_point("exit_seen");
         self.finish(end).await?;
         kill_point("end_stored");
+        observe::take_supervisor_log(&self.folder);
         Ok(())
     }
 
@@ -276,7 +278,9 @@ impl Follower<'_> {
         }
         self.touch_last_seen().await;
         let (batch, ending) = self.pipeline.take_last_batch(&end, self.shared.clock.now());
-        self.store(batch, Some(&ending)).await
+        self.store(batch, Some(&ending)).await?;
+        observe::ended(self.shared, self.pipeline.run().id, &ending.outcome).await;
+        Ok(())
     }
 
     fn last_words(&self) -> Option<String> {
@@ -306,14 +310,19 @@ impl Follower<'_> {
     async fn store(&mut self, mut batch: IngestBatch, end: Option<&RunEnding>) -> Result<(), FollowError> {
         let mut pause = FIRST_RETRY;
         let mut reduced = false;
+        let began = Instant::now();
         loop {
             let error = match self.try_store(&batch, end).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    observe::batch_stored(self.shared, &batch, began);
+                    return Ok(());
+                }
                 Err(error) => error,
             };
             let run = self.pipeline.run().id;
             if matches!(error, StoreError::WrongState(_) | StoreError::NotFound(_)) {
                 if self.is_stored(&batch, end.is_some()).await? {
+                    observe::batch_stored(self.shared, &batch, began);
                     return Ok(());
                 }
                 return Err(FollowError::Taken);

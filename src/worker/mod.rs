@@ -9,6 +9,7 @@ mod error;
 mod follow;
 mod home;
 mod host_keys;
+mod observe;
 pub mod pipeline;
 mod prepare;
 mod recover;
@@ -26,6 +27,7 @@ use crate::{
         runs::{self, CancelState, OwnedRun},
         workers::{self, NewWorker},
     },
+    telemetry::Metrics,
     vault::Vault,
 };
 use error::{FollowError, PrepareError};
@@ -39,6 +41,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 /// The database is looked at this often even when nothing was heard.
 const TICK: Duration = Duration::from_secs(1);
@@ -73,6 +76,8 @@ pub struct WorkerConfig {
     pub lost_after: Duration,
     /// Cancelled by the worker once it was asked to claim nothing more and its last run has ended.
     pub drained: CancellationToken,
+    /// Where what happens is counted.
+    pub metrics: Metrics,
 }
 
 impl WorkerConfig {
@@ -90,6 +95,7 @@ impl WorkerConfig {
             lease: Duration::from_secs(30),
             lost_after: Duration::from_mins(5),
             drained: CancellationToken::new(),
+            metrics: Metrics::new(),
         }
     }
 
@@ -168,7 +174,8 @@ impl Worker {
             registered: false,
         };
         // Whatever it waits for: a database that is gone must not hold up the end.
-        shutdown.run_until_cancelled(engine.work()).await;
+        let span = observe::worker_span(&engine.shared);
+        shutdown.run_until_cancelled(engine.work().instrument(span)).await;
         engine.end().await;
         drop(presence);
     }
@@ -310,15 +317,18 @@ impl Engine {
         let (sender, receiver) = watch::channel(CancelState::default());
         self.running.insert(run.id, sender);
         let shared = Arc::clone(&self.shared);
-        self.tasks.spawn(async move {
+        let span = observe::run_span(&run);
+        let carried_out = async move {
             let id = run.id;
             if adopted {
                 carry_out::go_on(&shared, run, receiver).await;
             } else {
+                observe::claimed(&shared, &run).await;
                 carry_out::begin(&shared, run, receiver).await;
             }
             id
-        });
+        };
+        self.tasks.spawn(carried_out.instrument(span));
     }
 
     fn note_ended(&mut self, ended: Result<RunId, tokio::task::JoinError>) {

@@ -44,26 +44,31 @@ impl AdmiralServer {
 
     /// Starts one that uses the `ansible-playbook` of this `bin` folder.
     pub async fn start_with(ansible: &Path) -> Self {
-        Self::start_as(ansible, TestDatabase::create().await, false, &[]).await
+        Self::start_full(ansible, TestDatabase::create().await, false, &[]).await
     }
 
     /// Starts one on this database.
     pub async fn start_on(database: TestDatabase) -> Self {
-        Self::start_as(&ansible_bins()[0], database, false, &[]).await
+        Self::start_full(&ansible_bins()[0], database, false, &[]).await
     }
 
     /// Starts one of these roles.
     pub async fn start_roles(roles: &str) -> Self {
         let database = TestDatabase::create().await;
-        Self::start_as(&ansible_bins()[0], database, false, &["--roles", roles]).await
+        Self::start_full(&ansible_bins()[0], database, false, &["--roles", roles]).await
     }
 
     /// Starts one with the embedded PostgreSQL; its `database` stays empty.
     pub async fn start_embedded() -> Self {
-        Self::start_as(&ansible_bins()[0], TestDatabase::create().await, true, &[]).await
+        Self::start_full(&ansible_bins()[0], TestDatabase::create().await, true, &[]).await
     }
 
-    async fn start_as(ansible: &Path, database: TestDatabase, embedded: bool, arguments: &[&str]) -> Self {
+    /// Starts one with more arguments for `admiral serve`.
+    pub async fn start_as(ansible: &Path, arguments: &[&str]) -> Self {
+        Self::start_full(ansible, TestDatabase::create().await, false, arguments).await
+    }
+
+    async fn start_full(ansible: &Path, database: TestDatabase, embedded: bool, arguments: &[&str]) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("admiral-it-")
             .tempdir()

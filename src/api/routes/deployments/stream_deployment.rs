@@ -20,6 +20,7 @@ use axum::{
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tracing::Instrument as _;
 use utoipa::{IntoParams, ToSchema};
 
 /// Where to begin, and what to send.
@@ -85,9 +86,11 @@ pub(super) async fn stream_deployment(
     deployments::get_deployment(&mut connection, id).await?;
     drop(connection);
     let feed = Feed::new(state, id, after, query.events.unwrap_or(false), sse::expiry(&actor));
-    Ok(sse::respond(stream::unfold(feed, |mut feed| async {
-        let message = feed.next().await?;
-        Some((to_event(&message), feed))
+    // The stream outlives the handler, and what it logs belongs to the request all the same.
+    let span = tracing::Span::current();
+    Ok(sse::respond(stream::unfold((feed, span), |(mut feed, span)| async {
+        let message = feed.next().instrument(span.clone()).await?;
+        Some((to_event(&message), (feed, span)))
     })))
 }
 
