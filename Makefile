@@ -11,7 +11,7 @@ WEB_SOURCES := $(if $(wildcard web/package.json),$(shell find web/src web/public
 CONSOLE := $(if $(wildcard web/package.json),web/dist/index.html)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test fmt lint check web e2e ci build openapi generate screenshot clean
+.PHONY: help setup demo run test soak fmt lint check web e2e ci build openapi generate screenshot clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,11 @@ test: ## Run every test; FILTER narrows the Rust tests and leaves the others out
 	@scripts/setup --test
 	@$(if $(CONSOLE),$(MAKE) --no-print-directory $(CONSOLE))
 	@scripts/test $(FILTER)
+
+soak: ## Kill servers, workers, supervisors and the database at random for MINUTES (30), then check that nothing is lost
+	@scripts/setup --test
+	@$(if $(CONSOLE),$(MAKE) --no-print-directory $(CONSOLE))
+	@ADMIRAL_SOAK_SECONDS=$$(( $(or $(MINUTES),30) * 60 )) scripts/test --soak
 
 fmt: ## Format everything
 	@cargo fmt

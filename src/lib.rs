@@ -14,5 +14,6 @@ pub mod process;
 pub mod runner;
 pub mod scheduler;
 pub mod store;
+pub mod telemetry;
 pub mod vault;
 pub mod worker;

@@ -321,6 +321,8 @@ class CallbackModule(CallbackBase):
         super().__init__(*args, **kwargs)
         self._descriptor = None
         self._line_broken = False
+        self._lost = 0
+        self._lost_error = None
         self._max_line = DEFAULT_MAX_LINE
         self._seq = 0
         self._forget_play()
@@ -533,6 +535,9 @@ class CallbackModule(CallbackBase):
         return event
 
     def _write(self, name, fields):
+        if self._lost and not self._report_lost():
+            self._lost += 1
+            return
         stats = fields.pop("stats", None)
         converter = PlainJson()
         fields = converter.convert({key: entry for key, entry in fields.items() if entry is not None})
@@ -552,22 +557,52 @@ class CallbackModule(CallbackBase):
     def _now():
         return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
+    def _report_lost(self):
+        """Say how many events a full disk swallowed, once it takes lines again; without that, nothing else is written."""
+        error = shorten(plain_text(str(self._lost_error)), 200)
+        details = {
+            "callback": "write",
+            "exception": type(self._lost_error).__name__,
+            "lost": self._lost,
+            "message": "%d events could not be written: %s" % (self._lost, error),
+        }
+        event = {"v": WIRE_VERSION, "seq": self._seq + 1, "ts": self._now(), "event": "admiral_plugin_error"}
+        event["data"] = details
+        lost, self._lost = self._lost, 0
+        self._append(encode(event))
+        if self._lost:
+            # The report itself is not an event that was lost.
+            self._lost = lost
+            return False
+        return True
+
     def _append(self, line):
         """Write one line with one call. After a line that went in partly, the next starts on a line of its own."""
         if self._descriptor is None:
             return
-        if self._line_broken:
+        started = self._line_broken
+        if started:
             line = b"\n" + line
+        written = 0
         try:
-            written = os.write(self._descriptor, line)
-            if written < len(line):
+            while written < len(line):
+                count = os.write(self._descriptor, line[written:])
+                if count == 0:
+                    raise OSError("nothing was written")
+                written += count
+        except OSError as error:
+            if written and written == len(line) - 1:
+                # All but its end: the next line brings that along.
                 self._line_broken = True
-                written += os.write(self._descriptor, line[written:])
-        except OSError:
+                self._seq += 1
+                return
+            # Of a line that began only with the end of the broken one before it, that end may be all that went in.
+            self._line_broken = started if written == 0 else not (started and written == 1)
+            self._lost += 1
+            self._lost_error = error
             return
-        if written == len(line):
-            self._line_broken = False
-            self._seq += 1
+        self._line_broken = False
+        self._seq += 1
 
     def _report_trouble(self, name, args, error):
         """Record that an event was lost. The text of the exception stays out when `no_log` may cover it."""

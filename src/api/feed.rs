@@ -45,6 +45,8 @@ pub(super) enum Content {
     Events(Vec<DeploymentEvent>),
     /// Nothing will change any more.
     End,
+    /// The server stops: whoever watches comes back, to this one or to another, and goes on.
+    Closing,
 }
 
 /// One viewer of one deployment.
@@ -53,8 +55,10 @@ pub(super) struct Feed {
     id: DeploymentId,
     subscription: Subscription,
     with_events: bool,
-    /// Everything up to here has been handed out.
+    /// Everything up to here is read.
     cursor: i64,
+    /// The last message's id.
+    delivered: i64,
     /// The step under way goes up to here.
     goal: i64,
     shown: Option<Deployment>,
@@ -83,6 +87,7 @@ impl Feed {
             subscription,
             with_events,
             cursor,
+            delivered: cursor,
             goal: cursor,
             shown: None,
             ready: VecDeque::new(),
@@ -93,17 +98,34 @@ impl Feed {
         }
     }
 
-    /// The next message, once there is one; `None` at the end, and when the server stops.
+    /// The next message, once there is one; `None` at the end.
     pub(super) async fn next(&mut self) -> Option<Message> {
+        if self.is_over {
+            return None;
+        }
+        let shutdown = self.state.shutdown.clone();
+        let Some(message) = shutdown.run_until_cancelled(self.advance()).await else {
+            self.is_over = true;
+            return Some(Message {
+                id: self.delivered,
+                content: Content::Closing,
+            });
+        };
+        self.delivered = message.as_ref().map_or(self.delivered, |message| message.id);
+        message
+    }
+
+    async fn advance(&mut self) -> Option<Message> {
         loop {
             if let Some(message) = self.ready.pop_front() {
                 return Some(message);
             }
-            if self.is_over || self.expires_at.is_some_and(|end| end <= Instant::now()) {
+            if self.expires_at.is_some_and(|end| end <= Instant::now()) {
                 return None;
             }
+            let database = self.state.database.clone();
             let done = if self.cursor < self.goal {
-                self.read_events().await
+                database.unless_lost(self.read_events()).await
             } else {
                 if self.is_final {
                     self.is_over = true;
@@ -113,17 +135,20 @@ impl Feed {
                     });
                 }
                 if self.stepped_at.is_some() {
-                    self.wait().await?;
+                    self.wait().await;
                 }
-                self.step().await
+                database.unless_lost(self.step()).await
             };
             match done {
                 Ok(()) => {}
                 // The deployment was deleted.
                 Err(StoreError::NotFound(_)) => return None,
                 Err(error) => {
-                    tracing::warn!(%error, deployment = %self.id, "a stream cannot go on; trying again");
-                    self.unless_stopped(tokio::time::sleep(RETRY)).await?;
+                    // A database that is away is in the log once, and not for every viewer.
+                    if !error.is_unavailable() {
+                        tracing::warn!(%error, deployment = %self.id, "a stream cannot go on; trying again");
+                    }
+                    tokio::time::sleep(RETRY).await;
                 }
             }
         }
@@ -191,14 +216,9 @@ impl Feed {
     }
 
     /// Waits until there may be something new, and until a step is due.
-    async fn wait(&mut self) -> Option<()> {
-        let shutdown = self.state.shutdown.clone();
-        shutdown.run_until_cancelled(self.subscription.changed()).await?;
+    async fn wait(&mut self) {
+        self.subscription.changed().await;
         let due = self.stepped_at.map_or_else(Instant::now, |at| at + STEP);
-        self.unless_stopped(tokio::time::sleep_until(due)).await
-    }
-
-    async fn unless_stopped(&self, work: impl Future<Output = ()>) -> Option<()> {
-        self.state.shutdown.run_until_cancelled(work).await
+        tokio::time::sleep_until(due).await;
     }
 }

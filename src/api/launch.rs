@@ -93,7 +93,21 @@ pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchReque
         )
         .await?;
     transaction.commit().await.map_err(crate::store::StoreError::from)?;
+    log_launch(&new);
     Ok(deployment)
+}
+
+/// From here on the log can be searched for the deployment's id, and for those of its runs.
+fn log_launch(new: &NewDeployment) {
+    let runs: Vec<String> = new.run_ids.iter().map(ToString::to_string).collect();
+    tracing::info!(
+        deployment = %new.id,
+        runs = runs.join(","),
+        playbook = new.playbook,
+        hosts = new.hosts.len(),
+        retry_of = new.retry_of.map(tracing::field::display),
+        "a deployment was launched"
+    );
 }
 
 /// Launches a deployment anew on the hosts that failed, were unreachable or never ran.
@@ -177,6 +191,7 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
         )
         .await?;
     transaction.commit().await.map_err(crate::store::StoreError::from)?;
+    log_launch(&new);
     Ok(deployment)
 }
 

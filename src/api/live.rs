@@ -21,8 +21,8 @@ use tokio::sync::{broadcast, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// How often watchers look even when nobody woke them: notices may be lost, the database never is.
-const FALLBACK: Duration = Duration::from_secs(2);
-const RETRY: Duration = Duration::from_millis(500);
+/// With what a look takes it stays within two seconds.
+const FALLBACK: Duration = Duration::from_millis(1500);
 /// A list's watcher that is further behind than this looks at everything.
 const LIST_BACKLOG: usize = 1024;
 
@@ -82,6 +82,12 @@ impl Live {
         }
     }
 
+    /// How many watch one deployment each, and how many the list.
+    pub fn viewers(&self) -> (usize, usize) {
+        let deployments = self.deployments().values().map(watch::Sender::receiver_count).sum();
+        (deployments, self.all.receiver_count())
+    }
+
     fn deployments(&self) -> MutexGuard<'_, HashMap<DeploymentId, watch::Sender<()>>> {
         // A panic elsewhere leaves the map as usable as before.
         self.deployments.lock().unwrap_or_else(PoisonError::into_inner)
@@ -111,18 +117,7 @@ impl Live {
 }
 
 async fn listen(live: Weak<Live>, database: Database) {
-    let mut listener = loop {
-        match Listener::connect(&database).await {
-            Ok(listener) => break listener,
-            Err(error) => {
-                tracing::warn!(%error, "cannot listen for changes; those who watch look every two seconds");
-                tokio::time::sleep(RETRY).await;
-            }
-        }
-    };
-    if let Some(live) = live.upgrade() {
-        live.wake_all();
-    }
+    let mut listener = Listener::start(&database);
     loop {
         let notification = listener.recv().await;
         let Some(live) = live.upgrade() else { return };
@@ -142,7 +137,7 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Returns when the deployment may have changed since the last call, after two seconds at the latest.
+    /// Returns when the deployment may have changed since the last call, after one and a half seconds at the latest.
     pub async fn changed(&mut self) {
         // An error means that no sender is left: then the fallback has to do.
         if let Ok(Err(_)) = tokio::time::timeout(FALLBACK, self.receiver.changed()).await {
@@ -159,7 +154,7 @@ pub struct ListSubscription {
 }
 
 impl ListSubscription {
-    /// Returns when some deployments may have changed, after two seconds at the latest, and adds those that are known to `changed`.
+    /// Returns when some deployments may have changed, after one and a half seconds at the latest, and adds those that are known to `changed`.
     pub async fn changed(&mut self, changed: &mut Vec<DeploymentId>) {
         if let Ok(Ok(Some(id))) = tokio::time::timeout(FALLBACK, self.receiver.recv()).await {
             changed.push(id);

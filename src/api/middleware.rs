@@ -4,16 +4,23 @@ use super::{AppState, problem::Problem};
 use crate::{domain::clock::new_id, store::audit};
 use axum::{
     Router,
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse as _, Response},
 };
-use std::any::Any;
+use std::{
+    any::Any,
+    pin::pin,
+    time::{Duration, Instant},
+};
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 use tracing::Instrument as _;
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A request that takes longer may be waiting for a database that is gone.
+const SLOW: Duration = Duration::from_secs(2);
 
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
@@ -21,9 +28,11 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; st
 pub(super) fn around(router: Router<AppState>, state: &AppState) -> Router<AppState> {
     router
         .layer(CatchPanicLayer::custom(answer_panic))
+        .layer(from_fn_with_state(state.clone(), watch_database))
         .layer(from_fn_with_state(state.clone(), finish_problem))
         .layer(CompressionLayer::new())
         .layer(from_fn(add_headers))
+        .layer(from_fn_with_state(state.clone(), count))
         .layer(from_fn(identify))
 }
 
@@ -40,6 +49,7 @@ async fn identify(mut request: Request, next: Next) -> Response {
         // Without the query: a link's token stands there.
         path = %request.uri().path(),
         actor = tracing::field::Empty,
+        deployment = tracing::field::Empty,
     );
     request.extensions_mut().insert(RequestId(id.clone()));
     async {
@@ -52,6 +62,28 @@ async fn identify(mut request: Request, next: Next) -> Response {
     }
     .instrument(span)
     .await
+}
+
+/// Counts by the route's template: paths are without number.
+async fn count(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let method = match request.method().as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "HEAD" => "HEAD",
+        "OPTIONS" => "OPTIONS",
+        // Whatever a client makes up.
+        _ => "other",
+    };
+    let response = next.run(request).await;
+    let route = route.as_ref().map_or("other", MatchedPath::as_str);
+    state
+        .metrics
+        .observe_request(route, method, response.status().as_u16(), began.elapsed());
+    response
 }
 
 async fn add_headers(request: Request, next: Next) -> Response {
@@ -76,6 +108,27 @@ async fn add_headers(request: Request, next: Next) -> Response {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     response
+}
+
+/// Ends the wait of a request whose database has gone away under it: a query that was sent to a machine that is gone is never answered.
+/// What needs no database is not disturbed.
+async fn watch_database(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let mut response = pin!(next.run(request));
+    loop {
+        tokio::select! {
+            biased;
+            response = &mut response => return response,
+            () = tokio::time::sleep(SLOW) => state.database.suspect(),
+        }
+        tokio::select! {
+            biased;
+            response = &mut response => return response,
+            () = state.database.lost() => {
+                return Problem::unavailable("the database is unavailable; try again shortly").into_response();
+            }
+            () = tokio::time::sleep(SLOW) => {}
+        }
+    }
 }
 
 /// Puts the request's id into a problem's body, and audits the refusals among them.

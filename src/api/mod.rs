@@ -13,11 +13,12 @@ pub mod page;
 pub mod problem;
 mod router;
 pub mod routes;
+pub mod scrape;
 mod serve;
 mod sse;
 pub mod state;
 
 pub use openapi::openapi_document;
-pub use router::router;
-pub use serve::serve;
+pub use router::{metrics_router, router};
+pub use serve::{serve, serve_metrics, serve_probes};
 pub use state::AppState;

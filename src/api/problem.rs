@@ -16,6 +16,9 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// Seconds after which what is unavailable may be there again.
+pub(super) const RETRY_AFTER: u64 = 2;
+
 /// The body of every error answer.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
@@ -68,6 +71,13 @@ impl Problem {
     /// 409.
     pub fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", detail)
+    }
+
+    /// 503, with `Retry-After`.
+    pub fn unavailable(detail: &str) -> Self {
+        let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
+        problem.retry_after = Some(RETRY_AFTER);
+        problem
     }
 
     /// 409 that names the field whose value is taken, where `constraint` (`<table>_<column>_key`) is one that people run into.
@@ -128,14 +138,13 @@ impl From<StoreError> for Problem {
                 "a text of the request holds a NUL character, which cannot be stored or searched for",
             ),
             _ if error.is_unavailable() => {
-                tracing::warn!(%error, "the database is unavailable");
-                let mut problem = Self::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "unavailable",
-                    "the database is unavailable; try again shortly",
-                );
-                problem.retry_after = Some(5);
-                problem
+                // That it is away is in the log once, and not for every request.
+                tracing::debug!(%error, "a request could not reach the database");
+                if error.is_exhausted() {
+                    Self::unavailable("all connections to the database are in use; try again shortly")
+                } else {
+                    Self::unavailable("the database is unavailable; try again shortly")
+                }
             }
             _ => Self::internal(&error),
         }

@@ -21,6 +21,20 @@ pub fn router(state: AppState) -> Router {
     middleware::around(router, &state).with_state(state)
 }
 
+/// `/metrics` alone: for an address of its own, and for processes that do not serve the API.
+pub fn metrics_router(state: AppState) -> Router {
+    let (router, _document) = routes::metrics::router().split_for_parts();
+    middleware::around(router, &state).with_state(state)
+}
+
+/// What a process without the API serves, when it is told to listen: whether it can do its work.
+pub(super) fn probes(state: AppState) -> Router {
+    let router = routes::probes()
+        .fallback(|| async { Problem::not_found("endpoint") })
+        .method_not_allowed_fallback(refuse_method);
+    middleware::around(router, &state).with_state(state)
+}
+
 async fn refuse_method(uri: Uri) -> Result<Response, Problem> {
     Err(Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,

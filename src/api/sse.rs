@@ -1,7 +1,7 @@
 //! Server-sent events: how a stream is framed.
 
 use super::extract::Actor;
-use crate::domain::principal::Via;
+use crate::domain::{clock::new_id, principal::Via};
 use axum::{
     http::{HeaderName, HeaderValue, header},
     response::{
@@ -9,8 +9,9 @@ use axum::{
         sse::{Event, KeepAlive},
     },
 };
-use futures_util::{Stream, StreamExt as _};
+use futures_util::{Stream, StreamExt as _, stream};
 use serde::Serialize;
+use serde_json::json;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -18,6 +19,19 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// A browser's stream breaks off after this long, and the browser comes back by itself: a session that was revoked in the meantime
 /// is noticed then.
 const SESSION_STREAM: Duration = Duration::from_mins(15);
+
+/// How long a viewer whose stream broke off waits before it comes back.
+const RETRY: Duration = Duration::from_secs(1);
+/// After a stop, viewers come back over this many milliseconds, and not all at once.
+const SPREAD: u64 = 1000;
+
+/// The last event of a stream that ends because the server stops: come back soon and go on after `id`. A viewer that knows nothing of
+/// it finds the stream ended, and comes back as well.
+pub(super) fn closing(id: Option<i64>) -> Result<Event, axum::Error> {
+    let spread = new_id().as_u128() as u64 % SPREAD;
+    let event = event("closing", id, &json!({ "reason": "stopping" }))?;
+    Ok(event.retry(RETRY / 2 + Duration::from_millis(spread)))
+}
 
 /// One event, with `data` as JSON.
 pub(super) fn event(name: &str, id: Option<i64>, data: &impl Serialize) -> Result<Event, axum::Error> {
@@ -32,8 +46,10 @@ pub(super) fn event(name: &str, id: Option<i64>, data: &impl Serialize) -> Resul
 /// The answer; a comment keeps the connection open when there is nothing to say.
 pub(super) fn respond(events: impl Stream<Item = Result<Event, axum::Error>> + Send + 'static) -> Response {
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive");
+    let opening = stream::once(async { Ok(Event::default().comment("open").retry(RETRY)) });
     // Fused: the keep-alive asks once more after the end.
-    let mut response = Sse::new(events.fuse()).keep_alive(keep_alive).into_response();
+    let events = opening.chain(events).fuse();
+    let mut response = Sse::new(events).keep_alive(keep_alive).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // Proxies such as nginx would otherwise hold the stream back.

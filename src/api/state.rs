@@ -1,7 +1,10 @@
 //! What every handler can reach.
 
-use super::live::Live;
-use crate::{auth::limiter::SignInLimiter, domain::clock::Clock, playbooks::Library, store::Database, vault::Vault};
+use super::{live::Live, scrape::Scrape};
+use crate::{
+    auth::limiter::SignInLimiter, domain::clock::Clock, playbooks::Library, store::Database, telemetry::Metrics,
+    vault::Vault,
+};
 use std::{net::IpAddr, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +25,10 @@ pub struct AppState {
     pub live: Arc<Live>,
     /// Slows down those who guess passwords.
     pub sign_in_limiter: Arc<SignInLimiter>,
+    /// What this process counts.
+    pub metrics: Metrics,
+    /// What a scrape asks the database for.
+    pub scrape: Arc<Scrape>,
     /// Cancelled when the server stops: answers without an end of their own (streams) must end then. `serve` puts its own in.
     pub shutdown: CancellationToken,
 }
@@ -43,6 +50,8 @@ impl AppState {
             clock,
             config: Arc::new(config),
             sign_in_limiter: Arc::default(),
+            metrics: Metrics::new(),
+            scrape: Arc::default(),
             shutdown: CancellationToken::new(),
         }
     }
@@ -57,4 +66,6 @@ pub struct ApiConfig {
     pub secure_cookies: bool,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Everybody may read `/metrics`.
+    pub public_metrics: bool,
 }

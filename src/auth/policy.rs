@@ -31,6 +31,8 @@ pub enum Action {
     ChangeSettings,
     /// Read the figures for Prometheus.
     ReadMetrics,
+    /// Have a worker claim nothing more, or again.
+    DrainWorker,
 }
 
 impl Action {
@@ -49,6 +51,7 @@ impl Action {
         Self::ReadSettings,
         Self::ChangeSettings,
         Self::ReadMetrics,
+        Self::DrainWorker,
     ];
 
     /// The name in the audit log and in a refusal.
@@ -67,6 +70,7 @@ impl Action {
             Self::ReadSettings => "settings.read",
             Self::ChangeSettings => "settings.change",
             Self::ReadMetrics => "metrics.read",
+            Self::DrainWorker => "worker.drain",
         }
     }
 }
@@ -83,7 +87,7 @@ pub const fn allows(role: Role, action: Action) -> bool {
         | Action::ReadMetrics => true,
         Action::ChangeFleet | Action::Launch | Action::CancelDeployment => matches!(role, Role::Admin | Role::Operator),
         Action::ReadAudit => matches!(role, Role::Admin | Role::Auditor),
-        Action::ManageUsers | Action::ChangeSettings => matches!(role, Role::Admin),
+        Action::ManageUsers | Action::ChangeSettings | Action::DrainWorker => matches!(role, Role::Admin),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
 };
 use anyhow::Context as _;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use std::{fmt::Write as _, pin::Pin, time::Duration};
@@ -41,6 +41,13 @@ enum Transport {
 #[derive(Debug, thiserror::Error)]
 #[error("{}", describe(.0))]
 pub struct Refused(pub Problem);
+
+impl Refused {
+    /// Whether asking again later may help: the database is away, or a proxy waits for a server that restarts.
+    pub fn is_passing(&self) -> bool {
+        matches!(self.0.status, 502..=504)
+    }
+}
 
 impl Client {
     /// To the server that the options name, or to one in this process.
@@ -124,6 +131,11 @@ impl Client {
     /// DELETE.
     pub async fn delete(&self, path: &str) -> anyhow::Result<()> {
         self.json(Method::DELETE, path, None).await.map(drop)
+    }
+
+    /// DELETE that answers with what is left.
+    pub async fn delete_for_answer(&self, path: &str) -> anyhow::Result<Value> {
+        self.json(Method::DELETE, path, None).await
     }
 
     /// All pages of a list.
@@ -268,7 +280,9 @@ fn token(global: &GlobalOptions) -> anyhow::Result<SecretString> {
 
 fn refused(status: u16, body: &[u8]) -> anyhow::Error {
     let Ok(problem) = serde_json::from_slice::<Problem>(body) else {
-        return anyhow::anyhow!("the server answered {status} without saying why");
+        let code = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+        let detail = format!("the server answered {status} without saying why");
+        return Refused(Problem::new(code, "unreadable", detail)).into();
     };
     let hint = match problem.status {
         401 => Some("the token is wrong, expired or revoked; make another with `admiral tokens add NAME`"),
@@ -278,7 +292,7 @@ fn refused(status: u16, body: &[u8]) -> anyhow::Error {
     };
     let refused = Refused(problem);
     match hint {
-        Some(hint) => Hinted::new(refused.to_string(), hint).into(),
+        Some(hint) => Hinted::new(refused.to_string(), hint).caused_by(refused).into(),
         None => refused.into(),
     }
 }

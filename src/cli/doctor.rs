@@ -254,7 +254,7 @@ async fn check_key_ring(path: &Path, database: Option<&Database>) -> Finding {
             Finding::fail(
                 CHECK,
                 format!("{shown} is missing, and the database holds secrets sealed with it"),
-                "restore it from a backup",
+                "restore it from a backup, or copy it (mode 600) from the machine where Admiral was started first",
             )
         };
     }

@@ -3,7 +3,10 @@
 use super::{failure::Hinted, options::GlobalOptions, worker_options::WorkerOptions};
 use crate::{
     api::{AppState, state::ApiConfig},
-    domain::clock::{Clock, SystemClock},
+    domain::{
+        clock::{Clock, SystemClock},
+        worker::ProcessRole,
+    },
     embedded::EmbeddedPostgres,
     playbooks::{self, AnsibleTools, Library, LibraryConfig},
     store::{Database, vault_keys, workers},
@@ -21,6 +24,18 @@ use tokio_util::sync::CancellationToken;
 
 /// A worker that was not heard of for this long is taken for gone.
 pub const WORKER_SILENCE: Duration = Duration::from_secs(15);
+
+/// Connections of a worker besides those of its runs: for its claims, its heartbeat and LISTEN.
+const WORKER_CONNECTIONS: u32 = 4;
+/// More runs than these share their connections: each needs one for moments only.
+const MOST_RUN_CONNECTIONS: usize = 12;
+/// How long a worker may take to stop; a little more than it gives itself.
+const WORKER_STOP_LIMIT: Duration = Duration::from_millis(3300);
+/// How long saying goodbye to the database may take.
+const CLOSE_LIMIT: Duration = Duration::from_millis(500);
+
+/// Between two looks at an embedded PostgreSQL that does not answer.
+const REVIVE_EVERY: Duration = Duration::from_secs(1);
 
 /// How much of Admiral a command needs.
 #[derive(Debug, Clone, Default)]
@@ -41,7 +56,44 @@ pub struct Instance {
     pub data_directory: PathBuf,
     /// Ansible, when the command needs it.
     pub ansible: Option<AnsibleTools>,
-    embedded: Option<EmbeddedPostgres>,
+    embedded: Option<KeptPostgres>,
+}
+
+/// The embedded PostgreSQL, started again should it die.
+struct KeptPostgres {
+    task: JoinHandle<EmbeddedPostgres>,
+    let_go: CancellationToken,
+}
+
+impl KeptPostgres {
+    fn keep(embedded: EmbeddedPostgres, database: Database) -> Self {
+        let let_go = CancellationToken::new();
+        let until = let_go.clone();
+        let task = tokio::spawn(async move {
+            until.run_until_cancelled(revive(&embedded, &database)).await;
+            embedded
+        });
+        Self { task, let_go }
+    }
+
+    async fn stop(self) -> anyhow::Result<()> {
+        self.let_go.cancel();
+        let embedded = self.task.await.context("keeping the embedded PostgreSQL panicked")?;
+        embedded.stop().await?;
+        Ok(())
+    }
+}
+
+async fn revive(embedded: &EmbeddedPostgres, database: &Database) -> std::convert::Infallible {
+    loop {
+        database.lost().await;
+        match embedded.revive().await {
+            Ok(true) => tracing::warn!("the embedded PostgreSQL had died and was started again"),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "the embedded PostgreSQL has died and does not start; trying again"),
+        }
+        tokio::time::sleep(REVIVE_EVERY).await;
+    }
 }
 
 impl Instance {
@@ -51,10 +103,10 @@ impl Instance {
         let (database, embedded) = open_database(global, &data_directory, needs.connections).await?;
         match Self::open_on(global, needs, data_directory, database).await {
             Ok((state, data_directory, ansible)) => Ok(Self {
+                embedded: embedded.map(|embedded| KeptPostgres::keep(embedded, state.database.clone())),
                 state,
                 data_directory,
                 ansible,
-                embedded,
             }),
             Err(error) => {
                 if let Some(embedded) = embedded {
@@ -99,16 +151,21 @@ impl Instance {
             return Ok(None);
         }
         Ok(Some(
-            self.start_worker(CancellationToken::new(), WorkerOptions::default())
-                .await?,
+            self.start_worker(
+                CancellationToken::new(),
+                WorkerOptions::default(),
+                &[ProcessRole::Worker],
+            )
+            .await?,
         ))
     }
 
-    /// Carries deployments out in this process until `shutdown`.
+    /// Carries deployments out in this process, which has these `roles`, until `shutdown`.
     pub async fn start_worker(
         &self,
         shutdown: CancellationToken,
         options: WorkerOptions,
+        roles: &[ProcessRole],
     ) -> anyhow::Result<RunningWorker> {
         let ansible = self
             .ansible
@@ -119,24 +176,35 @@ impl Instance {
             std::env::current_exe().context("failed to find this program's own file")?,
             ansible.ansible_playbook.clone(),
         );
-        let config = options.apply(config).await?;
+        let mut config = options.apply(config).await?;
+        config.roles = roles.to_vec();
+        config.metrics = self.state.metrics.clone();
+        let drained = config.drained.clone();
+        // Requests that take all connections must not keep runs from being recorded.
+        let connections = WORKER_CONNECTIONS + config.max_runs.min(MOST_RUN_CONNECTIONS) as u32;
+        let database = self.state.database.sibling(connections);
         let worker = Worker::new(
             config,
-            self.state.database.clone(),
+            database.clone(),
             self.state.vault.clone(),
             self.state.clock.clone(),
         );
         let task = tokio::spawn(worker.run(shutdown.clone()));
-        Ok(RunningWorker { task, shutdown })
+        Ok(RunningWorker {
+            drained,
+            database,
+            task,
+            shutdown,
+        })
     }
 
     /// Lets go of the database; the embedded PostgreSQL stops when nobody else uses it.
     pub async fn close(self) -> anyhow::Result<()> {
         self.state.shutdown.cancel();
-        // A stream that is still open may hold a connection for a moment.
-        let _ = tokio::time::timeout(Duration::from_secs(2), self.state.database.close()).await;
+        // A stream that is still open may hold a connection for a moment, and a database that is gone says no goodbye.
+        let _ = tokio::time::timeout(CLOSE_LIMIT, self.state.database.close()).await;
         if let Some(embedded) = self.embedded {
-            embedded.stop().await.map(drop)?;
+            embedded.stop().await?;
         }
         Ok(())
     }
@@ -145,6 +213,9 @@ impl Instance {
 /// A worker in this process.
 #[derive(Debug)]
 pub struct RunningWorker {
+    /// Cancelled once it was asked to claim nothing more and its last run has ended.
+    pub drained: CancellationToken,
+    database: Database,
     task: JoinHandle<()>,
     shutdown: CancellationToken,
 }
@@ -153,9 +224,10 @@ impl RunningWorker {
     /// Ends the worker, not the runs.
     pub async fn stop(self) {
         self.shutdown.cancel();
-        if tokio::time::timeout(Duration::from_secs(4), self.task).await.is_err() {
+        if tokio::time::timeout(WORKER_STOP_LIMIT, self.task).await.is_err() {
             tracing::warn!("the worker did not stop in time");
         }
+        let _ = tokio::time::timeout(CLOSE_LIMIT, self.database.close()).await;
     }
 }
 
@@ -198,7 +270,9 @@ pub async fn open_database(
 
 /// Opens the key ring and makes sure that it fits the database.
 async fn open_vault(path: &Path, database: &Database) -> anyhow::Result<Vault> {
-    let mut connection = database.acquire().await?;
+    let mut connection = database.begin().await?;
+    // Of two that start for the first time at once, on two machines, only one may make a key ring.
+    vault_keys::lock_vault_keys(&mut connection).await?;
     let known = vault_keys::list_vault_keys(&mut connection).await?;
     if !known.is_empty() && !path.exists() {
         return Err(Hinted::new(
@@ -206,7 +280,8 @@ async fn open_vault(path: &Path, database: &Database) -> anyhow::Result<Vault> {
                 "the key ring {} is missing, and the database holds secrets sealed with it",
                 path.display()
             ),
-            "restore the key ring from a backup, or point --data-dir at the data directory that holds it",
+            "restore the key ring from a backup, or point --data-dir at the data directory that holds it; \
+             a process on another machine needs a copy of it (mode 600) in its own data directory",
         )
         .into());
     }
@@ -220,13 +295,15 @@ async fn open_vault(path: &Path, database: &Database) -> anyhow::Result<Vault> {
         let check_value = vault.check_value().context("failed to use the key ring")?;
         vault_keys::insert_vault_key(&mut connection, vault.current_key_id(), &check_value).await?;
     }
+    connection.commit().await.context("failed to note the key ring")?;
     Ok(vault)
 }
 
 fn wrong_ring(path: &Path, error: VaultError) -> Hinted {
     Hinted::new(
         format!("the key ring {} does not fit this database", path.display()),
-        "restore the key ring that belongs to this database, or point --data-dir at the right data directory",
+        "restore the key ring that belongs to this database, or point --data-dir at the right data directory; \
+         all processes on one database use copies of the same key ring",
     )
     .caused_by(error)
 }

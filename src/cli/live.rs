@@ -7,7 +7,7 @@ use super::{
 use crate::domain::deployment::{Deployment, DeploymentServer};
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// How watching ended.
@@ -46,8 +46,10 @@ pub trait View {
     }
 }
 
-/// Lost connections in a row before we give up.
-const MAX_LOST: u32 = 10;
+/// How long a server is tried for that cannot be reached: longer than a restart, or than its database may be away.
+const GIVE_UP_AFTER: Duration = Duration::from_mins(10);
+/// Between two tries.
+const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
 /// Follows until the end. Ctrl-C asks to cancel; a second one detaches.
 pub async fn watch(client: &Client, id: Uuid, view: &mut dyn View) -> anyhow::Result<Outcome> {
@@ -73,27 +75,46 @@ struct Follower<'a> {
 }
 
 enum Step {
-    Ended,
+    /// Nothing will change any more.
+    Ended(Box<Deployment>),
     Detached,
     /// The connection was lost, after this many messages.
     Lost(usize, Option<anyhow::Error>),
 }
 
+/// What cannot be reached now is tried again; what was refused is refused.
+fn lost_or(error: anyhow::Error) -> anyhow::Result<Step> {
+    let refused = error.chain().find_map(|cause| cause.downcast_ref::<Refused>());
+    match refused {
+        Some(refused) if !refused.is_passing() => Err(error),
+        _ => Ok(Step::Lost(0, Some(error))),
+    }
+}
+
 impl Follower<'_> {
     async fn follow(&mut self) -> anyhow::Result<Outcome> {
-        let mut lost = 0;
+        // Since when nothing was heard, and how often it was tried since.
+        let mut lost: Option<(Instant, u32)> = None;
         loop {
             match self.one_connection().await? {
-                Step::Ended => return self.ended().await,
+                Step::Ended(deployment) => return Ok(Outcome::Ended(deployment)),
                 Step::Detached => return Ok(Outcome::Detached),
                 Step::Lost(messages, error) => {
-                    lost = if messages > 0 { 1 } else { lost + 1 };
-                    if lost > MAX_LOST {
+                    let (since, tries) = match lost {
+                        Some((since, tries)) if messages == 0 => (since, tries + 1),
+                        _ => (Instant::now(), 1),
+                    };
+                    lost = Some((since, tries));
+                    if since.elapsed() > GIVE_UP_AFTER {
                         return Err(error
                             .unwrap_or_else(|| anyhow::anyhow!("the stream ended too early"))
                             .context("lost sight of the deployment, which goes on"));
                     }
-                    let wait = Duration::from_millis(200 * 2_u64.pow(lost.min(5)));
+                    // The first loss may be a server that restarts, and says nothing about trouble.
+                    if tries == 2 {
+                        self.view.note("the server cannot be reached; trying again");
+                    }
+                    let wait = Duration::from_millis(200 * 2_u64.pow(tries.min(5))).min(LONGEST_WAIT);
                     tokio::select! {
                         () = tokio::time::sleep(wait) => {}
                         _ = tokio::signal::ctrl_c() => if !self.interrupted().await { return Ok(Outcome::Detached) },
@@ -112,8 +133,7 @@ impl Follower<'_> {
         );
         let mut body = match self.client.stream(&path).await {
             Ok(body) => body,
-            Err(error) if error.chain().any(<dyn std::error::Error + 'static>::is::<Refused>) => return Err(error),
-            Err(error) => return Ok(Step::Lost(0, Some(error))),
+            Err(error) => return lost_or(error),
         };
         let mut parser = Parser::new();
         let mut messages = 0;
@@ -123,8 +143,11 @@ impl Follower<'_> {
                 chunk = body.next() => match chunk {
                     Some(Ok(chunk)) => for message in parser.feed(&chunk) {
                         messages += 1;
+                        if message.event == "closing" {
+                            return Ok(Step::Lost(messages, None));
+                        }
                         if self.take(&message)? {
-                            return Ok(Step::Ended);
+                            return self.ended().await;
                         }
                     },
                     Some(Err(error)) => return Ok(Step::Lost(messages, Some(error))),
@@ -165,9 +188,11 @@ impl Follower<'_> {
         Ok(false)
     }
 
-    async fn ended(&mut self) -> anyhow::Result<Outcome> {
-        let fresh = self.client.get(&format!("/api/deployments/{}", self.id)).await?;
-        Ok(Outcome::Ended(serde_json::from_value(fresh)?))
+    async fn ended(&mut self) -> anyhow::Result<Step> {
+        match self.client.get(&format!("/api/deployments/{}", self.id)).await {
+            Ok(fresh) => Ok(Step::Ended(serde_json::from_value(fresh)?)),
+            Err(error) => lost_or(error),
+        }
     }
 
     /// Whether to go on watching.

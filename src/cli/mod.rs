@@ -34,6 +34,7 @@ pub mod users;
 pub mod version;
 pub mod views;
 pub mod worker_options;
+pub mod workers;
 
 use clap::{Parser, Subcommand};
 use options::GlobalOptions;
@@ -84,6 +85,10 @@ pub enum Command {
         #[command(subcommand)]
         command: Option<settings::SettingsCommand>,
     },
+    /// List the workers and their runs
+    Workers,
+    /// Have a worker finish its runs and claim nothing more
+    Drain(workers::DrainOptions),
     /// Check what this machine has, and say how to mend what is missing
     Doctor,
     /// Print the version
@@ -152,6 +157,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Users(command) => users::run(&global, command).await?,
         Command::Tokens(command) => tokens::run(&global, command).await?,
         Command::Settings { command } => settings::run(&global, command).await?,
+        Command::Workers => workers::list(&global).await?,
+        Command::Drain(options) => workers::drain(&global, options).await?,
         Command::Version => version::run(global.output)?,
         Command::Completions(options) => completions::run(&options)?,
         Command::Openapi => openapi::run()?,

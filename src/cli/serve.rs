@@ -1,4 +1,4 @@
-//! `admiral serve`: the API, the console and a worker, until told to stop. Runs outlive it.
+//! `admiral serve`: the API with the console, a worker and the scheduler, or some of them, until told to stop. Runs outlive it.
 
 use super::{
     failure::Hinted,
@@ -11,33 +11,45 @@ use super::{
 use crate::{
     api::{self, state::ApiConfig},
     auth,
+    domain::worker::ProcessRole,
     scheduler::Scheduler,
 };
 use anyhow::Context as _;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Duration,
 };
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
-/// How long answers under way may take once we are told to stop.
-const GRACE: Duration = Duration::from_secs(3);
+/// Everything has ended this long after we are told to stop, or ends without us.
+const STOP_LIMIT: Duration = Duration::from_millis(4500);
+/// How long a request waits for a connection to the database before it is answered with 503.
+const API_PATIENCE: Duration = Duration::from_secs(3);
+const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// Options of `admiral serve`.
 #[derive(Debug, clap::Args)]
 pub struct ServeOptions {
-    /// Address and port to listen on
+    /// What this process does; several processes on one database may share the work
     #[arg(
         long,
-        default_value = "127.0.0.1:8080",
-        value_name = "ADDRESS:PORT",
-        env = "ADMIRAL_LISTEN"
+        value_name = "ROLE",
+        env = "ADMIRAL_ROLES",
+        value_delimiter = ',',
+        default_value = "api,worker,scheduler",
+        value_parser = PossibleValuesParser::new(["api", "worker", "scheduler"])
+            .try_map(|role| role.parse::<ProcessRole>())
     )]
-    listen: SocketAddr,
+    roles: Vec<ProcessRole>,
+    /// Address and port to listen on [default: 127.0.0.1:8080; without the role api, nothing]
+    #[arg(long, value_name = "ADDRESS:PORT", env = "ADMIRAL_LISTEN")]
+    listen: Option<SocketAddr>,
     /// An origin that browsers may send changes from, such as the address of a proxy in front (repeatable)
     #[arg(
         long = "allowed-origin",
@@ -57,6 +69,12 @@ pub struct ServeOptions {
     /// Set the session cookie's Secure flag: the console is reached over TLS
     #[arg(long, env = "ADMIRAL_SECURE_COOKIES")]
     secure_cookies: bool,
+    /// Serve /metrics on this address as well, and nothing else there
+    #[arg(long, value_name = "ADDRESS:PORT", env = "ADMIRAL_METRICS_LISTEN")]
+    metrics_listen: Option<SocketAddr>,
+    /// Let everybody read /metrics; otherwise scrapers need an API token
+    #[arg(long, env = "ADMIRAL_PUBLIC_METRICS")]
+    public_metrics: bool,
     #[command(flatten)]
     worker: WorkerOptions,
     /// How the log is written
@@ -64,64 +82,194 @@ pub struct ServeOptions {
     log: LogFormat,
 }
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM or SIGINT; as nothing but a worker, also until it was drained.
 pub async fn run(global: &GlobalOptions, options: ServeOptions) -> anyhow::Result<()> {
     logging::for_server(options.log);
     // Registered first: a signal during the start must not kill us half-way.
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let listener = listen(options.listen).await?;
+    let mut signals = Signals::register()?;
+    let has = |role| options.roles.contains(&role);
+    let address = options
+        .listen
+        .or_else(|| has(ProcessRole::Api).then_some(DEFAULT_ADDRESS));
+    let listener = match address {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
+    let metrics_listener = match options.metrics_listen {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
     let api = ApiConfig {
-        allowed_origins: options.allowed_origins,
+        allowed_origins: options.allowed_origins.clone(),
         secure_cookies: options.secure_cookies,
-        trusted_proxies: options.trusted_proxies,
+        trusted_proxies: options.trusted_proxies.clone(),
+        public_metrics: options.public_metrics,
     };
-    let instance = Instance::open(
-        global,
-        Needs {
-            connections: 20,
-            ansible: true,
-            api,
-        },
-    )
-    .await?;
-    let shutdown = CancellationToken::new();
-    let parts = start(&instance, listener, &shutdown, options.worker).await;
-    let result = match parts {
-        Ok((mut server, worker)) => {
-            let result = tokio::select! {
-                _ = terminate.recv() => Ok(()),
-                _ = interrupt.recv() => Ok(()),
-                ended = &mut server => ended.context("the server panicked").and_then(|ended| ended.context("the server failed")),
-            };
-            tracing::info!("stopping; runs go on");
-            shutdown.cancel();
-            if tokio::time::timeout(GRACE, &mut server).await.is_err() && !server.is_finished() {
-                server.abort();
-            }
-            worker.stop().await;
-            result
+    let needs = Needs {
+        connections: 20,
+        ansible: has(ProcessRole::Api) || has(ProcessRole::Worker),
+        api,
+    };
+    let opening = Instance::open(global, needs);
+    let mut instance = if global.database_url.is_some() {
+        tokio::select! {
+            opened = opening => opened?,
+            () = signals.any() => return Ok(()),
         }
-        Err(error) => Err(error),
+    } else {
+        // The embedded PostgreSQL is started to the end, so that it can be stopped.
+        opening.await?
     };
-    instance.close().await?;
-    result
+    instance.state.database = instance.state.database.with_patience(API_PATIENCE);
+    match Parts::start(&instance, listener, metrics_listener, &options).await {
+        Ok(mut parts) => {
+            let result = parts.until_told_to_stop(&mut signals).await;
+            tracing::info!("stopping; runs go on");
+            let stopping = async {
+                parts.stop().await;
+                instance.close().await
+            };
+            if let Ok(closed) = tokio::time::timeout(STOP_LIMIT, stopping).await {
+                result.and(closed)
+            } else {
+                tracing::warn!("not everything ended in time; what is left ends by itself");
+                result
+            }
+        }
+        Err(error) => {
+            instance.close().await?;
+            Err(error)
+        }
+    }
 }
 
-type Server = tokio::task::JoinHandle<Result<(), std::io::Error>>;
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
 
-async fn start(
-    instance: &Instance,
-    listener: TcpListener,
-    shutdown: &CancellationToken,
-    worker: WorkerOptions,
-) -> anyhow::Result<(Server, RunningWorker)> {
-    let address = listener.local_addr()?;
-    let worker = instance.start_worker(shutdown.child_token(), worker).await?;
-    tokio::spawn(
-        Scheduler::new(instance.state.database.clone(), instance.state.clock.clone()).run(shutdown.child_token()),
-    );
-    let server = tokio::spawn(api::serve(listener, instance.state.clone(), shutdown.child_token()));
+impl Signals {
+    fn register() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+type Server = JoinHandle<Result<(), std::io::Error>>;
+
+/// What runs in this process.
+struct Parts {
+    shutdown: CancellationToken,
+    server: Option<Server>,
+    worker: Option<RunningWorker>,
+    scheduler: Option<JoinHandle<()>>,
+    /// Cancelled when there is nothing left to do.
+    drained: CancellationToken,
+}
+
+impl Parts {
+    async fn start(
+        instance: &Instance,
+        listener: Option<TcpListener>,
+        metrics_listener: Option<TcpListener>,
+        options: &ServeOptions,
+    ) -> anyhow::Result<Self> {
+        let has = |role| options.roles.contains(&role);
+        let shutdown = CancellationToken::new();
+        if let Some(listener) = metrics_listener {
+            let (state, shutdown) = (instance.state.clone(), shutdown.child_token());
+            tokio::spawn(api::serve_metrics(listener, state, shutdown));
+        }
+        let mut drained = CancellationToken::new();
+        let mut worker = None;
+        if has(ProcessRole::Worker) {
+            let started = instance
+                .start_worker(shutdown.child_token(), options.worker.clone(), &options.roles)
+                .await?;
+            if options.roles.iter().all(|role| *role == ProcessRole::Worker) {
+                drained = started.drained.clone();
+            }
+            worker = Some(started);
+        }
+        let scheduler = has(ProcessRole::Scheduler).then(|| {
+            let scheduler = Scheduler::new(instance.state.database.clone(), instance.state.clock.clone());
+            tokio::spawn(scheduler.run(shutdown.child_token()))
+        });
+        let mut server = None;
+        if let Some(listener) = listener {
+            let address = listener.local_addr()?;
+            let (state, shutdown) = (instance.state.clone(), shutdown.child_token());
+            if has(ProcessRole::Api) {
+                server = Some(tokio::spawn(api::serve(listener, state, shutdown)));
+                greet(instance, address).await?;
+            } else {
+                server = Some(tokio::spawn(api::serve_probes(listener, state, shutdown)));
+                tracing::info!(%address, "only /api/health and /metrics are served: this process does not have the role api");
+            }
+        }
+        let roles: Vec<_> = options.roles.iter().map(|role| role.as_str()).collect();
+        tracing::info!(roles = roles.join(","), "started");
+        Ok(Self {
+            shutdown,
+            server,
+            worker,
+            scheduler,
+            drained,
+        })
+    }
+
+    async fn until_told_to_stop(&mut self, signals: &mut Signals) -> anyhow::Result<()> {
+        let server = async {
+            match &mut self.server {
+                Some(server) => server.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = signals.any() => Ok(()),
+            () = self.drained.cancelled() => {
+                tracing::info!("drained: the last run has ended");
+                Ok(())
+            }
+            ended = server => {
+                self.server = None;
+                ended.context("the server panicked")?.context("the server failed")
+            }
+        }
+    }
+
+    /// All at once: who waits for something does not hold up the others.
+    async fn stop(self) {
+        self.shutdown.cancel();
+        let server = async {
+            if let Some(server) = self.server {
+                let _ended = server.await;
+            }
+        };
+        let worker = async {
+            if let Some(worker) = self.worker {
+                worker.stop().await;
+            }
+        };
+        let scheduler = async {
+            if let Some(scheduler) = self.scheduler {
+                let _ended = scheduler.await;
+            }
+        };
+        tokio::join!(server, worker, scheduler);
+    }
+}
+
+async fn greet(instance: &Instance, address: SocketAddr) -> anyhow::Result<()> {
     output::line(&format!("Admiral listens on http://{address}"))?;
     let link = auth::first_start(&instance.state.database, instance.state.clock.as_ref()).await?;
     if let Some(link) = link {
@@ -130,14 +278,15 @@ async fn start(
             link.url_path()
         ))?;
     }
-    Ok((server, worker))
+    Ok(())
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
         Hinted::new(
             format!("failed to listen on {address}"),
-            "choose another address or port with --listen",
+            "does Admiral run already? choose another address or port with --listen or --metrics-listen, or --roles worker to add \
+             a worker beside it",
         )
         .caused_by(error)
         .into()

@@ -70,7 +70,8 @@ impl WorkerOptions {
     }
 }
 
-fn machine_name() -> String {
+/// What people call this machine.
+pub fn machine_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
     if name.is_empty() {

@@ -14,6 +14,7 @@ pub mod settings;
 pub mod text_enum;
 pub mod user;
 pub mod validation;
+pub mod worker;
 
 use uuid::Uuid;
 

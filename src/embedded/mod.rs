@@ -112,6 +112,19 @@ impl EmbeddedPostgres {
         self.installation.folder()
     }
 
+    /// Starts PostgreSQL again when it has died, as when it was killed for want of memory; whether that was so. For somebody who uses it:
+    /// as long as anybody does, nobody else stops it.
+    pub async fn revive(&self) -> Result<bool, EmbeddedError> {
+        let _starting = Lock::exclusive(&self.cluster.start_lock()).await?;
+        if let Some(running) = Postmaster::find(&self.cluster)?
+            && running.until_ready(&self.cluster).await?.is_some()
+        {
+            return Ok(false);
+        }
+        self.cluster.start(&self.installation).await?;
+        Ok(true)
+    }
+
     /// Ends this use, and PostgreSQL with it when it was the last one. Returns whether PostgreSQL was stopped.
     pub async fn stop(self) -> Result<bool, EmbeddedError> {
         let _stopping = Lock::exclusive(&self.cluster.start_lock()).await?;

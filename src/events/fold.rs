@@ -87,7 +87,7 @@ impl HostState {
     /// Ends it with the status that its counters call for.
     pub(super) fn settle(&mut self, at: DateTime<Utc>) {
         self.status = self.status_from_counters();
-        self.finished_at = Some(self.last_event_at.unwrap_or(at));
+        self.end_at(self.last_event_at.unwrap_or(at));
         if matches!(self.status, HostStatus::Failed | HostStatus::Unreachable) {
             // Rescued failures come before the one that ends a host.
             let rescued = usize::try_from(self.counters.rescued).unwrap_or(0);
@@ -96,6 +96,11 @@ impl HostState {
             self.error_message = None;
             self.current_task = None;
         }
+    }
+
+    /// Sets when it ended. The controller's clock may have been set back meanwhile: no host ends before it began.
+    pub(super) fn end_at(&mut self, at: DateTime<Utc>) {
+        self.finished_at = Some(self.started_at.map_or(at, |started| started.max(at)));
     }
 
     fn note_error(&mut self, message: String) {
@@ -263,7 +268,7 @@ impl RunState {
         host.last_event_at = Some(event.ts);
         let ended = matches!(host.status, HostStatus::Failed | HostStatus::Unreachable);
         if ended {
-            host.finished_at = Some(event.ts);
+            host.end_at(event.ts);
         } else if let Some(task) = &event.task {
             host.current_task = Some(one_line(task));
         }
@@ -290,7 +295,7 @@ impl RunState {
             }
             host.counters.failed += 1;
             host.status = HostStatus::Failed;
-            host.finished_at = Some(event.ts);
+            host.end_at(event.ts);
             host.note_error(error_message(event.result.as_deref(), "the task failed"));
         });
     }
@@ -306,7 +311,7 @@ impl RunState {
             if host.status != HostStatus::Failed {
                 host.status = HostStatus::Unreachable;
             }
-            host.finished_at = Some(event.ts);
+            host.end_at(event.ts);
             let message = error_message(event.result.as_deref(), "the host could not be reached");
             host.note_error(explain_host_key(event.host.as_deref().unwrap_or_default(), message));
         });

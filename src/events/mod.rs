@@ -5,6 +5,7 @@
 //! every host. The state is never stored: folding the stored events again gives the same one.
 
 pub mod fold;
+pub mod last_output;
 pub mod parse;
 pub mod summary;
 pub mod wire;

@@ -30,6 +30,8 @@ pub struct RunEnd {
     pub signal: Option<i32>,
     /// More about it, in words.
     pub message: Option<String>,
+    /// What it printed last, free of secrets: see [`last_words`](super::last_output::last_words).
+    pub last_output: Option<String>,
     /// When.
     pub at: DateTime<Utc>,
 }
@@ -125,14 +127,14 @@ impl RunState {
                 host.settle(end.at);
             } else if host.status == HostStatus::Running && end.reason != EndReason::Cancelled {
                 host.status = HostStatus::Failed;
-                host.finished_at = Some(end.at);
+                host.end_at(end.at);
                 host.error_message = Some(broke_off.clone());
             } else {
                 if host.status == HostStatus::Running {
                     host.error_message = Some(broke_off.clone());
                 }
                 host.status = HostStatus::Cancelled;
-                host.finished_at = Some(end.at);
+                host.end_at(end.at);
             }
         }
         outcome
@@ -193,27 +195,34 @@ impl RunState {
                 message: None,
             };
         }
-        let message = format!("no host failed, yet {}; its output says more", how_it_ended(end));
-        Outcome::failed(Reason::PlaybookError, message)
+        let what = format!("no host failed, yet {}", how_it_ended(end));
+        Outcome::failed(Reason::PlaybookError, with_last_output(what, end))
     }
 
     fn outcome_without_stats(&self, end: &RunEnd) -> Outcome {
         if end.exit_code == Some(5) {
-            return Outcome::failed(
-                Reason::LaunchError,
-                "ansible-playbook refused its options (exit code 5); its output says more",
-            );
+            return Outcome::failed(Reason::LaunchError, with_last_output(how_it_ended(end), end));
         }
         if self.marks.events_seen == 0 && end.exit_code == Some(0) {
             return Outcome::failed(
                 Reason::PlaybookError,
-                "ansible-playbook ended without a single event: Admiral's callback plugin did not load; its output says more",
+                with_last_output(
+                    "ansible-playbook ended without a single event: Admiral's callback plugin did not load".to_owned(),
+                    end,
+                ),
             );
         }
         Outcome::failed(
             Reason::PlaybookError,
-            format!("{} before its recap; its output says more", how_it_ended(end)),
+            with_last_output(format!("{} before its recap", how_it_ended(end)), end),
         )
+    }
+}
+
+fn with_last_output(what: String, end: &RunEnd) -> String {
+    match &end.last_output {
+        Some(words) => format!("{what}: {words}"),
+        None => what,
     }
 }
 

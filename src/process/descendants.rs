@@ -70,6 +70,28 @@ pub fn processes_mentioning(path: &Path) -> Vec<ProcessIdentity> {
         .collect()
 }
 
+/// Every living process, the calling one left out, whose environment holds exactly this `NAME=VALUE`.
+///
+/// Children inherit it whatever session they make for themselves and whoever becomes their parent. Who clears the
+/// environment is not found, nor are processes of other users, unless the caller is root.
+pub fn processes_marked(variable: &str) -> Vec<ProcessIdentity> {
+    let own = rustix::process::getpid().as_raw_nonzero().get();
+    all()
+        .filter(|(pid, stat)| *pid != own && !stat.is_dead())
+        .filter(|(pid, _)| {
+            fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| {
+                environment
+                    .split(|byte| *byte == 0)
+                    .any(|own| own == variable.as_bytes())
+            })
+        })
+        .map(|(pid, stat)| ProcessIdentity {
+            pid,
+            start_ticks: stat.start_ticks,
+        })
+        .collect()
+}
+
 /// Whether a variable names the path as a whole, not as the beginning of a longer name.
 ///
 /// Where a shell stands (`PWD`) says nothing: an operator may look around in the folder.

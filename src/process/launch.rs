@@ -11,6 +11,11 @@ use std::{
     thread,
 };
 
+use rustix::{
+    io::Errno,
+    process::{Signal, getpid, getppid, set_parent_process_death_signal},
+};
+
 use super::ProcessIdentity;
 
 /// A process to be. Its environment is exactly the given one and its standard input is closed.
@@ -28,6 +33,10 @@ pub struct Launch {
     pub output: Option<File>,
     /// Whether it leads a process group of its own.
     pub own_group: bool,
+    /// Whether the kernel kills it when we die, however we die. What it started itself in the meantime is not killed.
+    ///
+    /// The kernel means the *thread* that started it: set this only where that one lives as long as the process.
+    pub dies_with_us: bool,
 }
 
 impl Launch {
@@ -69,6 +78,32 @@ impl Launch {
         if self.own_group {
             command.process_group(0);
         }
+        if self.dies_with_us {
+            die_with_parent(&mut command);
+        }
         command.spawn()
+    }
+}
+
+/// Lets the kernel kill the child when the calling thread ends (prctl(2), `PR_SET_PDEATHSIG`).
+fn die_with_parent(command: &mut Command) {
+    let parent = getpid();
+    let ask = move || {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        // Who died before it was asked is never heard of.
+        if getppid() == Some(parent) {
+            Ok(())
+        } else {
+            Err(io::Error::from(Errno::CHILD))
+        }
+    };
+    #[expect(
+        unsafe_code,
+        reason = "between fork and exec only async-signal-safe calls are allowed: `ask` makes two system calls and \
+                  allocates nothing"
+    )]
+    // SAFETY: see the reason above.
+    unsafe {
+        command.pre_exec(ask);
     }
 }

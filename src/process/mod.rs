@@ -6,6 +6,7 @@
 mod capture;
 mod descendants;
 mod identity;
+mod kill_point;
 mod launch;
 mod program;
 mod signal;
@@ -13,8 +14,9 @@ mod subreaper;
 mod watch;
 
 pub use capture::{Captured, ProcessError, run_captured};
-pub use descendants::{descendants, group_members, processes_mentioning};
+pub use descendants::{descendants, group_members, processes_marked, processes_mentioning};
 pub use identity::{ProcessIdentity, boot_id};
+pub use kill_point::kill_point;
 pub use launch::Launch;
 pub use program::{base_environment, command, find_program};
 pub use rustix::process::Signal;

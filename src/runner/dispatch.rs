@@ -1,7 +1,7 @@
 //! What the supervisor does next. Pure: told what happened, it answers what to do.
 //!
 //! ```text
-//! Waiting ─Spawned─► Running ─Terminate, TimeLimit─► Stopping ─GraceOver, Terminate, Force─► Killing
+//! Waiting ─Spawned─► Running ─Terminate, TimeLimit─► Stopping ────── GraceOver, Force ──────► Killing
 //!    │                  │                                │                                     │
 //!    └──────────────────┴────────────── MainEnded ───────┴─────────────────────────────────────┘
 //!                                           ▼
@@ -20,7 +20,8 @@ pub(super) enum Input {
     Spawned,
     /// It could not be started.
     SpawnFailed(String),
-    /// Somebody wants it to stop.
+    /// Somebody wants it to stop. Says nothing new when it comes again: a worker that takes the run over asks once more,
+    /// because it cannot know whether the one before it did.
     Terminate,
     /// Somebody wants it to end at once.
     Force,
@@ -66,18 +67,10 @@ pub(super) struct Outcome {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
-    Waiting {
-        cancelled: bool,
-    },
+    Waiting { cancelled: bool },
     Running,
-    /// `asked`: by somebody, not only by the time limit; asking again then means force.
-    Stopping {
-        reason: ExitReason,
-        asked: bool,
-    },
-    Killing {
-        reason: ExitReason,
-    },
+    Stopping { reason: ExitReason },
+    Killing { reason: ExitReason },
     Closing(Outcome),
     Clearing(Outcome),
     Over,
@@ -114,32 +107,17 @@ fn step(state: State, input: Input) -> (State, Effect) {
         (State::Waiting { cancelled: true }, Input::Ready) => close(Cancelled, None, None),
         (state @ State::Waiting { .. }, Input::Ready) => (state, Effect::Spawn),
         (State::Waiting { .. }, Input::SpawnFailed(message)) => close(SpawnFailed, None, Some(message)),
-        (State::Waiting { cancelled: true }, Input::Spawned) | (State::Running, Input::Terminate) => (
-            State::Stopping {
-                reason: Cancelled,
-                asked: true,
-            },
-            Effect::AskToStop,
-        ),
+        (State::Waiting { cancelled: true }, Input::Spawned) | (State::Running, Input::Terminate) => {
+            (State::Stopping { reason: Cancelled }, Effect::AskToStop)
+        }
         (State::Waiting { .. }, Input::Spawned) => (State::Running, Effect::Nothing),
 
-        (State::Running, Input::TimeLimit) => (
-            State::Stopping {
-                reason: TimedOut,
-                asked: false,
-            },
-            Effect::AskToStop,
-        ),
+        (State::Running, Input::TimeLimit) => (State::Stopping { reason: TimedOut }, Effect::AskToStop),
         (State::Running, Input::Force) => (State::Killing { reason: Cancelled }, Effect::KillAll),
         (State::Running, Input::MainEnded(ending)) => close(Finished, Some(ending), None),
 
-        (State::Stopping { reason, asked: false }, Input::Terminate) => {
-            (State::Stopping { reason, asked: true }, Effect::Nothing)
-        }
-        (State::Stopping { reason, .. }, Input::Terminate | Input::Force | Input::GraceOver) => {
-            (State::Killing { reason }, Effect::KillAll)
-        }
-        (State::Stopping { reason, .. } | State::Killing { reason }, Input::MainEnded(ending)) => {
+        (State::Stopping { reason }, Input::Force | Input::GraceOver) => (State::Killing { reason }, Effect::KillAll),
+        (State::Stopping { reason } | State::Killing { reason }, Input::MainEnded(ending)) => {
             close(reason, Some(ending), None)
         }
         (State::Killing { reason }, Input::GaveUp(pids)) => finish(
@@ -241,10 +219,10 @@ mod tests {
                 outcome(ExitReason::Cancelled, Some(KILLED)),
             ),
             (
-                "cancelled twice",
-                vec![Spawned, Terminate, Terminate, GraceOver, MainEnded(KILLED)],
-                vec![AskToStop, KillAll],
-                outcome(ExitReason::Cancelled, Some(KILLED)),
+                "cancelled twice: the grace is kept",
+                vec![Spawned, Terminate, Terminate, MainEnded(EXITED)],
+                vec![AskToStop],
+                outcome(ExitReason::Cancelled, Some(EXITED)),
             ),
             (
                 "forced at once",
@@ -265,7 +243,7 @@ mod tests {
                 outcome(ExitReason::TimedOut, Some(KILLED)),
             ),
             (
-                "too long, then cancelled once: the grace is kept",
+                "too long, then cancelled: the grace is kept",
                 vec![Spawned, TimeLimit, Terminate, MainEnded(EXITED)],
                 vec![AskToStop],
                 outcome(ExitReason::TimedOut, Some(EXITED)),

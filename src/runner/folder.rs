@@ -3,7 +3,7 @@
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -14,6 +14,9 @@ use super::{
     record::{Exit, RECORD_VERSION, RunSpec, RunnerError, Started},
     secrets,
 };
+
+/// A record of an end is shorter than this, unless very many processes withstood being killed.
+const EXIT_ROOM_BYTES: usize = 4096;
 
 /// `<runs>/<run id>/`, mode 0700.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,8 +143,63 @@ impl RunFolder {
         write_record(&self.started(), started)
     }
 
+    /// Takes the room that [`Self::write_exit`] needs, so that a run on a full disk can still say how it ended.
+    pub(super) fn reserve_exit(&self) -> Result<(), RunnerError> {
+        let path = self.exit_draft();
+        // Zeros that are really written: room that was only promised could be gone when it is needed.
+        let reserved = open_draft(&path).and_then(|mut file| {
+            file.write_all(&[0; EXIT_ROOM_BYTES])?;
+            file.sync_all()
+        });
+        reserved.map_err(|source| RunnerError::Write { path, source })
+    }
+
+    /// Writes down the end, into the room that was reserved for it.
     pub(super) fn write_exit(&self, exit: &Exit) -> Result<(), RunnerError> {
-        write_record(&self.exit(), exit)
+        let path = self.exit();
+        let bytes = serde_json::to_vec(exit).map_err(|source| RunnerError::Malformed {
+            path: path.clone(),
+            source,
+        })?;
+        let draft = self.exit_draft();
+        let written = open_draft(&draft).and_then(|mut file| {
+            file.write_all(&bytes)?;
+            file.set_len(bytes.len() as u64)?;
+            file.sync_all()?;
+            publish(&draft, &path)
+        });
+        written.map_err(|source| RunnerError::Write { path, source })
+    }
+
+    fn exit_draft(&self) -> PathBuf {
+        self.path.join("exit.tmp")
+    }
+
+    /// Bytes that are left on the disk of the folder.
+    pub fn available_bytes(&self) -> io::Result<u64> {
+        let disk = rustix::fs::statvfs(&self.path)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    /// The last of what the run printed: whole lines, about `max_bytes` at most.
+    pub fn read_output_end(&self, max_bytes: usize) -> io::Result<String> {
+        let file = File::open(self.output())?;
+        let length = file.metadata()?.len();
+        let start = length.saturating_sub(max_bytes as u64);
+        let mut bytes = vec![0; (length - start) as usize];
+        file.read_exact_at(&mut bytes, start)?;
+        let mut text = String::from_utf8_lossy(&bytes).into_owned();
+        if start > 0 {
+            let line = text.find('\n').map_or(text.len(), |end| end + 1);
+            text.drain(..line);
+        }
+        Ok(text)
+    }
+
+    /// Whether the folder was made ready but its supervisor never started: the first thing that is done for a supervisor is
+    /// to open its log.
+    pub fn is_unused(&self) -> bool {
+        self.spec().exists() && !self.supervisor_log().exists()
     }
 
     /// Removes the folder and, before it, the run's secrets and control-path folder. Only for a run that is over.
@@ -169,6 +227,11 @@ impl RunFolder {
 /// Opens a file for appending that only its owner may read.
 pub(super) fn open_append(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+}
+
+/// The same for a file that must not exist yet.
+pub(super) fn create_append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)
 }
 
 fn read_record<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, RunnerError> {
@@ -224,7 +287,21 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(&temporary, path)?;
+    publish(&temporary, path)
+}
+
+/// Opens a file to be written from its beginning; what it holds stays until it is written over.
+fn open_draft(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+}
+
+fn publish(temporary: &Path, path: &Path) -> io::Result<()> {
+    fs::rename(temporary, path)?;
     if let Some(folder) = path.parent() {
         File::open(folder)?.sync_all()?;
     }

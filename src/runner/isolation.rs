@@ -57,6 +57,8 @@ const SYSTEM: [&str; 5] = ["--dev-bind", "/", "/", "--cap-drop", "ALL"];
 /// up in the real file system, so what was hidden can be brought back.
 pub(super) fn bwrap_arguments(spec: &RunSpec, folder: &RunFolder) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = SYSTEM.iter().map(OsString::from).collect();
+    // What `Launch` asks of the kernel for bwrap gets lost when bwrap gives up its rights; it asks again, and for the program too.
+    arguments.push("--die-with-parent".into());
     for hidden in spec.hidden_paths.iter().cloned().chain(secrets::roots()) {
         // A path that is a link hides what it leads to: bwrap cannot mount on a link.
         let Ok(hidden) = hidden.canonicalize() else { continue };

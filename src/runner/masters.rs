@@ -89,5 +89,6 @@ fn exit_request(ssh: &Path, socket: &Path) -> Launch {
         working_directory: PathBuf::from("/"),
         output: None,
         own_group: false,
+        dies_with_us: true,
     }
 }

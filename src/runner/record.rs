@@ -12,6 +12,9 @@ use crate::{domain::text_enum::text_enum, process::ProcessIdentity};
 /// The version that is written and the only one that is read.
 pub const RECORD_VERSION: u32 = 1;
 
+/// Every process of a run has this variable: the run's id. By it they are found when their supervisor is gone.
+pub const RUN_ID_VARIABLE: &str = "ADMIRAL_RUN_ID";
+
 /// Everything the supervisor has to know; frozen before the start, and free of secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunSpec {
@@ -23,7 +26,7 @@ pub struct RunSpec {
     pub program: PathBuf,
     /// Its arguments, without its own name.
     pub arguments: Vec<String>,
-    /// Its whole environment.
+    /// Its whole environment, but for [`RUN_ID_VARIABLE`].
     pub environment: BTreeMap<String, String>,
     /// Where it starts.
     pub working_directory: PathBuf,

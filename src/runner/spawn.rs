@@ -1,6 +1,7 @@
 //! The worker's side of the supervisor: start it, cancel through it, clean up after one that was killed.
 
 use std::{
+    collections::HashSet,
     fs, io,
     path::{Path, PathBuf},
     thread,
@@ -8,11 +9,11 @@ use std::{
 };
 
 use super::{
-    folder::{RunFolder, open_append},
-    record::RunnerError,
+    folder::{RunFolder, create_append},
+    record::{RUN_ID_VARIABLE, RunnerError},
 };
 use crate::process::{
-    Launch, ProcessIdentity, ProcessTarget, Signal, base_environment, boot_id, catches, descendants,
+    Launch, ProcessIdentity, ProcessTarget, Signal, base_environment, boot_id, catches, descendants, processes_marked,
     processes_mentioning, signal,
 };
 
@@ -21,18 +22,26 @@ const LISTEN_LIMIT: Duration = Duration::from_secs(10);
 /// Killing takes no time, unless a process hangs in the kernel.
 const KILL_LIMIT: Duration = Duration::from_secs(30);
 
+/// Which levels are logged.
+const LOG_LEVELS: &str = "ADMIRAL_LOG";
+
 /// Starts `admiral supervise RUN_DIR` for a folder whose spec has been written. It goes on without us.
 pub fn spawn_supervisor(admiral_binary: &Path, folder: &RunFolder) -> Result<ProcessIdentity, RunnerError> {
     let log = folder.supervisor_log();
-    let output = open_append(&log).map_err(|source| RunnerError::Write { path: log, source })?;
+    // Its existence says that there was a start, whatever became of it; so there is no second one.
+    let output = create_append(&log).map_err(|source| RunnerError::Write { path: log, source })?;
+    let mut environment = base_environment(Path::new("/"));
+    // It logs as much as we do.
+    environment.extend(std::env::var(LOG_LEVELS).map(|levels| (LOG_LEVELS.to_owned(), levels)));
     let launch = Launch {
         program: admiral_binary.to_owned(),
         arguments: vec!["supervise".into(), folder.path().into()],
-        environment: base_environment(Path::new("/")),
+        environment,
         working_directory: PathBuf::from("/"),
         output: Some(output),
         // It leaves our session by itself, which a group leader could not.
         own_group: false,
+        dies_with_us: false,
     };
     launch.start_detached().map_err(|source| RunnerError::Spawn {
         program: admiral_binary.to_owned(),
@@ -81,6 +90,12 @@ pub async fn end_abandoned(folder: &RunFolder) -> Result<Vec<i32>, RunnerError> 
     let path = fs::canonicalize(folder.path()).unwrap_or_else(|_| folder.path().to_owned());
     let left = || {
         let mut left = processes_mentioning(&path);
+        if let Some(run_id) = folder.run_id() {
+            left.extend(processes_marked(&format!("{RUN_ID_VARIABLE}={run_id}")));
+        }
+        // Below one that shows whose it is, others may have cleared their environment.
+        let below: Vec<ProcessIdentity> = left.iter().flat_map(|found| descendants(found.pid)).collect();
+        left.extend(below);
         if let Some(ansible) = started
             .as_ref()
             .map(|started| started.ansible)
@@ -89,7 +104,10 @@ pub async fn end_abandoned(folder: &RunFolder) -> Result<Vec<i32>, RunnerError> 
             left.extend(descendants(ansible.pid));
             left.push(ansible);
         }
-        left
+        let own = std::process::id() as i32;
+        left.into_iter()
+            .filter(|found| found.pid != own)
+            .collect::<HashSet<_>>()
     };
     let deadline = Instant::now() + KILL_LIMIT;
     let withstood = loop {

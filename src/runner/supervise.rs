@@ -1,6 +1,13 @@
 //! The supervisor: a process of its own around one `ansible-playbook`. [`dispatch`](super::dispatch) decides, this acts.
 
-use std::{collections::VecDeque, fs::DirBuilder, io, os::unix::fs::DirBuilderExt, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fs::DirBuilder,
+    io,
+    os::unix::fs::DirBuilderExt,
+    path::PathBuf,
+    time::Duration,
+};
 
 use tokio::{
     signal::unix::{Signal as Stream, SignalKind, signal as listen},
@@ -12,7 +19,7 @@ use super::{
     folder::{RunFolder, open_append},
     isolation::{Isolation, bwrap_arguments},
     masters::Masters,
-    record::{Exit, ExitReason, RECORD_VERSION, RunSpec, RunnerError, Started},
+    record::{Exit, ExitReason, RECORD_VERSION, RUN_ID_VARIABLE, RunSpec, RunnerError, Started},
     secrets,
 };
 use crate::{
@@ -28,13 +35,16 @@ const MASTERS_LIMIT: Duration = Duration::from_secs(5);
 /// After so long a process that does not die hangs in the kernel, or is not ours to kill.
 const KILL_LIMIT: Duration = Duration::from_secs(30);
 const KILL_INTERVAL: Duration = Duration::from_millis(20);
+/// The room for the record of the end is reserved; should it be refused all the same, the disk may yet be freed.
+const RECORD_LIMIT: Duration = Duration::from_mins(1);
+const RECORD_INTERVAL: Duration = Duration::from_secs(1);
 /// New processes found in one round of killing are killed in the same round, but not without end.
 const SCANS_PER_ROUND: usize = 10;
 
 /// Runs what the folder's spec says, to the end: the body of `admiral supervise RUN_DIR`.
 ///
 /// Must be the only thing its process does: it leaves the session, becomes child subreaper and reaps every child.
-/// SIGTERM cancels with grace, a second one or SIGUSR1 at once. `Ok` means that `exit.json` was written.
+/// SIGTERM cancels with grace, however often it comes; SIGUSR1 at once. `Ok` means that `exit.json` was written.
 pub async fn supervise(run_folder: PathBuf) -> Result<(), RunnerError> {
     let step = |what| move |source| RunnerError::Supervise { what, source };
     // First of all: whoever cancels waits for these.
@@ -46,16 +56,20 @@ pub async fn supervise(run_folder: PathBuf) -> Result<(), RunnerError> {
         Ok(spec) => spec,
         Err(error) => {
             let message = Some(describe(&error));
-            return finish(
-                &folder,
-                Outcome {
-                    reason: ExitReason::SpawnFailed,
-                    ending: None,
-                    message,
-                },
-            );
+            let outcome = Outcome {
+                reason: ExitReason::SpawnFailed,
+                ending: None,
+                message,
+            };
+            return finish(&folder, outcome).await;
         }
     };
+    if let Err(error) = folder.reserve_exit() {
+        tracing::warn!(
+            error = describe(&error),
+            "no room could be reserved for the record of the end"
+        );
+    }
     if spec.secrets_folder.is_dir()
         && let Err(error) = secrets::take_ownership(&spec.secrets_folder)
     {
@@ -85,7 +99,7 @@ pub async fn supervise(run_folder: PathBuf) -> Result<(), RunnerError> {
             Effect::AskToStop => shell.ask_to_stop(),
             Effect::KillAll => shell.kill_all(),
             Effect::CloseMasters => shell.close_masters(),
-            Effect::Finish(outcome) => return finish(&shell.folder, outcome),
+            Effect::Finish(outcome) => return finish(&shell.folder, outcome).await,
         }
     }
 }
@@ -218,6 +232,11 @@ impl Shell {
     fn spawn(&mut self) {
         match self.start() {
             Ok(main) => {
+                tracing::info!(
+                    pid = main.pid,
+                    isolation = self.spec.isolation.as_str(),
+                    "the run's program was started"
+                );
                 self.main = Some(main);
                 self.inbox.queue.push_back(Input::Spawned);
                 if self.spec.timeout_seconds > 0 {
@@ -255,10 +274,11 @@ impl Shell {
         let launch = Launch {
             program,
             arguments,
-            environment: spec.environment.clone(),
+            environment: marked(spec),
             working_directory: spec.working_directory.clone(),
             output: Some(output),
             own_group: true,
+            dies_with_us: true,
         };
         launch
             .start_unreaped()
@@ -280,6 +300,7 @@ impl Shell {
     }
 
     fn ask_to_stop(&mut self) {
+        tracing::info!(grace_seconds = self.spec.grace_seconds, "the run is asked to stop");
         self.inbox.time_limit = None;
         self.inbox.grace = Instant::now().checked_add(Duration::from_secs(self.spec.grace_seconds));
         let Some(main) = self.main else { return };
@@ -352,8 +373,15 @@ impl Shell {
     }
 }
 
+/// The environment of the run, with its mark.
+fn marked(spec: &RunSpec) -> BTreeMap<String, String> {
+    let mut environment = spec.environment.clone();
+    environment.insert(RUN_ID_VARIABLE.to_owned(), spec.run_id.to_string());
+    environment
+}
+
 /// Secrets go before `exit.json` is written: who sees the one need not look for the other.
-fn finish(folder: &RunFolder, mut outcome: Outcome) -> Result<(), RunnerError> {
+async fn finish(folder: &RunFolder, mut outcome: Outcome) -> Result<(), RunnerError> {
     if let Err(error) = folder.remove_secrets() {
         let left = format!("secrets could not be removed: {error}");
         outcome.message = Some(
@@ -366,14 +394,25 @@ fn finish(folder: &RunFolder, mut outcome: Outcome) -> Result<(), RunnerError> {
         exit_code: None,
         signal: None,
     });
-    folder.write_exit(&Exit {
+    tracing::info!(reason = ?outcome.reason, exit_code, signal, message = outcome.message, "the run is over");
+    let exit = Exit {
         version: RECORD_VERSION,
         reason: outcome.reason,
         exit_code,
         signal,
         message: outcome.message,
         finished_at: SystemClock.now(),
-    })
+    };
+    let deadline = Instant::now() + RECORD_LIMIT;
+    loop {
+        match folder.write_exit(&exit) {
+            Err(error) if Instant::now() < deadline => {
+                tracing::warn!(error = describe(&error), "the end could not be written down yet");
+                sleep_until(Instant::now() + RECORD_INTERVAL).await;
+            }
+            written => return written,
+        }
+    }
 }
 
 /// An error and its causes in one line.

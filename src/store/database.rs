@@ -1,11 +1,24 @@
 //! The connection pool, transactions and migrations.
 
+use super::availability::{self, Availability};
 use sqlx::{
     ConnectOptions as _, Connection as _, PgPool, Postgres, Transaction,
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use std::time::Duration;
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// How long a connection may be waited for, unless [`Database::with_patience`] says otherwise.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Who waits this long for a connection wants to know whether the database is there at all.
+const SUSPICIOUS: Duration = Duration::from_millis(500);
 
 /// One connection; store functions take it so that the caller decides what is one transaction.
 pub type Connection = sqlx::PgConnection;
@@ -46,6 +59,9 @@ pub enum StoreError {
     /// A stored value cannot be read back.
     #[error("a stored value of {0} is invalid")]
     Corrupt(&'static str),
+    /// The database is known to be away: nothing was tried.
+    #[error("the database is unavailable")]
+    Unavailable,
     /// The database refused or could not be reached.
     #[error("the database failed")]
     Database(#[source] sqlx::Error),
@@ -72,23 +88,57 @@ impl StoreError {
         matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code == "22021"))
     }
 
-    /// Whether the database could not be reached, as opposed to having refused.
+    /// Whether the database could not be reached, or cannot work at present, as opposed to having refused.
     pub fn is_unavailable(&self) -> bool {
-        matches!(
-            self,
-            Self::Database(
-                sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_)
-            )
-        ) || matches!(self, Self::Database(sqlx::Error::Database(error))
-            // Class 57: operator intervention (shutdown, crash, cannot connect now).
-            if error.code().is_some_and(|code| code.starts_with("57P")))
+        availability::is_unavailable(self)
+    }
+
+    /// Whether the database is there, and all connections to it are in use.
+    pub fn is_exhausted(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::PoolTimedOut))
+    }
+
+    /// Whether the database lacks disk, memory or connections (SQLSTATE class 53): what it refuses now it may take later.
+    pub fn is_out_of_resources(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code.starts_with("53")))
     }
 }
 
+/// How a pool of connections is used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PoolUse {
+    /// Most connections that it makes.
+    pub max: u32,
+    /// Connections it has.
+    pub size: u32,
+    /// Those of them that nobody uses.
+    pub idle: u32,
+    /// Connections handed out so far.
+    pub acquired: u64,
+    /// Times that none was to be had.
+    pub failed: u64,
+    /// All waits for a connection together.
+    pub waited: Duration,
+}
+
+/// What the pool itself does not count.
+#[derive(Debug, Default)]
+struct Acquires {
+    acquired: AtomicU64,
+    failed: AtomicU64,
+    waited_micros: AtomicU64,
+}
+
 /// The pool of connections; cheap to clone.
+///
+/// While the database is away, asking for a connection fails at once with [`StoreError::Unavailable`].
 #[derive(Debug, Clone)]
 pub struct Database {
     pool: PgPool,
+    options: Arc<PgConnectOptions>,
+    availability: Arc<Availability>,
+    patience: Duration,
+    acquires: Arc<Acquires>,
 }
 
 impl Database {
@@ -104,11 +154,12 @@ impl Database {
             .options([("search_path", "public")])
             .log_statements(log::LevelFilter::Trace);
         // A pool tries until its time is over and then says only that; one connection says what is wrong.
-        sqlx::PgConnection::connect_with(&options).await?.close().await?;
+        let connection = tokio::time::timeout(PATIENCE, sqlx::PgConnection::connect_with(&options));
+        connection.await.map_err(|_| StoreError::Unavailable)??.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
-            .acquire_timeout(Duration::from_secs(10))
-            .connect_with(options)
+            .acquire_timeout(PATIENCE)
+            .connect_with(options.clone())
             .await?;
         let (found,): (i64,) = sqlx::query_as("SELECT current_setting('server_version_num')::bigint")
             .fetch_one(&pool)
@@ -116,7 +167,36 @@ impl Database {
         if found < 140_000 {
             return Err(StoreError::TooOld { found });
         }
-        Ok(Self { pool })
+        Ok(Self {
+            pool,
+            availability: Availability::new(options.clone()),
+            options: Arc::new(options),
+            patience: PATIENCE,
+            acquires: Arc::default(),
+        })
+    }
+
+    /// Another pool on the same database, so that who uses this one cannot starve who uses that one. Connects when needed.
+    #[must_use]
+    pub fn sibling(&self, max_connections: u32) -> Self {
+        let options = PgConnectOptions::clone(&self.options);
+        Self {
+            pool: PgPoolOptions::new()
+                .max_connections(max_connections)
+                .acquire_timeout(PATIENCE)
+                .connect_lazy_with(options),
+            patience: PATIENCE,
+            ..self.clone()
+        }
+    }
+
+    /// The same pool, for somebody who waits at most this long (and never longer than ten seconds) for a connection.
+    #[must_use]
+    pub fn with_patience(&self, patience: Duration) -> Self {
+        Self {
+            patience: patience.min(PATIENCE),
+            ..self.clone()
+        }
     }
 
     /// Applies the embedded migrations, forward only; sqlx takes an advisory lock, so that several processes may start at once.
@@ -127,12 +207,86 @@ impl Database {
 
     /// A connection outside a transaction.
     pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, StoreError> {
-        Ok(self.pool.acquire().await?)
+        self.reach(self.pool.acquire()).await
     }
 
     /// Begins a transaction; dropping it rolls back.
     pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
-        Ok(self.pool.begin().await?)
+        self.reach(self.pool.begin()).await
+    }
+
+    /// Does `work`, and gives up when the database is found to be away meanwhile: from a machine that is gone no answer ever comes,
+    /// not even that there is none. Whether what was asked for last was done is then unknown.
+    pub async fn unless_lost<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        tokio::select! {
+            biased;
+            done = work => done,
+            () = self.availability.lost() => Err(StoreError::Unavailable),
+        }
+    }
+
+    /// Returns once the database is found to be away; at once when it is. Finding out takes somebody who
+    /// [suspects](Self::suspect) it.
+    pub async fn lost(&self) {
+        self.availability.lost().await;
+    }
+
+    /// Finds out, apart from all that goes on, whether the database answers.
+    pub fn suspect(&self) {
+        self.availability.suspect();
+    }
+
+    /// Waits for `work`, which asks the pool for a connection, as long as that makes sense.
+    pub(super) async fn reach<T>(&self, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
+        let began = Instant::now();
+        let reached = self.try_to_reach(work).await;
+        let counter = match &reached {
+            Ok(_) => &self.acquires.acquired,
+            Err(_) => &self.acquires.failed,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.acquires.waited_micros.fetch_add(micros, Ordering::Relaxed);
+        reached
+    }
+
+    async fn try_to_reach<T>(&self, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
+        if self.availability.is_lost() {
+            return Err(StoreError::Unavailable);
+        }
+        let mut work = pin!(work);
+        let soon = tokio::time::timeout(SUSPICIOUS.min(self.patience), &mut work).await;
+        let reached = if let Ok(reached) = soon {
+            reached
+        } else {
+            self.availability.suspect();
+            tokio::select! {
+                reached = tokio::time::timeout(self.patience.saturating_sub(SUSPICIOUS), work) => {
+                    reached.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+                }
+                () = self.availability.lost() => return Err(StoreError::Unavailable),
+            }
+        };
+        let reached = reached.map_err(StoreError::from);
+        if reached.as_ref().is_err_and(StoreError::is_unavailable) {
+            self.availability.suspect();
+        }
+        reached
+    }
+
+    /// How the pool is used.
+    pub fn pool_use(&self) -> PoolUse {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let size = self.pool.size();
+        PoolUse {
+            max: self.pool.options().get_max_connections(),
+            size,
+            // Read at another moment than the size.
+            idle: u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX).min(size),
+            acquired: count(&self.acquires.acquired),
+            failed: count(&self.acquires.failed),
+            waited: Duration::from_micros(count(&self.acquires.waited_micros)),
+        }
     }
 
     /// The pool itself, for the store's own listener.
@@ -142,7 +296,8 @@ impl Database {
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        let mut connection = self.acquire().await?;
+        sqlx::query("SELECT 1").execute(&mut *connection).await?;
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! SQL and nothing else: the only user of `sqlx`. Functions take `&mut Connection`; row structs stay private.
 
 pub mod audit;
+mod availability;
 pub mod claims;
 pub mod database;
 pub mod deployment_servers;
@@ -22,6 +23,7 @@ pub mod runs;
 pub mod servers;
 pub mod sessions;
 pub mod settings;
+pub mod statistics;
 pub mod tokens;
 pub mod users;
 pub mod vault_keys;

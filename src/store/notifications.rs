@@ -8,8 +8,12 @@ use super::{
 use crate::domain::{DeploymentId, RunId};
 use sqlx::{PgPool, postgres::PgListener};
 use std::{fmt, time::Duration};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 
 const RETRY: Duration = Duration::from_millis(500);
+/// Notifications on their way from the connection to whoever listens.
+const BACKLOG: usize = 1024;
 
 /// Something that happened elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,63 +36,98 @@ pub enum Notification {
     Reconnected,
 }
 
-/// Listens to all of Admiral's channels over one connection of the pool. It comes back by itself.
+/// Listens to all of Admiral's channels over one connection of the pool, in a task of its own. It comes back by itself.
 pub struct Listener {
-    pool: PgPool,
-    /// `None` while the connection is down.
-    listener: Option<PgListener>,
+    received: mpsc::Receiver<Notification>,
+    _task: AbortOnDropHandle<()>,
 }
 
 impl fmt::Debug for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listener")
-            .field("connected", &self.listener.is_some())
-            .finish_non_exhaustive()
+        f.debug_struct("Listener").finish_non_exhaustive()
     }
 }
 
 impl Listener {
+    /// Begins to listen, now or when the database is there: the first thing that is heard is then [`Notification::Reconnected`].
+    pub fn start(database: &Database) -> Self {
+        Self::spawn(database, None)
+    }
+
     /// Connects and begins to listen.
     pub async fn connect(database: &Database) -> Result<Self, StoreError> {
-        let pool = database.pool().clone();
-        let listener = Some(listen(&pool).await?);
-        Ok(Self { pool, listener })
+        let listener = listen_on(database.pool()).await?;
+        Ok(Self::spawn(database, Some(listener)))
+    }
+
+    fn spawn(database: &Database, listener: Option<PgListener>) -> Self {
+        let (sender, received) = mpsc::channel(BACKLOG);
+        let task = tokio::spawn(forward(database.clone(), listener, sender));
+        Self {
+            received,
+            _task: AbortOnDropHandle::new(task),
+        }
     }
 
     /// The next notification; waits for it, and for the database to come back if need be. Safe to drop and call again.
     pub async fn recv(&mut self) -> Notification {
-        loop {
-            let Some(listener) = &mut self.listener else {
-                tokio::time::sleep(RETRY).await;
-                match listen(&self.pool).await {
-                    Ok(listener) => {
-                        self.listener = Some(listener);
-                        return Notification::Reconnected;
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "the database is unavailable; listening again soon");
-                        continue;
-                    }
-                }
-            };
-            match listener.try_recv().await {
-                Ok(Some(notification)) => {
-                    if let Some(notification) = parse(notification.channel(), notification.payload()) {
-                        return notification;
-                    }
-                    tracing::warn!(channel = notification.channel(), "a notification cannot be read");
-                }
-                Ok(None) => self.listener = None,
-                Err(error) => {
-                    tracing::warn!(%error, "the connection that listens was lost");
-                    self.listener = None;
-                }
-            }
+        match self.received.recv().await {
+            Some(notification) => notification,
+            // The pool was closed: nothing will be heard any more.
+            None => std::future::pending().await,
         }
     }
 }
 
-async fn listen(pool: &PgPool) -> Result<PgListener, StoreError> {
+/// Passes on what is heard, until nobody takes it or the pool is closed.
+async fn forward(database: Database, mut listener: Option<PgListener>, sender: mpsc::Sender<Notification>) {
+    let mut told = false;
+    loop {
+        let heard = match &mut listener {
+            Some(current) => {
+                let heard = tokio::select! {
+                    heard = current.try_recv() => heard,
+                    // From a machine that is gone not even the loss of the connection is heard.
+                    () = database.lost() => Ok(None),
+                };
+                if let Ok(Some(notification)) = heard {
+                    let heard = parse(notification.channel(), notification.payload());
+                    if heard.is_none() {
+                        tracing::warn!(channel = notification.channel(), "a notification cannot be read");
+                    }
+                    heard
+                } else {
+                    listener = None;
+                    None
+                }
+            }
+            None => match database.reach(listen_on(database.pool())).await {
+                Ok(new) => {
+                    listener = Some(new);
+                    told = false;
+                    Some(Notification::Reconnected)
+                }
+                Err(error) => {
+                    if database.pool().is_closed() {
+                        return;
+                    }
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::warn!(%error, "the database cannot be listened to; it is looked at from time to time instead");
+                    }
+                    tokio::time::sleep(RETRY).await;
+                    None
+                }
+            },
+        };
+        if let Some(heard) = heard
+            && sender.send(heard).await.is_err()
+        {
+            return;
+        }
+    }
+}
+
+async fn listen_on(pool: &PgPool) -> Result<PgListener, sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     // The connection is replaced here and not inside `try_recv`, so that every loss is seen as one.
     listener.eager_reconnect(false);

@@ -2,6 +2,7 @@
 
 use super::{Connection, StoreError};
 use chrono::NaiveDate;
+use std::time::Duration;
 
 /// A table that is partitioned by day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +26,12 @@ impl PartitionedTable {
     }
 }
 
+/// How long others may have to wait behind a change of the partitions: whoever waits for a lock on a partitioned table makes
+/// everybody behind it wait as well, ingest above all.
+const LOCK_TIMEOUT: Duration = Duration::from_millis(100);
+
 /// Makes the partition for `day` (UTC) unless there is one; `false` when the default partition already holds rows of that day,
-/// which then stay there. Call it in a transaction of its own: it takes a lock, so that several processes may do it at once.
+/// which then stay there, and when somebody reads the table for longer than we can wait. Call it in a transaction of its own: it takes a lock, so that several processes may do it at once.
 pub async fn ensure_partition(
     connection: &mut Connection,
     table: PartitionedTable,
@@ -59,12 +64,32 @@ pub async fn ensure_partition(
         return Ok(false);
     }
     // Names and bounds are made of a constant and a date: nothing from outside gets into this text.
-    sqlx::query(&format!(
+    limit_lock_waits(connection).await?;
+    let made = sqlx::query(&format!(
         "CREATE TABLE admiral.{partition} PARTITION OF admiral.{table} FOR VALUES FROM ('{from}') TO ('{to}')"
     ))
     .execute(connection)
-    .await?;
-    Ok(true)
+    .await;
+    match made {
+        Ok(_) => Ok(true),
+        Err(error) if is_lock_timeout(&error) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// From now on no statement of this transaction waits long for a lock.
+pub(super) async fn limit_lock_waits(connection: &mut Connection) -> Result<(), StoreError> {
+    sqlx::query(&format!("SET LOCAL lock_timeout = {}", LOCK_TIMEOUT.as_millis()))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Whether a lock could not be had in time (SQLSTATE 55P03).
+pub(super) fn is_lock_timeout(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .is_some_and(|error| error.code().as_deref() == Some("55P03"))
 }
 
 /// One partition and its size.

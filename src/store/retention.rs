@@ -1,20 +1,16 @@
 //! Removing events and output that are older than they are kept, and knowing what was removed.
 //!
-//! Partitions are dropped whole. Nothing here waits long for a lock: whoever waits for one on a partitioned table makes everybody
-//! behind it wait as well, ingest above all.
+//! Partitions are dropped whole, and nothing here waits long for a lock.
 
 use super::{
     Connection, Database, StoreError,
-    partitions::{Partition, PartitionedTable},
+    partitions::{Partition, PartitionedTable, is_lock_timeout, limit_lock_waits},
 };
 use crate::domain::deployment::Deployment;
 use chrono::{DateTime, NaiveDate, Utc};
-use std::time::Duration;
 
 /// Rows of a default partition that one transaction deletes at most.
 pub const DELETE_BATCH: i64 = 10_000;
-/// How long ingest may have to wait behind us.
-const LOCK_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// How a removal went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,9 +181,7 @@ fn first_of(column: &str, table: &str, beginning: i64) -> String {
 
 /// Whether this transaction may remove something: one at a time does.
 async fn begin_removal(connection: &mut Connection) -> Result<bool, StoreError> {
-    sqlx::query(&format!("SET LOCAL lock_timeout = {}", LOCK_TIMEOUT.as_millis()))
-        .execute(&mut *connection)
-        .await?;
+    limit_lock_waits(connection).await?;
     let (alone,): (bool,) = sqlx::query_as("SELECT pg_try_advisory_xact_lock(hashtext('admiral.retention'))")
         .fetch_one(connection)
         .await?;
@@ -211,12 +205,14 @@ async fn record(
     Ok(())
 }
 
-/// A lock that cannot be had soon (SQLSTATE 55P03), and a table that another scheduler has just dropped (42P01), are no failures.
+/// A lock that cannot be had soon, and a table that another scheduler has just dropped (42P01), are no failures.
 fn refused(error: sqlx::Error) -> Result<Removed, StoreError> {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    match code.as_deref() {
-        Some("55P03") => Ok(Removed::Busy),
-        Some("42P01") => Ok(Removed::Nothing),
-        _ => Err(error.into()),
+    if is_lock_timeout(&error) {
+        return Ok(Removed::Busy);
     }
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    if code.as_deref() == Some("42P01") {
+        return Ok(Removed::Nothing);
+    }
+    Err(error.into())
 }

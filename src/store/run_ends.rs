@@ -140,7 +140,7 @@ pub(super) async fn finish(
 ) -> Result<(), StoreError> {
     let outcome = &ending.outcome;
     let run = sqlx::query(
-        "UPDATE admiral.runs SET status = 'finished', exit_code = $3, finished_at = now(), owner = NULL, \
+        "UPDATE admiral.runs SET status = 'finished', exit_code = $3, finished_at = GREATEST(now(), started_at), owner = NULL, \
              lease_expires_at = NULL, outcome = $4, reason = $5, message = $6 \
          WHERE id = $1 AND owner = $2 AND status = 'running'",
     )
@@ -173,7 +173,7 @@ async fn end_deployment(
     outcome: &Outcome,
 ) -> Result<(), StoreError> {
     let ended = sqlx::query(
-        "UPDATE admiral.deployments SET status = $2, reason = $3, message = $4, finished_at = now() \
+        "UPDATE admiral.deployments SET status = $2, reason = $3, message = $4, finished_at = GREATEST(now(), started_at) \
          WHERE id = $1 AND status IN ('pending', 'running')",
     )
     .bind(deployment)

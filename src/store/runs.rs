@@ -1,6 +1,6 @@
 //! Runs: who carries them out, and for how long that holds. All times are the database's, so that workers need not agree on one.
 
-use super::{Connection, StoreError, events};
+use super::{Connection, StoreError, events, workers::NewWorker};
 use crate::domain::{DeploymentId, RunId, WorkerId, event::own, run::Run};
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -62,28 +62,35 @@ impl From<RunRow> for OwnedRun {
 
 const COLUMNS: &str = "id, deployment_id, slice, run_folder, spool_offset, output_offset";
 
-/// Makes a worker known that carries out `max_runs` at a time.
-pub async fn register_worker(
-    connection: &mut Connection,
-    worker: WorkerId,
-    name: &str,
-    max_runs: i32,
-) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO admiral.workers (id, name, max_runs) VALUES ($1, $2, $3)")
-        .bind(worker)
-        .bind(name)
-        .bind(max_runs)
-        .execute(connection)
-        .await?;
+/// Makes a worker known.
+pub async fn register_worker(connection: &mut Connection, worker: &NewWorker<'_>) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO admiral.workers (id, name, roles, max_runs, home) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(worker.id)
+    .bind(worker.name)
+    .bind(worker.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>())
+    .bind(i32::try_from(worker.max_runs).unwrap_or(i32::MAX))
+    .bind(worker.home)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
-/// Forgets a worker that ends, and others that were not heard of for a week.
+/// Notes that a worker ends. It is forgotten, as are others that were not heard of for a week, once none of their runs goes on:
+/// until then their rows say in which data directory the run folders are.
 pub async fn remove_worker(connection: &mut Connection, worker: WorkerId) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM admiral.workers WHERE id = $1 OR heartbeat_at < now() - interval '7 days'")
+    sqlx::query("UPDATE admiral.workers SET stopped_at = now() WHERE id = $1")
         .bind(worker)
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
+    sqlx::query(
+        "DELETE FROM admiral.workers w WHERE (stopped_at IS NOT NULL OR heartbeat_at < now() - interval '7 days') \
+           AND NOT EXISTS (SELECT FROM admiral.runs r WHERE r.owner = w.id AND r.status <> 'finished')",
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
@@ -233,39 +240,73 @@ pub async fn release(connection: &mut Connection, worker: WorkerId, run: Option<
     Ok(())
 }
 
-/// Takes over running runs whose folders lie in `runs_folder`, the worker's own among them unless it is `busy_with` them,
-/// and frees claimed ones that were never started.
+/// A worker that owns unfinished runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunOwner {
+    /// The worker.
+    pub id: WorkerId,
+    /// Whether it worked in the data directory that was asked for. Else nothing is known of it but the path of a run folder.
+    pub is_known: bool,
+    /// One of its run folders.
+    pub run_folder: PathBuf,
+}
+
+/// Workers other than `worker` that own unfinished runs and may have worked in the data directory `home`: those that said so, and
+/// those that are not known any more but have run folders below `runs_folder`.
+pub async fn list_owners(
+    connection: &mut Connection,
+    worker: WorkerId,
+    home: Uuid,
+    runs_folder: &Path,
+) -> Result<Vec<RunOwner>, StoreError> {
+    let rows: Vec<(Uuid, bool, Option<String>)> = sqlx::query_as(
+        "SELECT r.owner, coalesce(bool_or(w.home = $2), false), max(r.run_folder) \
+         FROM admiral.runs r LEFT JOIN admiral.workers w ON w.id = r.owner \
+         WHERE r.status <> 'finished' AND r.owner <> $1 \
+           AND (w.home = $2 OR (w.home IS NULL AND starts_with(r.run_folder, $3 || '/'))) \
+         GROUP BY r.owner",
+    )
+    .bind(worker)
+    .bind(home)
+    .bind(runs_folder.to_string_lossy())
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, is_known, run_folder)| RunOwner {
+            id,
+            is_known,
+            run_folder: PathBuf::from(run_folder.unwrap_or_default()),
+        })
+        .collect())
+}
+
+/// Takes over the running runs of workers that are `gone`, the worker's own among them unless it is `busy_with` them, and frees
+/// claimed ones that were never started.
 ///
-/// With `exclusive` the caller knows that no other worker uses that folder, so that leases need not run out first.
+/// The caller knows that those workers live no more, so that leases need not run out first.
 pub async fn adopt(
     connection: &mut Connection,
     worker: WorkerId,
     lease: Duration,
-    runs_folder: &Path,
-    exclusive: bool,
+    gone: &[WorkerId],
     busy_with: &[RunId],
 ) -> Result<Vec<OwnedRun>, StoreError> {
     sqlx::query(
-        "UPDATE admiral.runs SET owner = NULL, lease_expires_at = NULL \
-         WHERE status = 'pending' AND owner IS NOT NULL AND owner <> $1 \
-           AND starts_with(run_folder, $2 || '/') AND ($3 OR lease_expires_at < now())",
+        "UPDATE admiral.runs SET owner = NULL, lease_expires_at = NULL WHERE status = 'pending' AND owner = ANY($1)",
     )
-    .bind(worker)
-    .bind(runs_folder.to_string_lossy())
-    .bind(exclusive)
+    .bind(gone)
     .execute(&mut *connection)
     .await?;
     let rows: Vec<RunRow> = sqlx::query_as(&format!(
-        "UPDATE admiral.runs SET owner = $1, lease_expires_at = now() + make_interval(secs => $4) \
+        "UPDATE admiral.runs SET owner = $1, lease_expires_at = now() + make_interval(secs => $3) \
          WHERE id IN (SELECT id FROM admiral.runs \
-                      WHERE status = 'running' AND starts_with(run_folder, $2 || '/') AND NOT id = ANY($5) \
-                        AND ($3 OR owner = $1 OR lease_expires_at < now()) \
+                      WHERE status = 'running' AND (owner = $1 OR owner = ANY($2)) AND NOT id = ANY($4) \
                       FOR UPDATE SKIP LOCKED) \
          RETURNING {COLUMNS}"
     ))
     .bind(worker)
-    .bind(runs_folder.to_string_lossy())
-    .bind(exclusive)
+    .bind(gone)
     .bind(lease.as_secs_f64())
     .bind(busy_with)
     .fetch_all(connection)
@@ -273,7 +314,8 @@ pub async fn adopt(
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-/// Takes over running runs whose lease ran out longer than `after` ago: their worker is gone for good.
+/// Takes over running runs whose lease ran out longer than `after` ago: their worker is gone for good. While the database was away
+/// nobody could extend a lease, so none counts as run out before it has been up for the time of a lease.
 pub async fn take_over_expired(
     connection: &mut Connection,
     worker: WorkerId,
@@ -285,6 +327,7 @@ pub async fn take_over_expired(
         "UPDATE admiral.runs SET owner = $1, lease_expires_at = now() + make_interval(secs => $3) \
          WHERE id IN (SELECT id FROM admiral.runs \
                       WHERE status = 'running' AND lease_expires_at < now() - make_interval(secs => $2) \
+                        AND pg_postmaster_start_time() < now() - make_interval(secs => $3) \
                         AND NOT id = ANY($4) \
                       FOR UPDATE SKIP LOCKED) \
          RETURNING {COLUMNS}"

@@ -11,6 +11,14 @@ pub struct VaultKey {
     pub check_value: Vec<u8>,
 }
 
+/// Lets one process at a time look at the keys and note its own. Must run inside a transaction.
+pub async fn lock_vault_keys(connection: &mut Connection) -> Result<(), StoreError> {
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtext('admiral.vault_keys'))")
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// All of them, oldest first.
 pub async fn list_vault_keys(connection: &mut Connection) -> Result<Vec<VaultKey>, StoreError> {
     Ok(

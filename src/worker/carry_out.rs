@@ -1,10 +1,17 @@
 //! One run, from claim to end.
 
 use super::{
-    FollowError, PrepareError, Shared, follow::Follower, pipeline::Pipeline, prepare, recover, redact::Redactor,
+    FollowError, PrepareError, Shared,
+    follow::{Follower, Told},
+    observe,
+    pipeline::Pipeline,
+    prepare::{self, Prepared},
+    recover,
+    redact::Redactor,
 };
 use crate::{
     events::summary::{EndReason, Outcome, RunEnd},
+    process::kill_point,
     runner::{self, RunFolder},
     store::{
         StoreError, ingest,
@@ -17,7 +24,12 @@ use tokio::sync::watch;
 /// Carries out a claimed run.
 pub(super) async fn begin(shared: &Shared, run: OwnedRun, cancel: watch::Receiver<CancelState>) {
     let id = run.id;
-    let prepared = match prepare::prepare(&shared.config, &shared.database, &shared.vault, &run).await {
+    let preparing = prepare::prepare(&shared.config, &shared.database, &shared.vault, &run);
+    // Waits only while it reads, so that nothing is left behind; the worker's end gives the run back.
+    let Some(prepared) = shared.shutdown.run_until_cancelled(preparing).await else {
+        return;
+    };
+    let prepared = match prepared {
         Ok(prepared) => prepared,
         Err(error) if error.is_passing() => {
             tracing::warn!(%error, run = %id, "a run could not be made ready; it goes back to the others");
@@ -39,10 +51,17 @@ pub(super) async fn begin(shared: &Shared, run: OwnedRun, cancel: watch::Receive
         give_back(shared, &run).await;
         return;
     }
+    kill_point("run_marked_started");
+    start(shared, run, prepared, cancel).await;
+}
+
+/// Starts the supervisor of a run that is made ready, and follows it.
+async fn start(shared: &Shared, run: OwnedRun, prepared: Prepared, cancel: watch::Receiver<CancelState>) {
+    let id = run.id;
     let state = match recover::rebuild(shared, &run).await {
         Ok(state) => state,
         Err(error) => {
-            // Not started yet: the next worker that takes it over ends it with a message.
+            // Its folder stays as it is, unused: the run is started when it is taken up again.
             tracing::error!(%error, run = %id, "a run's hosts cannot be read");
             return;
         }
@@ -57,6 +76,7 @@ pub(super) async fn begin(shared: &Shared, run: OwnedRun, cancel: watch::Receive
     }
     match runner::spawn_supervisor(&shared.config.admiral_binary, &prepared.folder) {
         Ok(supervisor) => {
+            kill_point("supervisor_spawned");
             let noted = async {
                 let mut connection = shared.database.acquire().await?;
                 runs::set_supervisor(&mut connection, id, shared.id, supervisor.pid, supervisor.start_ticks).await
@@ -70,6 +90,7 @@ pub(super) async fn begin(shared: &Shared, run: OwnedRun, cancel: watch::Receive
                 pipeline,
                 supervisor: Some(supervisor),
                 cancel,
+                told: Told::default(),
             };
             report(id, follower.follow().await);
         }
@@ -78,6 +99,7 @@ pub(super) async fn begin(shared: &Shared, run: OwnedRun, cancel: watch::Receive
             let end = ended(shared, EndReason::SpawnFailed, format!("failed to {error}"));
             let (batch, ending) = pipeline.take_last_batch(&end, shared.clock.now());
             store_end(shared, &batch, &ending).await;
+            observe::ended(shared, id, &ending.outcome).await;
             if let Err(error) = prepared.folder.remove() {
                 tracing::warn!(%error, run = %id, "a run folder could not be removed");
             }
@@ -88,6 +110,10 @@ pub(super) async fn begin(shared: &Shared, run: OwnedRun, cancel: watch::Receive
 /// Goes on with a run that another worker started.
 pub(super) async fn go_on(shared: &Shared, run: OwnedRun, cancel: watch::Receiver<CancelState>) {
     let id = run.id;
+    if RunFolder::open(&run.folder).is_unused() {
+        begin_again(shared, run, cancel).await;
+        return;
+    }
     tracing::info!(run = %id, "a run is taken over");
     let made = async {
         let redactor = recover::redactor(shared, &run).await?;
@@ -105,12 +131,34 @@ pub(super) async fn go_on(shared: &Shared, run: OwnedRun, cancel: watch::Receive
                     pipeline,
                     supervisor: None,
                     cancel,
+                    told: Told::default(),
                 }
                 .follow()
                 .await,
             );
         }
         Err(error) => report(id, Err(error)),
+    }
+}
+
+/// Starts a run whose worker disappeared between saying so and doing so. Nothing of its playbook was ever carried out.
+async fn begin_again(shared: &Shared, run: OwnedRun, cancel: watch::Receiver<CancelState>) {
+    let id = run.id;
+    tracing::info!(run = %id, "a run whose worker disappeared before it was started is started");
+    match prepare::prepare(&shared.config, &shared.database, &shared.vault, &run).await {
+        Ok(prepared) => start(shared, run, prepared, cancel).await,
+        // Still this worker's: it is taken up again with the next look at what was left.
+        Err(error) if error.is_passing() => tracing::warn!(%error, run = %id, "a run could not be made ready"),
+        Err(error) => match recover::rebuild(shared, &run).await {
+            Ok(state) => {
+                let mut pipeline = Pipeline::new(run, shared.id, state, Redactor::default());
+                pipeline.refuse(Outcome::failed(error.reason(), error.message()));
+                let end = ended(shared, EndReason::SpawnFailed, error.message());
+                let (batch, ending) = pipeline.take_last_batch(&end, shared.clock.now());
+                store_end(shared, &batch, &ending).await;
+            }
+            Err(error) => tracing::error!(%error, run = %id, "a run's hosts cannot be read"),
+        },
     }
 }
 
@@ -122,15 +170,39 @@ fn report(run: uuid::Uuid, followed: Result<(), FollowError>) {
     }
 }
 
+/// Waits for a database that is away: whether an attempt whose answer got lost was stored is found out when it is back.
 async fn mark_started(shared: &Shared, run: &OwnedRun) -> Result<(), StoreError> {
+    let mut unsure = false;
+    loop {
+        match shared.database.unless_lost(try_mark_started(shared, run)).await {
+            Err(StoreError::WrongState(_)) if unsure && is_started(shared, run).await? => return Ok(()),
+            Err(error) if error.is_unavailable() => {
+                unsure = true;
+                let pause = tokio::time::sleep(super::TICK);
+                if shared.shutdown.run_until_cancelled(pause).await.is_none() {
+                    return Err(error);
+                }
+            }
+            done => return done,
+        }
+    }
+}
+
+async fn try_mark_started(shared: &Shared, run: &OwnedRun) -> Result<(), StoreError> {
     let mut transaction = shared.database.begin().await?;
     runs::mark_started(&mut transaction, run.id, shared.id, shared.config.isolation.as_str()).await?;
     transaction.commit().await.map_err(StoreError::from)
 }
 
+async fn is_started(shared: &Shared, run: &OwnedRun) -> Result<bool, StoreError> {
+    let mut connection = shared.database.acquire().await?;
+    Ok(runs::offsets(&mut connection, run.id, shared.id).await?.is_some())
+}
+
 async fn give_back(shared: &Shared, run: &OwnedRun) {
     // A breath, so that a run that cannot be read now is not claimed again and again.
-    tokio::time::sleep(super::TICK).await;
+    let breath = tokio::time::sleep(super::TICK);
+    shared.shutdown.run_until_cancelled(breath).await;
     let released = async {
         let mut connection = shared.database.acquire().await?;
         runs::release(&mut connection, shared.id, Some(run.id)).await
@@ -152,10 +224,12 @@ async fn refuse(shared: &Shared, run: OwnedRun, error: &PrepareError) {
         let mut transaction = shared.database.begin().await?;
         runs::mark_started(&mut transaction, id, shared.id, shared.config.isolation.as_str()).await?;
         ingest::write_last_batch(&mut transaction, &batch, &ending).await?;
-        transaction.commit().await.map_err(StoreError::from)
+        transaction.commit().await.map_err(StoreError::from)?;
+        Ok::<_, StoreError>(ending.outcome)
     };
-    if let Err(error) = refused.await {
-        tracing::warn!(%error, run = %id, "a run that cannot be made ready could not be ended");
+    match refused.await {
+        Ok(outcome) => observe::ended(shared, id, &outcome).await,
+        Err(error) => tracing::warn!(%error, run = %id, "a run that cannot be made ready could not be ended"),
     }
 }
 
@@ -176,6 +250,7 @@ fn ended(shared: &Shared, reason: EndReason, message: String) -> RunEnd {
         exit_code: None,
         signal: None,
         message: Some(message),
+        last_output: None,
         at: shared.clock.now(),
     }
 }

@@ -2,20 +2,24 @@
 //!
 //! Reading never holds Ansible up: it writes to files, and while the database is away they only grow.
 
-use super::{FollowError, Shared, host_keys, pipeline::Pipeline};
+use super::{FollowError, Shared, host_keys, observe, pipeline::Pipeline};
 use crate::{
     domain::deployment::HostStatus,
-    events::summary::{EndReason, RunEnd},
-    process::{ProcessIdentity, boot_id},
+    events::{
+        last_output::last_words,
+        summary::{EndReason, RunEnd},
+    },
+    process::{ProcessIdentity, Watch, boot_id, kill_point},
     runner::{self, ExitReason, RunFolder, Tail, TailWaker},
     store::{
         StoreError,
-        ingest::{self, IngestBatch},
+        ingest::{self, IngestBatch, NewEvent},
         run_ends::RunEnding,
         run_targets,
         runs::{self, CancelState},
     },
 };
+use chrono::{DateTime, Utc};
 use std::time::Duration;
 use tokio::{sync::watch, time::Instant};
 
@@ -27,6 +31,10 @@ const GATHER: Duration = Duration::from_millis(50);
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long a supervisor that was just started may take to say so.
 const START_LIMIT: Duration = Duration::from_secs(20);
+/// How much of a run's output is looked through for its last words.
+const LAST_OUTPUT_BYTES: usize = 16 * 1024;
+/// With less than this left on the disk of the run folder, events and output may already be missing.
+const LOW_DISK_BYTES: u64 = 512 * 1024;
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
 
@@ -38,25 +46,62 @@ pub(super) struct Follower<'a> {
     /// Known when we started it; else its own record tells.
     pub(super) supervisor: Option<ProcessIdentity>,
     pub(super) cancel: watch::Receiver<CancelState>,
+    /// Troubles that are told once.
+    pub(super) told: Told,
+}
+
+/// Which troubles a deployment was already told of.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    disk: bool,
+    database: bool,
 }
 
 impl Follower<'_> {
     /// Follows to the end, stores it, and removes the run folder.
     pub(super) async fn follow(mut self) -> Result<(), FollowError> {
+        let followed = self.follow_to_end().await;
+        match followed {
+            Ok(()) => self.remove_folder(),
+            Err(FollowError::Taken) => self.end_what_is_over().await,
+            Err(_) => {}
+        }
+        followed
+    }
+
+    async fn follow_to_end(&mut self) -> Result<(), FollowError> {
         let waker = TailWaker::new(&self.folder);
         let run = self.pipeline.run().clone();
+        let _counted = observe::following(self.shared, &self.folder, &run);
         let mut events = Tail::open(self.folder.events(), run.spool_offset);
         let mut output = Tail::open(self.folder.output(), run.output_offset);
         let began = Instant::now();
         let mut told = CancelState::default();
+        let mut supervisor: Option<Watch> = None;
         let end = loop {
             // Before reading, so that what is read afterwards is everything.
             let end = self.look_for_end(began).await;
             self.pass_cancel_on(&mut told).await;
+            self.look_at_disk();
             self.drain(&mut events, &mut output).await?;
             if let Some(end) = end {
                 break end;
             }
+            if supervisor.is_none()
+                && let Some(identity) = self.supervisor
+            {
+                supervisor = Watch::new(identity)
+                    .inspect_err(
+                        |error| tracing::warn!(%error, run = %run.id, "a supervisor cannot be watched: it is polled"),
+                    )
+                    .ok();
+            }
+            let supervisor_ended = async {
+                match &supervisor {
+                    Some(watch) => watch.exited().await,
+                    None => std::future::pending().await,
+                }
+            };
             let cancel_due = async {
                 if self.cancel.changed().await.is_err() {
                     std::future::pending::<()>().await;
@@ -67,11 +112,14 @@ impl Follower<'_> {
                 changed = waker.wait(LOOK_AGAIN) => if changed {
                     tokio::time::sleep(GATHER).await;
                 },
+                () = supervisor_ended => {}
                 () = cancel_due => {}
             }
         };
-        self.finish(&end).await?;
-        self.remove_folder();
+        kill_point("exit_seen");
+        self.finish(end).await?;
+        kill_point("end_stored");
+        observe::take_supervisor_log(&self.folder);
         Ok(())
     }
 
@@ -100,8 +148,8 @@ impl Follower<'_> {
                 Ok(withstood) => tracing::error!(?withstood, "processes of a lost run cannot be ended"),
                 Err(error) => tracing::error!(%error, "what a lost run left behind could not be ended"),
             }
-            "the process that supervised the run disappeared (it was killed, or the machine restarted); what was left of \
-             the run was ended"
+            "the process that supervised the run disappeared without a record of its end (it was killed, or the machine \
+             restarted); what was left of the run was ended"
         } else {
             "the worker that carried out the run disappeared"
         };
@@ -110,6 +158,7 @@ impl Follower<'_> {
             exit_code: None,
             signal: None,
             message: Some(message.to_owned()),
+            last_output: None,
             at: self.shared.clock.now(),
         })
     }
@@ -126,6 +175,7 @@ impl Follower<'_> {
                 exit_code: exit.exit_code,
                 signal: exit.signal,
                 message: exit.message,
+                last_output: None,
                 at: exit.finished_at,
             }),
             Err(error) => {
@@ -135,6 +185,7 @@ impl Follower<'_> {
                     exit_code: None,
                     signal: None,
                     message: Some("the record of the run's end cannot be read".to_owned()),
+                    last_output: None,
                     at: self.shared.clock.now(),
                 })
             }
@@ -161,8 +212,12 @@ impl Follower<'_> {
             return;
         }
         let Some(supervisor) = self.supervisor else { return };
+        kill_point("cancel_before_signal");
         match tokio::task::spawn_blocking(move || runner::cancel(&supervisor, wanted.force)).await {
-            Ok(Ok(_)) => *told = wanted,
+            Ok(Ok(_)) => {
+                *told = wanted;
+                kill_point("cancel_after_signal");
+            }
             Ok(Err(error)) => {
                 tracing::warn!(%error, run = %self.pipeline.run().id, "the run could not be cancelled yet");
             }
@@ -198,13 +253,39 @@ impl Follower<'_> {
         }
     }
 
-    async fn finish(&mut self, end: &RunEnd) -> Result<(), FollowError> {
+    /// A full disk loses events and output before anybody can say so; the deployment is told while it can be.
+    fn look_at_disk(&mut self) {
+        if self.told.disk {
+            return;
+        }
+        // No folder: another machine's, or removed by hand. Then there is nothing to be told.
+        let Ok(left) = self.folder.available_bytes() else {
+            return;
+        };
+        if left < LOW_DISK_BYTES {
+            self.told.disk = true;
+            let message =
+                format!("the disk of the run folder is full ({left} bytes left): events and output may be missing");
+            tracing::warn!(run = %self.pipeline.run().id, "{message}");
+            self.pipeline.warn(message, self.shared.clock.now());
+        }
+    }
+
+    async fn finish(&mut self, mut end: RunEnd) -> Result<(), FollowError> {
+        end.last_output = self.last_words();
         if let Err(error) = host_keys::learn(self.shared, &self.folder, self.pipeline.run()).await {
             tracing::warn!(%error, run = %self.pipeline.run().id, "new host keys could not be stored");
         }
         self.touch_last_seen().await;
-        let (batch, ending) = self.pipeline.take_last_batch(end, self.shared.clock.now());
-        self.store(batch, Some(&ending)).await
+        let (batch, ending) = self.pipeline.take_last_batch(&end, self.shared.clock.now());
+        self.store(batch, Some(&ending)).await?;
+        observe::ended(self.shared, self.pipeline.run().id, &ending.outcome).await;
+        Ok(())
+    }
+
+    fn last_words(&self) -> Option<String> {
+        let output = self.folder.read_output_end(LAST_OUTPUT_BYTES).ok()?;
+        last_words(&self.pipeline.without_secrets_in(output))
     }
 
     async fn touch_last_seen(&self) {
@@ -226,17 +307,22 @@ impl Follower<'_> {
 
     /// Stores a batch however long the database is away. Offsets and rows commit together, so that trying again doubles
     /// nothing.
-    async fn store(&self, mut batch: IngestBatch, end: Option<&RunEnding>) -> Result<(), FollowError> {
+    async fn store(&mut self, mut batch: IngestBatch, end: Option<&RunEnding>) -> Result<(), FollowError> {
         let mut pause = FIRST_RETRY;
         let mut reduced = false;
+        let began = Instant::now();
         loop {
             let error = match self.try_store(&batch, end).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    observe::batch_stored(self.shared, &batch, began);
+                    return Ok(());
+                }
                 Err(error) => error,
             };
             let run = self.pipeline.run().id;
             if matches!(error, StoreError::WrongState(_) | StoreError::NotFound(_)) {
                 if self.is_stored(&batch, end.is_some()).await? {
+                    observe::batch_stored(self.shared, &batch, began);
                     return Ok(());
                 }
                 return Err(FollowError::Taken);
@@ -247,7 +333,14 @@ impl Follower<'_> {
                 reduce(&mut batch);
                 continue;
             }
-            tracing::warn!(%error, %run, "a batch of events could not be stored; trying again");
+            if error.is_out_of_resources() && !self.told.database {
+                self.told.database = true;
+                let message = "the database lacked disk, memory or connections for a while; events were stored later than they happened";
+                warn_ahead(&mut batch, message, self.shared.clock.now());
+            }
+            if pause == FIRST_RETRY || !error.is_unavailable() {
+                tracing::warn!(error = %chain(&error), %run, "a batch of events could not be stored; trying again");
+            }
             tokio::select! {
                 () = self.shared.shutdown.cancelled() => return Err(FollowError::Shutdown),
                 () = tokio::time::sleep(pause) => {}
@@ -257,12 +350,19 @@ impl Follower<'_> {
     }
 
     async fn try_store(&self, batch: &IngestBatch, end: Option<&RunEnding>) -> Result<(), StoreError> {
-        let mut transaction = self.shared.database.begin().await?;
-        match end {
-            Some(ending) => ingest::write_last_batch(&mut transaction, batch, ending).await?,
-            None => ingest::write_batch(&mut transaction, batch).await?,
+        let database = &self.shared.database;
+        let stored = async {
+            let mut transaction = database.begin().await?;
+            match end {
+                Some(ending) => ingest::write_last_batch(&mut transaction, batch, ending).await?,
+                None => ingest::write_batch(&mut transaction, batch).await?,
+            };
+            kill_point("ingest_before_commit");
+            transaction.commit().await?;
+            kill_point("ingest_after_commit");
+            Ok(())
         };
-        transaction.commit().await.map_err(StoreError::from)
+        database.unless_lost(stored).await
     }
 
     /// Whether a batch that no longer fits was stored by an attempt whose answer got lost.
@@ -277,6 +377,26 @@ impl Follower<'_> {
         })
     }
 
+    /// Another worker ended the run, because this machine was out of reach for too long. What it still does here nobody
+    /// expects any more, and a retry may be doing it again: it is asked to stop.
+    async fn end_what_is_over(&mut self) {
+        let run = self.pipeline.run().id;
+        let over = async {
+            let mut connection = self.shared.database.acquire().await?;
+            runs::is_finished(&mut connection, run).await
+        };
+        let Some(supervisor) = self.supervisor else { return };
+        if !matches!(over.await, Ok(true)) || !supervisor.is_alive() {
+            return;
+        }
+        tracing::warn!(%run, "a run that was given up as lost still goes on here; it is asked to stop");
+        match tokio::task::spawn_blocking(move || runner::cancel(&supervisor, false)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::error!(%error, %run, "a run that was given up as lost could not be stopped"),
+            Err(error) => tracing::error!(%error, "cancelling broke off"),
+        }
+    }
+
     fn remove_folder(self) {
         let run = self.pipeline.run().id;
         if self.folder.path().exists()
@@ -285,6 +405,21 @@ impl Follower<'_> {
             tracing::warn!(%error, %run, "a run folder could not be removed");
         }
     }
+}
+
+/// Puts a warning in front of a batch that is already made. Behind could be the event that ends the deployment.
+fn warn_ahead(batch: &mut IngestBatch, message: &str, at: DateTime<Utc>) {
+    batch.events.insert(0, NewEvent::warning(message, at));
+    for (index, _) in &mut batch.tasks {
+        *index += 1;
+    }
+    batch.warnings.push(message.to_owned());
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(error.source(), |error| error.source())
+        .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Keeps what the rows need and leaves out what the database may have refused.

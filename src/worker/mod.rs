@@ -7,7 +7,9 @@ mod carry_out;
 mod command;
 mod error;
 mod follow;
+mod home;
 mod host_keys;
+mod observe;
 pub mod pipeline;
 mod prepare;
 mod recover;
@@ -15,24 +17,23 @@ pub mod redact;
 mod secrets;
 
 use crate::{
-    domain::{RunId, WorkerId, clock::Clock, clock::new_id},
+    domain::{RunId, WorkerId, clock::Clock, clock::new_id, worker::ProcessRole},
+    process::kill_point,
     runner::Isolation,
     store::{
         Database, StoreError,
         claims::{self, ClaimTerms},
         notifications::{Listener, Notification},
         runs::{self, CancelState, OwnedRun},
+        workers::{self, NewWorker},
     },
+    telemetry::Metrics,
     vault::Vault,
 };
 use error::{FollowError, PrepareError};
+use home::{Home, Presence};
 use std::{
-    collections::HashMap,
-    fs::{DirBuilder, File, OpenOptions},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
+    collections::HashMap, fs::DirBuilder, os::unix::fs::DirBuilderExt as _, path::PathBuf, sync::Arc, time::Duration,
 };
 use tokio::{
     sync::watch,
@@ -40,9 +41,15 @@ use tokio::{
     time::{Instant, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 /// The database is looked at this often even when nothing was heard.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How long runs that are being started may take when the worker is to stop.
+const END_LIMIT: Duration = Duration::from_secs(2);
+/// How long giving claimed runs back may take then.
+const RELEASE_LIMIT: Duration = Duration::from_secs(1);
 
 /// Settings of a worker.
 #[derive(Debug, Clone)]
@@ -55,6 +62,8 @@ pub struct WorkerConfig {
     pub admiral_binary: PathBuf,
     /// `ansible-playbook`, as an absolute path.
     pub ansible_playbook: PathBuf,
+    /// What else its process does, for people.
+    pub roles: Vec<ProcessRole>,
     /// Runs at a time.
     pub max_runs: usize,
     /// Seconds between asking a run to end and killing it.
@@ -65,6 +74,10 @@ pub struct WorkerConfig {
     pub lease: Duration,
     /// How long after the end of its lease a run of another machine counts as lost.
     pub lost_after: Duration,
+    /// Cancelled by the worker once it was asked to claim nothing more and its last run has ended.
+    pub drained: CancellationToken,
+    /// Where what happens is counted.
+    pub metrics: Metrics,
 }
 
 impl WorkerConfig {
@@ -75,11 +88,14 @@ impl WorkerConfig {
             data_directory,
             admiral_binary,
             ansible_playbook,
+            roles: vec![ProcessRole::Worker],
             max_runs: 5,
             grace_seconds: 10,
             isolation: Isolation::None,
             lease: Duration::from_secs(30),
             lost_after: Duration::from_mins(5),
+            drained: CancellationToken::new(),
+            metrics: Metrics::new(),
         }
     }
 
@@ -93,6 +109,7 @@ impl WorkerConfig {
 struct Shared {
     id: WorkerId,
     config: WorkerConfig,
+    home: Home,
     database: Database,
     vault: Arc<Vault>,
     clock: Arc<dyn Clock>,
@@ -112,7 +129,6 @@ struct Engine {
     shared: Arc<Shared>,
     tasks: JoinSet<RunId>,
     running: HashMap<RunId, watch::Sender<CancelState>>,
-    exclusive: bool,
     heartbeat_at: Option<Instant>,
     take_over_at: Option<Instant>,
     registered: bool,
@@ -132,17 +148,18 @@ impl Worker {
     /// Works until `shutdown`. Runs go on without the worker and are taken over by the next one; dropping this future is
     /// no worse than a shutdown.
     pub async fn run(mut self, shutdown: CancellationToken) {
-        let lock = match self.open_data_directory() {
-            Ok(lock) => lock,
+        let id = new_id();
+        let (home, presence) = match self.open_data_directory(id) {
+            Ok(opened) => opened,
             Err(error) => {
                 tracing::error!(%error, folder = %self.config.data_directory.display(), "the data directory cannot be used");
                 return;
             }
         };
-        let exclusive = lock.try_lock().is_ok();
         let shared = Arc::new(Shared {
-            id: new_id(),
+            id,
             config: self.config,
+            home,
             database: self.database,
             vault: self.vault,
             clock: self.clock,
@@ -152,18 +169,19 @@ impl Worker {
             shared,
             tasks: JoinSet::new(),
             running: HashMap::new(),
-            exclusive,
             heartbeat_at: None,
             take_over_at: None,
             registered: false,
         };
-        engine.work(&shutdown).await;
+        // Whatever it waits for: a database that is gone must not hold up the end.
+        let span = observe::worker_span(&engine.shared);
+        shutdown.run_until_cancelled(engine.work().instrument(span)).await;
         engine.end().await;
-        drop(lock);
+        drop(presence);
     }
 
     /// Makes the data directory's path the one that the run folders' paths begin with.
-    fn open_data_directory(&mut self) -> std::io::Result<File> {
+    fn open_data_directory(&mut self, id: WorkerId) -> std::io::Result<(Home, Presence)> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -173,37 +191,21 @@ impl Worker {
             .recursive(true)
             .mode(0o700)
             .create(self.config.runs_folder())?;
-        let path = self.config.data_directory.join("worker.lock");
-        OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)
+        let home = Home::open(&self.config.data_directory)?;
+        let presence = home.enter(id)?;
+        Ok((home, presence))
     }
 }
 
 impl Engine {
-    async fn work(&mut self, shutdown: &CancellationToken) {
-        let mut listener: Option<Listener> = None;
+    async fn work(&mut self) {
+        let database = self.shared.database.clone();
+        let mut listener = Listener::start(&database);
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            if listener.is_none() {
-                listener = Listener::connect(&self.shared.database)
-                    .await
-                    .inspect_err(|error| tracing::warn!(%error, "the database cannot be listened to yet"))
-                    .ok();
-            }
-            let notice = async {
-                match &mut listener {
-                    Some(listener) => listener.recv().await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
-                () = shutdown.cancelled() => return,
-                notification = notice => {
+                notification = listener.recv() => {
                     if matches!(notification, Notification::DeploymentChanged { .. }) {
                         continue;
                     }
@@ -211,8 +213,13 @@ impl Engine {
                 _ = tick.tick() => {}
                 Some(ended) = self.tasks.join_next(), if !self.tasks.is_empty() => self.note_ended(ended),
             }
-            if let Err(error) = self.do_what_is_due().await {
-                tracing::warn!(%error, "the worker could not look at the database; trying again");
+            match database.unless_lost(self.do_what_is_due()).await {
+                Ok(()) => {}
+                // That it is away is in the log once, and not every second.
+                Err(error) if error.is_unavailable() => {
+                    tracing::debug!(%error, "the worker could not look at the database");
+                }
+                Err(error) => tracing::warn!(%error, "the worker could not look at the database; trying again"),
             }
         }
     }
@@ -222,8 +229,14 @@ impl Engine {
         let config = &shared.config;
         if !self.registered {
             let mut connection = shared.database.acquire().await?;
-            let max_runs = i32::try_from(config.max_runs).unwrap_or(i32::MAX);
-            runs::register_worker(&mut connection, shared.id, &config.name, max_runs).await?;
+            let worker = NewWorker {
+                id: shared.id,
+                name: &config.name,
+                roles: &config.roles,
+                max_runs: config.max_runs,
+                home: shared.home.id(),
+            };
+            runs::register_worker(&mut connection, &worker).await?;
             self.registered = true;
         }
         if is_due(self.heartbeat_at, config.lease / 3) {
@@ -232,17 +245,21 @@ impl Engine {
             self.heartbeat_at = Some(Instant::now());
         }
         if is_due(self.take_over_at, config.lease) {
-            for run in recover::take_over(&shared, self.exclusive, &self.busy_with()).await? {
+            for run in recover::take_over(&shared, &self.busy_with()).await? {
                 self.start(run, true);
             }
-            if self.take_over_at.is_none() && self.exclusive {
+            if self.take_over_at.is_none() && shared.home.is_alone(shared.id).unwrap_or_default() {
                 recover::sweep(&shared).await?;
             }
             self.take_over_at = Some(Instant::now());
         }
         self.pass_cancels_on().await?;
+        if self.is_draining().await? {
+            return Ok(());
+        }
         while self.running.len() < config.max_runs {
             let Some(run) = self.claim().await? else { break };
+            kill_point("claim_after_commit");
             self.start(run, false);
         }
         Ok(())
@@ -258,8 +275,24 @@ impl Engine {
         };
         let mut transaction = self.shared.database.begin().await?;
         let claimed = claims::claim_next(&mut transaction, &terms).await?;
+        if claimed.is_some() {
+            kill_point("claim_before_commit");
+        }
         transaction.commit().await?;
         Ok(claimed)
+    }
+
+    /// Whether it is to claim nothing more; says so once nothing is left.
+    async fn is_draining(&mut self) -> Result<bool, StoreError> {
+        let mut connection = self.shared.database.acquire().await?;
+        let draining = workers::is_draining(&mut connection, self.shared.id).await?;
+        // Forgotten, as after the database was put back to an earlier state.
+        self.registered = draining.is_some();
+        let draining = draining.unwrap_or_default();
+        if draining && self.running.is_empty() {
+            self.shared.config.drained.cancel();
+        }
+        Ok(draining)
     }
 
     fn busy_with(&self) -> Vec<RunId> {
@@ -284,15 +317,18 @@ impl Engine {
         let (sender, receiver) = watch::channel(CancelState::default());
         self.running.insert(run.id, sender);
         let shared = Arc::clone(&self.shared);
-        self.tasks.spawn(async move {
+        let span = observe::run_span(&run);
+        let carried_out = async move {
             let id = run.id;
             if adopted {
                 carry_out::go_on(&shared, run, receiver).await;
             } else {
+                observe::claimed(&shared, &run).await;
                 carry_out::begin(&shared, run, receiver).await;
             }
             id
-        });
+        };
+        self.tasks.spawn(carried_out.instrument(span));
     }
 
     fn note_ended(&mut self, ended: Result<RunId, tokio::task::JoinError>) {
@@ -310,14 +346,19 @@ impl Engine {
 
     /// Lets go: runs that were not started go back, the others are left to the next worker.
     async fn end(&mut self) {
-        self.tasks.shutdown().await;
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        // They stop by themselves, but a run that is being started is started, so that it does not look like a lost one.
+        if tokio::time::timeout(END_LIMIT, ended).await.is_err() {
+            self.tasks.shutdown().await;
+        }
         let shared = &self.shared;
         let released = async {
             let mut connection = shared.database.acquire().await?;
             runs::release(&mut connection, shared.id, None).await?;
             runs::remove_worker(&mut connection, shared.id).await
         };
-        if let Err(error) = released.await {
+        let released = tokio::time::timeout(RELEASE_LIMIT, released).await;
+        if let Err(error) = released.unwrap_or(Err(StoreError::Unavailable)) {
             tracing::warn!(%error, "claimed runs could not be given back; others claim them when their leases run out");
         }
     }

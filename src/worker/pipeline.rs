@@ -137,6 +137,11 @@ impl Pipeline {
         self.refused = Some(outcome);
     }
 
+    /// Text of the run without its secrets.
+    pub fn without_secrets_in(&self, text: String) -> String {
+        self.redactor.redact_text(&text).unwrap_or(text)
+    }
+
     /// How many hosts stand where.
     pub fn counts(&self) -> HostCounts {
         self.state.counts()

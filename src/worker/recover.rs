@@ -2,7 +2,7 @@
 
 use super::{FollowError, Shared, redact::Redactor, secrets::RunSecrets};
 use crate::{
-    domain::RunId,
+    domain::{RunId, WorkerId},
     events::RunState,
     runner::{RunFolder, sweep_secrets},
     store::{
@@ -12,23 +12,18 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
-/// Takes over the runs of this machine, and those of workers that are gone for good.
-pub(super) async fn take_over(
-    shared: &Shared,
-    exclusive: bool,
-    busy_with: &[RunId],
-) -> Result<Vec<OwnedRun>, StoreError> {
+/// Takes over the runs of workers of this data directory that live no more, and those of others that are gone for good.
+pub(super) async fn take_over(shared: &Shared, busy_with: &[RunId]) -> Result<Vec<OwnedRun>, StoreError> {
     let config = &shared.config;
     let mut transaction = shared.database.begin().await?;
-    let mut taken = runs::adopt(
-        &mut transaction,
-        shared.id,
-        config.lease,
-        &config.runs_folder(),
-        exclusive,
-        busy_with,
-    )
-    .await?;
+    let owners = runs::list_owners(&mut transaction, shared.id, shared.home.id(), &config.runs_folder()).await?;
+    let gone: Vec<WorkerId> = owners
+        .into_iter()
+        // Of one that is not known the same path says little: another machine may use it too.
+        .filter(|owner| !shared.home.is_present(owner.id) && (owner.is_known || owner.run_folder.exists()))
+        .map(|owner| owner.id)
+        .collect();
+    let mut taken = runs::adopt(&mut transaction, shared.id, config.lease, &gone, busy_with).await?;
     taken.extend(
         runs::take_over_expired(&mut transaction, shared.id, config.lease, config.lost_after, busy_with).await?,
     );

@@ -85,6 +85,7 @@ fn table() -> Vec<(&'static str, &'static str, Who, Option<Value>)> {
         ("patch", "/api/keys/{id}", Who::Operators, Some(json!({}))),
         ("delete", "/api/keys/{id}", Who::Operators, None),
         ("get", "/api/audit", Who::Auditors, None),
+        ("get", "/metrics", Who::SignedIn, None),
         ("get", "/api/settings", Who::SignedIn, None),
         ("patch", "/api/settings", Who::Admins, Some(json!({}))),
         ("get", "/api/playbooks", Who::SignedIn, None),
@@ -105,6 +106,9 @@ fn table() -> Vec<(&'static str, &'static str, Who, Option<Value>)> {
         ("post", "/api/deployments/{id}/cancel", Who::Operators, Some(json!({}))),
         ("post", "/api/deployments/{id}/retry", Who::Operators, Some(json!({}))),
         ("get", "/api/stream", Who::SignedIn, None),
+        ("get", "/api/workers", Who::SignedIn, None),
+        ("post", "/api/workers/{id}/drain", Who::Admins, None),
+        ("delete", "/api/workers/{id}/drain", Who::Admins, None),
     ]
 }
 

@@ -14,11 +14,12 @@ use admiral::{
     },
     events::summary::{EndReason, RunEnd},
     store::{
-        Database,
+        Connection, Database,
         deployments::{self, CancelOutcome},
         folds, ingest,
         runs::{self, OwnedRun},
         settings,
+        workers::NewWorker,
     },
     worker::{pipeline::Pipeline, redact::Redactor},
 };
@@ -76,6 +77,7 @@ async fn end(database: &Database, pipeline: &mut Pipeline, failed: &[&str]) {
         exit_code: Some(exit_code),
         signal: None,
         message: None,
+        last_output: None,
         at: now(),
     };
     let (batch, ending) = pipeline.take_last_batch(&run_end, now());
@@ -84,6 +86,17 @@ async fn end(database: &Database, pipeline: &mut Pipeline, failed: &[&str]) {
         .await
         .expect("ended");
     transaction.commit().await.expect("committed");
+}
+
+async fn register(connection: &mut Connection, worker: Uuid) {
+    let new = NewWorker {
+        id: worker,
+        name: "w",
+        roles: &[],
+        max_runs: 4,
+        home: new_id(),
+    };
+    runs::register_worker(connection, &new).await.expect("registered");
 }
 
 async fn cancel(database: &Database, id: DeploymentId) -> CancelOutcome {
@@ -232,9 +245,7 @@ async fn a_worker_that_drains_claims_nothing() {
     fleet::launch(&test.database, &["a"], "x", |_| {}).await;
     let worker = new_id();
     let mut connection = test.database.acquire().await.expect("a connection");
-    runs::register_worker(&mut connection, worker, "w", 4)
-        .await
-        .expect("registered");
+    register(&mut connection, worker).await;
     let mark = |sql: &'static str| sqlx::query(sql).bind(worker);
     mark("UPDATE admiral.workers SET draining_since = now() WHERE id = $1")
         .execute(&mut *connection)
@@ -254,9 +265,7 @@ async fn what_was_just_launched_goes_to_the_worker_with_fewer_runs() {
     let (busy, idle) = (new_id(), new_id());
     let mut connection = test.database.acquire().await.expect("a connection");
     for worker in [busy, idle] {
-        runs::register_worker(&mut connection, worker, "w", 4)
-            .await
-            .expect("registered");
+        register(&mut connection, worker).await;
     }
     let launched = sliced(&test.database, &["a", "b", "c"], 3).await;
     let claim = |worker| fleet::claim(&test.database, worker, LEASE);

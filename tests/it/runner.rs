@@ -13,8 +13,8 @@ use admiral::{
     domain::clock::new_id,
     process::{ProcessIdentity, ProcessTarget, Signal, Watch, descendants, processes_mentioning, signal},
     runner::{
-        Exit, ExitReason, Isolation, RECORD_VERSION, RunFolder, RunSpec, SecretsFolder, cancel, end_abandoned,
-        isolation, spawn_supervisor,
+        Exit, ExitReason, Isolation, RECORD_VERSION, RUN_ID_VARIABLE, RunFolder, RunSpec, SecretsFolder, cancel,
+        end_abandoned, isolation, spawn_supervisor,
     },
 };
 
@@ -230,26 +230,35 @@ async fn a_run_that_does_not_stop_is_killed_after_the_grace_with_all_its_relativ
 
 #[tokio::test]
 async fn force_does_not_wait_for_the_grace() {
-    for second in [None, Some(false), Some(true)] {
+    for at_once in [true, false] {
         let run = Run::new(&["stubborn"]);
         let supervisor = run.start();
         run.until_stalled();
         run.until_relatives();
-        assert!(cancel(&supervisor, second.is_none()).expect("signalled"));
-        if let Some(force) = second {
-            // Two equal signals in one moment are one to the kernel: the second goes on until it is heard.
-            let began = Instant::now();
-            while cancel(&supervisor, force).expect("signalled") && began.elapsed() < Duration::from_mins(1) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+        if !at_once {
+            assert!(cancel(&supervisor, false).expect("signalled"));
         }
+        assert!(cancel(&supervisor, true).expect("signalled"));
         let exit = run.end(supervisor).await;
         assert_eq!(
             (exit.reason, exit.signal),
             (ExitReason::Cancelled, Some(9)),
-            "{second:?}"
+            "{at_once}"
         );
     }
+}
+
+/// A worker that takes a run over cannot know whether the one before it asked already.
+#[tokio::test]
+async fn asking_again_does_not_shorten_the_grace() {
+    let run = Run::new(&["polite"]);
+    let supervisor = run.start();
+    run.until_stalled();
+    for _ in 0..3 {
+        cancel(&supervisor, false).expect("signalled or over");
+    }
+    let exit = run.end(supervisor).await;
+    assert_eq!((exit.reason, exit.exit_code), (ExitReason::Cancelled, Some(99)));
 }
 
 #[tokio::test]
@@ -321,11 +330,14 @@ async fn the_environment_is_the_given_one_and_standard_input_is_closed() {
         .collect();
     let by_bash = ["PWD", "OLDPWD", "SHLVL", "_"];
     let given: Vec<&str> = names.into_iter().filter(|name| !by_bash.contains(name)).collect();
-    assert_eq!(given.len(), run.spec.environment.len(), "{given:?}");
+    assert_eq!(given.len(), run.spec.environment.len() + 1, "{given:?}");
     assert!(
-        given.iter().all(|name| run.spec.environment.contains_key(*name)),
+        given
+            .iter()
+            .all(|name| run.spec.environment.contains_key(*name) || *name == RUN_ID_VARIABLE),
         "{given:?}"
     );
+    assert!(output.contains(&format!("{RUN_ID_VARIABLE}={}\n", run.spec.run_id)));
 }
 
 #[tokio::test]
@@ -465,6 +477,20 @@ async fn an_isolated_run_is_ended_like_any_other_and_sees_only_what_it_may() {
         (ExitReason::Cancelled, Some(99)),
         "it had its time to stop"
     );
+
+    // Around the program stands bwrap, which must not survive either.
+    let mut run = Run::new(&["polite"]);
+    run.spec.isolation = Isolation::Bwrap;
+    let supervisor = run.start();
+    run.until_stalled();
+    let family = descendants(supervisor.pid);
+    assert!(family.len() >= 2, "{family:?}");
+    signal(&ProcessTarget::Process(supervisor), Signal::KILL).expect("killed");
+    eventually("the kernel has ended them all", || {
+        family.iter().all(|process| !process.is_alive())
+    });
+    end_abandoned(&run.folder).await.expect("looked at");
+    run.assert_nothing_left(supervisor);
 
     let mut run = Run::new(&["stubborn"]);
     run.spec.isolation = Isolation::Bwrap;

@@ -241,10 +241,16 @@ async fn lists_are_told_of_changes_and_streams_end_with_the_server() {
         .into_body()
         .into_data_stream();
     let next = async |body: &mut axum::body::BodyDataStream| -> Value {
-        let part = tokio::time::timeout(Duration::from_secs(20), body.next())
-            .await
-            .expect("a message");
-        let text = String::from_utf8(part.unwrap().unwrap().to_vec()).unwrap();
+        let text = loop {
+            let part = tokio::time::timeout(Duration::from_secs(20), body.next())
+                .await
+                .expect("a message");
+            let text = String::from_utf8(part.unwrap().unwrap().to_vec()).unwrap();
+            // A comment is no message.
+            if !text.starts_with(':') {
+                break text;
+            }
+        };
         assert!(text.starts_with("event: deployments\n"), "{text}");
         serde_json::from_str(text.split("data: ").nth(1).unwrap().trim()).unwrap()
     };

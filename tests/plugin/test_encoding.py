@@ -149,8 +149,10 @@ def test_numbers_advance_only_with_written_lines(module, tmp_path, monkeypatch):
         patch.setattr(admiral_events.os, "write", refuse)
         module._write("lost", {})
     module._write("two", {})
-    lines = (tmp_path / "events").read_text().splitlines()
-    assert [(json.loads(line)["seq"], json.loads(line)["event"]) for line in lines] == [(1, "one"), (2, "two")]
+    events = [json.loads(line) for line in (tmp_path / "events").read_text().splitlines()]
+    told = [(event["seq"], event["event"]) for event in events]
+    assert told == [(1, "one"), (2, "admiral_plugin_error"), (3, "two")]
+    assert events[1]["data"]["lost"] == 1 and events[1]["data"]["exception"] == "OSError"
 
 
 def test_line_after_a_broken_one_starts_afresh(module, tmp_path, monkeypatch):
@@ -167,9 +169,28 @@ def test_line_after_a_broken_one_starts_afresh(module, tmp_path, monkeypatch):
         patch.setattr(admiral_events.os, "write", write_a_little)
         module._write("broken", {})
     module._write("whole", {})
-    broken, whole = (tmp_path / "events").read_text().splitlines()
+    broken, report, whole = (tmp_path / "events").read_text().splitlines()
     assert broken == '{"v":1,"se'
-    assert (json.loads(whole)["seq"], json.loads(whole)["event"]) == (1, "whole")
+    assert (json.loads(report)["seq"], json.loads(report)["data"]["lost"]) == (1, 1)
+    assert (json.loads(whole)["seq"], json.loads(whole)["event"]) == (2, "whole")
+
+
+def test_a_line_without_its_end_is_written_all_the_same(module, tmp_path, monkeypatch):
+    write = os.write
+    calls = []
+
+    def write_all_but_the_end(descriptor, data):
+        calls.append(data)
+        if len(calls) > 1:
+            raise OSError(errno.ENOSPC, "no space")
+        return write(descriptor, data[:-1])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(admiral_events.os, "write", write_all_but_the_end)
+        module._write("almost", {})
+    module._write("next", {})
+    events = [json.loads(line) for line in (tmp_path / "events").read_text().splitlines()]
+    assert [(event["seq"], event["event"]) for event in events] == [(1, "almost"), (2, "next")]
 
 
 def test_one_write_per_event(module, monkeypatch):

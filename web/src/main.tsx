@@ -4,6 +4,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
 import { ApiError, setUnauthenticatedHandler } from "@/api/client";
+import { whenRestored } from "@/api/connection";
 import { router } from "@/router";
 import "@/styles.css";
 
@@ -22,6 +23,11 @@ setUnauthenticatedHandler(() => {
   if (pathname === "/sign-in" || pathname === "/setup") return;
   queryClient.clear();
   void router.navigate({ to: "/sign-in", search: href === "/" ? {} : { next: href } });
+});
+
+// What failed while the server was away is asked for again.
+whenRestored(() => {
+  void queryClient.invalidateQueries();
 });
 
 const container = document.getElementById("root");

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod deployments;
 pub mod health;
 pub mod keys;
+pub mod metrics;
 pub mod playbooks;
 pub mod servers;
 pub mod session;
@@ -12,10 +13,19 @@ pub mod setup;
 pub mod stream;
 pub mod tokens;
 pub mod users;
+pub mod workers;
 
 use super::{AppState, openapi::Document};
+use axum::{Router, routing::get};
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
+
+/// What tells a monitor about a process, whatever it does; needs nobody to be signed in.
+pub fn probes() -> Router<AppState> {
+    Router::new()
+        .route("/api/health", get(health::get_health))
+        .route("/metrics", get(metrics::get_metrics))
+}
 
 /// All resources. A new one is registered here, and nowhere else.
 pub fn router() -> OpenApiRouter<AppState> {
@@ -24,6 +34,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(deployments::router())
         .merge(health::router())
         .merge(keys::router())
+        .merge(metrics::router())
         .merge(playbooks::router())
         .merge(servers::router())
         .merge(session::router())
@@ -32,4 +43,5 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(stream::router())
         .merge(tokens::router())
         .merge(users::router())
+        .merge(workers::router())
 }

@@ -32,6 +32,7 @@ pub(super) fn end(reason: EndReason, exit_code: Option<i32>) -> RunEnd {
         exit_code,
         signal: None,
         message: None,
+        last_output: None,
         at,
     }
 }

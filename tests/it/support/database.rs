@@ -21,8 +21,12 @@ impl TestDatabase {
         admin.close().await;
         let (server, query) = base.split_once('?').unwrap_or((&base, ""));
         let (server, _) = server.rsplit_once('/').expect("the URL names a database");
-        let url = format!("{server}/{name}?{query}");
-        let database = Database::connect(&url, 5).await.expect("the new database answers");
+        Self::open(format!("{server}/{name}?{query}")).await
+    }
+
+    /// Migrates the one at `url`.
+    pub async fn open(url: String) -> Self {
+        let database = Database::connect(&url, 5).await.expect("the database answers");
         database.migrate().await.expect("migrations apply");
         Self { database, url }
     }

@@ -2,11 +2,14 @@
 
 pub mod ansible;
 pub mod app;
+pub mod cluster;
 pub mod database;
 pub mod fleet;
+pub mod invariants;
 pub mod launchpad;
 pub mod library;
 pub mod processes;
+pub mod proxy;
 pub mod server;
 pub mod ssh_hosts;
 pub mod stage;

@@ -1,5 +1,6 @@
 //! What `/proc` says of the processes a run started.
 
+use admiral::process::ProcessIdentity;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -45,6 +46,15 @@ pub fn all() -> BTreeMap<i32, Seen> {
         );
     }
     seen
+}
+
+/// Processes whose working directory is `folder`, as those of a PostgreSQL cluster are.
+pub fn working_in(folder: &Path) -> Vec<ProcessIdentity> {
+    let entries = std::fs::read_dir("/proc").expect("/proc is there").flatten();
+    entries
+        .filter(|entry| std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == folder))
+        .filter_map(|entry| ProcessIdentity::of(entry.file_name().to_str()?.parse().ok()?).ok())
+        .collect()
 }
 
 /// Everything below `root` by ancestry, and everything in a session that one of those leads or shares.

@@ -4,9 +4,9 @@ use super::{ansible::ansible_bins, database::TestDatabase, ssh_hosts::free_port}
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::{
-    os::unix::fs::PermissionsExt as _,
+    os::unix::{fs::PermissionsExt as _, process::ExitStatusExt as _},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
@@ -19,17 +19,21 @@ pub const PASSWORD: &str = "correct horse battery staple";
 
 /// A running server with its own data directory and database, and an admin's token.
 pub struct AdmiralServer {
-    /// The data directory's parent; holds `data/`, `playbooks/` and `server.log`.
+    /// Holds `data/`, `playbooks/` and `server.log`.
     pub folder: TempDir,
+    /// The data directory; `data/` in `folder` at first.
+    pub data: PathBuf,
     /// Its database.
     pub database: TestDatabase,
     /// `http://127.0.0.1:PORT`.
     pub url: String,
     /// The server's process.
     pub process: Child,
+    port: u16,
     token: String,
     client: reqwest::Client,
     ansible: PathBuf,
+    embedded: bool,
 }
 
 impl AdmiralServer {
@@ -40,27 +44,116 @@ impl AdmiralServer {
 
     /// Starts one that uses the `ansible-playbook` of this `bin` folder.
     pub async fn start_with(ansible: &Path) -> Self {
+        Self::start_full(ansible, TestDatabase::create().await, false, &[]).await
+    }
+
+    /// Starts one on this database.
+    pub async fn start_on(database: TestDatabase) -> Self {
+        Self::start_full(&ansible_bins()[0], database, false, &[]).await
+    }
+
+    /// Starts one of these roles.
+    pub async fn start_roles(roles: &str) -> Self {
+        let database = TestDatabase::create().await;
+        Self::start_full(&ansible_bins()[0], database, false, &["--roles", roles]).await
+    }
+
+    /// Starts one with the embedded PostgreSQL; its `database` stays empty.
+    pub async fn start_embedded() -> Self {
+        Self::start_full(&ansible_bins()[0], TestDatabase::create().await, true, &[]).await
+    }
+
+    /// Starts one with more arguments for `admiral serve`.
+    pub async fn start_as(ansible: &Path, arguments: &[&str]) -> Self {
+        Self::start_full(ansible, TestDatabase::create().await, false, arguments).await
+    }
+
+    async fn start_full(ansible: &Path, database: TestDatabase, embedded: bool, arguments: &[&str]) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("admiral-it-")
             .tempdir()
             .expect("a temporary folder can be made");
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).expect("the folder is ours");
         std::fs::create_dir(folder.path().join("playbooks")).expect("the folder is writable");
-        let database = TestDatabase::create().await;
         let port = free_port();
-        let process = spawn(folder.path(), &database.url, ansible, port);
+        let url = (!embedded).then_some(database.url.as_str());
+        let listen = format!("127.0.0.1:{port}");
+        let arguments: Vec<&str> = ["--listen", &listen]
+            .into_iter()
+            .chain(arguments.iter().copied())
+            .collect();
+        let data = folder.path().join("data");
+        let process = spawn(folder.path(), &data, url, ansible, &arguments, &[]);
         let mut server = Self {
             folder,
+            data,
+            port,
             database,
             url: format!("http://127.0.0.1:{port}"),
             process,
             token: String::new(),
             client: reqwest::Client::new(),
             ansible: ansible.to_owned(),
+            embedded,
         };
         server.wait_until_healthy().await;
         server.sign_up().await;
         server
+    }
+
+    /// Asks the server to stop, and waits for that; how long it took.
+    pub fn terminate(&mut self) -> (ExitStatus, Duration) {
+        let asked = Instant::now();
+        let pid = self.process.id().to_string();
+        Command::new("kill").args(["-TERM", &pid]).status().ok();
+        let status = wait_for_exit(&mut self.process);
+        (status, asked.elapsed())
+    }
+
+    /// Another process on this server's database, with the data directory `data` beside the log.
+    pub fn spawn_beside(&self, data: &str, arguments: &[&str]) -> Child {
+        let data = self.folder.path().join(data);
+        let url = Some(self.database.url.as_str());
+        spawn(self.folder.path(), &data, url, &self.ansible, arguments, &[])
+    }
+
+    /// Lets the server die as it stands, and nothing else with it.
+    pub fn kill(&mut self) {
+        self.process.kill().expect("the server was started");
+        self.process.wait().expect("it is our child");
+    }
+
+    /// Waits until the server has died by SIGKILL.
+    pub async fn wait_for_death(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.process.try_wait().expect("the server was started") {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "the server did not die: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        assert_eq!(status.signal(), Some(9), "{status}: {}", self.log());
+    }
+
+    /// Starts a server that has died again, with more in its environment.
+    pub async fn start_again(&mut self, environment: &[(&str, &str)]) {
+        assert!(
+            self.process.try_wait().expect("it was started").is_some(),
+            "it still runs"
+        );
+        let url = (!self.embedded).then_some(self.database.url.as_str());
+        let listen = format!("127.0.0.1:{}", self.port);
+        let arguments = ["--listen", &listen];
+        self.process = spawn(
+            self.folder.path(),
+            &self.data,
+            url,
+            &self.ansible,
+            &arguments,
+            environment,
+        );
+        self.wait_until_healthy().await;
     }
 
     async fn wait_until_healthy(&mut self) {
@@ -149,6 +242,27 @@ impl AdmiralServer {
         (status, value)
     }
 
+    /// As [`Self::request`]; `None` when the server is not there to answer.
+    pub async fn try_request(&self, method: Method, path: &str, body: Option<&Value>) -> Option<(StatusCode, Value)> {
+        let mut request = self
+            .client
+            .request(method, format!("{}{path}", self.url))
+            .bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().await.ok()?;
+        Some((answer.status(), answer.json().await.ok()?))
+    }
+
+    /// POST to a server that may die of it.
+    pub async fn post_regardless(&self, path: &str, body: &Value) {
+        let request = self.client.post(format!("{}{path}", self.url)).bearer_auth(&self.token);
+        if let Ok(answer) = request.json(body).send().await {
+            assert!(answer.status().is_success(), "POST {path}: {}", answer.status());
+        }
+    }
+
     /// GET that must succeed.
     pub async fn get(&self, path: &str) -> Value {
         let (status, body) = self.request(Method::GET, path, None).await;
@@ -200,6 +314,15 @@ impl AdmiralServer {
         text(&server, "id")
     }
 
+    /// Registers servers for plays with `connection: local`.
+    pub async fn add_local_servers(&self, hostnames: &[&str]) {
+        // A launch asks for one, though nobody connects.
+        let (key, _) = self.generate_key("local").await;
+        for hostname in hostnames {
+            self.add_server(hostname, "127.0.0.1", 22, "root", &key, &[]).await;
+        }
+    }
+
     /// Puts a playbook into the custom folder, under a folder of its own; returns its id in the library.
     pub fn add_playbook(&self, name: &str, content: &str) -> String {
         let folder = self.folder.path().join("playbooks").join(name);
@@ -241,6 +364,23 @@ impl AdmiralServer {
         rows
     }
 
+    /// All events of a deployment, in order.
+    pub async fn events(&self, id: &str) -> Vec<Value> {
+        let page = self.get(&format!("/api/deployments/{id}/events?limit=5000")).await;
+        assert!(page["next_after"].is_null(), "more than 5000 events");
+        page["data"].as_array().expect("a list").clone()
+    }
+
+    /// The folders of runs that are not over.
+    pub fn run_folders(&self) -> Vec<PathBuf> {
+        std::fs::read_dir(self.data.join("runs"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+            .collect()
+    }
+
     /// The whole raw output.
     pub async fn output(&self, id: &str) -> String {
         match self.get(&format!("/api/deployments/{id}/output?format=text")).await {
@@ -258,7 +398,7 @@ impl AdmiralServer {
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_admiral"));
         command
-            .env("ADMIRAL_DATA_DIR", self.folder.path().join("data"))
+            .env("ADMIRAL_DATA_DIR", &self.data)
             .env("DATABASE_URL", &self.database.url)
             .env("ADMIRAL_ANSIBLE_BIN", &self.ansible)
             .stdin(Stdio::null());
@@ -279,19 +419,44 @@ impl Drop for AdmiralServer {
     }
 }
 
-fn spawn(folder: &Path, database_url: &str, ansible: &Path, port: u16) -> Child {
+/// Waits for a process that is about to end.
+pub fn wait_for_exit(process: &mut Child) -> ExitStatus {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = process.try_wait().expect("it was started here") {
+            return status;
+        }
+        assert!(Instant::now() < deadline, "the process does not end");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn spawn(
+    folder: &Path,
+    data: &Path,
+    database_url: Option<&str>,
+    ansible: &Path,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> Child {
     let log = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
         .open(folder.join("server.log"))
         .expect("the folder is writable");
-    Command::new(env!("CARGO_BIN_EXE_admiral"))
-        .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--playbooks"])
+    let mut command = Command::new(env!("CARGO_BIN_EXE_admiral"));
+    if let Some(url) = database_url {
+        command.env("DATABASE_URL", url);
+    }
+    command
+        .arg("serve")
+        .args(arguments)
+        .arg("--playbooks")
         .arg(folder.join("playbooks"))
-        .env("ADMIRAL_DATA_DIR", folder.join("data"))
-        .env("DATABASE_URL", database_url)
+        .env("ADMIRAL_DATA_DIR", data)
         .env("ADMIRAL_ANSIBLE_BIN", ansible)
         .env("ADMIRAL_LOG", "info,admiral=debug")
+        .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("a file can be shared"))
         .stderr(log)

@@ -6,7 +6,7 @@ use super::{
 };
 use admiral::{
     domain::{
-        clock::SystemClock,
+        clock::{Clock, SystemClock},
         deployment::{Deployment, DeploymentServer},
     },
     runner::RunFolder,
@@ -64,7 +64,12 @@ impl Stage {
     }
 
     pub fn worker(&self) -> WorkerAtWork {
-        let config = WorkerConfig {
+        self.worker_with(Arc::new(SystemClock), |_| {})
+    }
+
+    /// A worker with a clock and settings of its own.
+    pub fn worker_with(&self, clock: Arc<dyn Clock>, change: impl FnOnce(&mut WorkerConfig)) -> WorkerAtWork {
+        let mut config = WorkerConfig {
             grace_seconds: 2,
             ..WorkerConfig::new(
                 self.data.path().join("data"),
@@ -72,12 +77,8 @@ impl Stage {
                 self.ansible_playbook.clone(),
             )
         };
-        let worker = Worker::new(
-            config,
-            self.test.database.clone(),
-            Arc::clone(&self.vault),
-            Arc::new(SystemClock),
-        );
+        change(&mut config);
+        let worker = Worker::new(config, self.test.database.clone(), Arc::clone(&self.vault), clock);
         let shutdown = CancellationToken::new();
         WorkerAtWork {
             task: tokio::spawn(worker.run(shutdown.clone())),

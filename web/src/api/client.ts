@@ -1,3 +1,4 @@
+import { noteUnavailable } from "./connection";
 import type { FieldError, Problem } from "./types";
 
 /** Whether `field` is `name` or inside it: `tags[0]` is inside `tags`, `variables.x.y` inside `variables.x`. */
@@ -29,6 +30,11 @@ export class ApiError extends Error {
     this.code = code;
     this.fields = fields;
     this.requestId = requestId;
+  }
+
+  /** Whether asking again later may help: nobody answered, or the database or the server behind a proxy is away. */
+  get isPassing(): boolean {
+    return this.status === 0 || (this.status >= 502 && this.status <= 504);
   }
 
   /** What was said about one field of the request, or about something inside it. */
@@ -95,6 +101,7 @@ async function request<T>(method: string, path: string, options: RequestOptions 
     });
   } catch (cause) {
     if (cause instanceof DOMException && cause.name === "AbortError") throw cause;
+    noteUnavailable();
     throw new ApiError(
       0,
       "unreachable",
@@ -114,7 +121,9 @@ async function request<T>(method: string, path: string, options: RequestOptions 
   }
   if (!response.ok) {
     if (response.status === 401 && options.anonymous !== true) onUnauthenticated();
-    throw errorFrom(response.status, body);
+    const error = errorFrom(response.status, body);
+    if (error.isPassing) noteUnavailable();
+    throw error;
   }
   return body as T;
 }

@@ -1,9 +1,9 @@
-import { api } from "./client";
+import { api, ApiError } from "./client";
 import { changeReconnecting } from "./connection";
 import type { Session } from "./types";
 
 const FIRST_RETRY_MS = 1_000;
-const LAST_RETRY_MS = 15_000;
+const LAST_RETRY_MS = 5_000;
 
 interface EventStreamOptions {
   /** The address to open, given the id of the last message seen. */
@@ -17,7 +17,8 @@ interface EventStreamOptions {
 /**
  * An `EventSource` that always comes back. The browser reconnects by itself, with `Last-Event-ID`,
  * when the connection drops; it gives up on an error status (a proxy's 502 while the server
- * restarts), and then this opens a new one after the last id seen. Returns the function that closes it.
+ * restarts), and then this opens a new one after the last id seen; so it does when the server says
+ * that it stops (`closing`). Returns the function that closes it.
  */
 export function openEventStream(options: EventStreamOptions): () => void {
   let source: EventSource | null = null;
@@ -36,7 +37,12 @@ export function openEventStream(options: EventStreamOptions): () => void {
   const reopenLater = () => {
     timer = setTimeout(() => {
       // A lost session cannot be told from other refusals here; asking for it leads to sign-in.
-      api.get<Session>("/api/session").then(open, open);
+      // As long as that is not answered, a stream is not either.
+      api.get<Session>("/api/session").then(open, (error: unknown) => {
+        if (closed) return;
+        if (error instanceof ApiError && error.isPassing) reopenLater();
+        else open();
+      });
     }, retryMs);
     retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
   };
@@ -56,6 +62,15 @@ export function openEventStream(options: EventStreamOptions): () => void {
       setBroken(true);
       if (current.readyState === EventSource.CLOSED) reopenLater();
     };
+    current.addEventListener("closing", (event: MessageEvent<string>) => {
+      if (closed) return;
+      if (event.lastEventId !== "") lastId = event.lastEventId;
+      setBroken(true);
+      // What is no longer listened to must not reconnect as well.
+      current.onerror = null;
+      current.close();
+      reopenLater();
+    });
     for (const kind of options.kinds) {
       current.addEventListener(kind, (event: MessageEvent<string>) => {
         if (closed) return;

@@ -17,6 +17,7 @@ export function deploymentFixture(changes: Partial<Deployment>): Deployment {
     secret_variables: [],
     options: {},
     isolation: null,
+    waiting_for: [],
     counts: {
       total: 0,
       pending: 0,

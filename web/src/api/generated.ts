@@ -167,7 +167,8 @@ export interface paths {
         };
         /**
          * Server-sent events: `deployment` (first of all, and when it has changed), `servers` (rows that have changed), `events` (when asked
-         *     for), `end`. Each has the position that it leads up to as its id; a client that comes back sends it as `Last-Event-ID`.
+         *     for), `end`; or `closing`, when the server stops: then come back. Each has the position that it leads up to as its id; a client that
+         *     comes back sends it as `Last-Event-ID`.
          */
         get: operations["stream_deployment"];
         put?: never;
@@ -450,7 +451,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Server-sent events: `deployments`, first with the newest and the unfinished ones, then with each that has changed. */
+        /**
+         * Server-sent events: `deployments`, first with the newest and the unfinished ones, then with each that has changed; `closing`, when the
+         *     server stops: then come back.
+         */
         get: operations["stream_deployments"];
         put?: never;
         post?: never;
@@ -542,6 +546,58 @@ export interface paths {
         put?: never;
         /** Makes a link that signs a user in, once, within 30 minutes; earlier ones stop working. */
         post: operations["create_sign_in_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the workers there are: those that stopped are not, those that were killed are for as long as they own runs. */
+        get: operations["list_workers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workers/{id}/drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Has a worker claim nothing more. Its runs go on to their end; a process that is nothing but a worker then ends. */
+        post: operations["drain_worker"];
+        /** Has a worker claim runs again. */
+        delete: operations["undo_drain_worker"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Figures for Prometheus, in OpenMetrics text. Scrapers send an API token; with `serve --public-metrics` none is needed. */
+        get: operations["get_metrics"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -776,7 +832,7 @@ export interface components {
          * @description Whether the database answers.
          * @enum {string}
          */
-        DatabaseHealth: "ok" | "unavailable";
+        DatabaseHealth: "ok" | "busy" | "unavailable";
         /** @description What an operator asked for, and how it stands. */
         Deployment: {
             /**
@@ -1549,6 +1605,11 @@ export interface components {
             type: string;
         };
         /**
+         * @description What a process of Admiral does.
+         * @enum {string}
+         */
+        ProcessRole: "api" | "worker" | "scheduler";
+        /**
          * @description Why a deployment ended as it did.
          * @enum {string}
          */
@@ -1833,6 +1894,60 @@ export interface components {
              */
             number: number;
         };
+        /** @description A process that carries runs out. */
+        Worker: {
+            /**
+             * Format: date-time
+             * @description Since when it claims nothing more.
+             */
+            draining_since?: string | null;
+            /**
+             * Format: int64
+             * @description Seconds since then, by the database's clock.
+             */
+            heartbeat_age_seconds: number;
+            /**
+             * Format: date-time
+             * @description When it was last heard of.
+             */
+            heartbeat_at: string;
+            /**
+             * Format: uuid
+             * @description New at each start.
+             */
+            id: string;
+            /**
+             * Format: int32
+             * @description Runs that it takes at a time.
+             */
+            max_runs: number;
+            /** @description Its machine's name. */
+            name: string;
+            /** @description What its process does. */
+            roles: components["schemas"]["ProcessRole"][];
+            /**
+             * Format: int64
+             * @description Runs that it has at present.
+             */
+            runs: number;
+            /**
+             * Format: date-time
+             * @description When it started.
+             */
+            started_at: string;
+            /** @description How it stands. */
+            status: components["schemas"]["WorkerStatus"];
+        };
+        /** @description All workers. */
+        WorkerList: {
+            /** @description By name. */
+            data: components["schemas"]["Worker"][];
+        };
+        /**
+         * @description How a worker stands.
+         * @enum {string}
+         */
+        WorkerStatus: "active" | "draining" | "drained" | "silent";
     };
     responses: never;
     parameters: never;
@@ -2430,7 +2545,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description `event: deployment | servers | events | end` */
+            /** @description `event: deployment | servers | events | end | closing` */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2490,7 +2605,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description Degraded */
+            /** @description Degraded; `Retry-After` says when to ask again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3525,7 +3640,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description `event: deployments` */
+            /** @description `event: deployments | closing` */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3874,6 +3989,164 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_workers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkerList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    drain_worker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It claims nothing more */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Worker"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not an admin */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such worker, or it has stopped */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo_drain_worker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It claims again */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Worker"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not an admin */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such worker, or it has stopped */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/openmetrics-text": string;
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };

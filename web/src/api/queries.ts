@@ -16,6 +16,7 @@ import type {
   Server,
   ServerTag,
   Session,
+  Settings,
   SetupState,
   User,
 } from "./types";
@@ -153,4 +154,9 @@ export const usersQuery = queryOptions({
 export const tokensQuery = queryOptions({
   queryKey: ["tokens"],
   queryFn: ({ signal }) => fetchAllPages<ApiToken>("/api/tokens", {}, MAX_PAGE, signal),
+});
+
+export const settingsQuery = queryOptions({
+  queryKey: ["settings"],
+  queryFn: ({ signal }) => api.get<Settings>("/api/settings", { signal }),
 });

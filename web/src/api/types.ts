@@ -22,6 +22,8 @@ export type SignInLink = Answer<"SignInLink">;
 export type ApiToken = Answer<"ApiToken">;
 export type CreatedApiToken = { api_token: ApiToken } & Schemas["CreatedToken"];
 
+export type Settings = Answer<"Settings">;
+
 export type ServerStatus = Schemas["ServerStatus"];
 export type Server = Answer<"Server">;
 export type CreateServer = Schemas["CreateServer"];

@@ -57,5 +57,6 @@ pub(super) async fn cancel_deployment(
         )
         .await?;
     transaction.commit().await.map_err(StoreError::from)?;
+    tracing::info!(deployment = %id, force = body.force, "a deployment is to be cancelled");
     Ok((StatusCode::ACCEPTED, Json(deployment)))
 }

@@ -53,10 +53,12 @@ pub fn router() -> OpenApiRouter<AppState> {
 
 /// The deployment that a path names by its id or its number.
 async fn find(connection: &mut Connection, text: &str) -> Result<DeploymentId, Problem> {
-    if let Ok(number) = text.parse::<i64>() {
-        return Ok(deployments::find_by_number(connection, number).await?);
-    }
-    text.parse().map_err(|_| Problem::not_found("deployment"))
+    let id = match text.parse::<i64>() {
+        Ok(number) => deployments::find_by_number(connection, number).await?,
+        Err(_) => text.parse().map_err(|_| Problem::not_found("deployment"))?,
+    };
+    tracing::Span::current().record("deployment", tracing::field::display(id));
+    Ok(id)
 }
 
 /// A JSON body, or the default when there is none.

@@ -20,6 +20,7 @@ use axum::{
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tracing::Instrument as _;
 use utoipa::{IntoParams, ToSchema};
 
 /// Where to begin, and what to send.
@@ -48,7 +49,8 @@ pub struct EventsMessage {
 }
 
 /// Server-sent events: `deployment` (first of all, and when it has changed), `servers` (rows that have changed), `events` (when asked
-/// for), `end`. Each has the position that it leads up to as its id; a client that comes back sends it as `Last-Event-ID`.
+/// for), `end`; or `closing`, when the server stops: then come back. Each has the position that it leads up to as its id; a client that
+/// comes back sends it as `Last-Event-ID`.
 #[utoipa::path(
     get, path = "/api/deployments/{id}/stream", tag = "deployments",
     params(
@@ -57,7 +59,7 @@ pub struct EventsMessage {
         StreamDeploymentQuery,
     ),
     responses(
-        (status = 200, description = "`event: deployment | servers | events | end`", body = ServersMessage, content_type = "text/event-stream"),
+        (status = 200, description = "`event: deployment | servers | events | end | closing`", body = ServersMessage, content_type = "text/event-stream"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
@@ -84,9 +86,11 @@ pub(super) async fn stream_deployment(
     deployments::get_deployment(&mut connection, id).await?;
     drop(connection);
     let feed = Feed::new(state, id, after, query.events.unwrap_or(false), sse::expiry(&actor));
-    Ok(sse::respond(stream::unfold(feed, |mut feed| async {
-        let message = feed.next().await?;
-        Some((to_event(&message), feed))
+    // The stream outlives the handler, and what it logs belongs to the request all the same.
+    let span = tracing::Span::current();
+    Ok(sse::respond(stream::unfold((feed, span), |(mut feed, span)| async {
+        let message = feed.next().instrument(span.clone()).await?;
+        Some((to_event(&message), (feed, span)))
     })))
 }
 
@@ -97,6 +101,7 @@ fn to_event(message: &Message) -> Result<Event, axum::Error> {
         Content::Servers(rows) => sse::event("servers", id, &json!({ "rows": rows })),
         Content::Events(events) => sse::event("events", id, &Events { events }),
         Content::End => sse::event("end", id, &json!({})),
+        Content::Closing => sse::closing(id),
     }
 }
 

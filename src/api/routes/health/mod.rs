@@ -3,6 +3,7 @@
 mod get_health;
 mod get_openapi;
 
+pub(super) use get_health::get_health;
 pub use get_health::{DatabaseHealth, Health, HealthStatus};
 
 use crate::api::AppState;

@@ -25,11 +25,12 @@ pub struct DeploymentsMessage {
     pub deployments: Vec<Deployment>,
 }
 
-/// Server-sent events: `deployments`, first with the newest and the unfinished ones, then with each that has changed.
+/// Server-sent events: `deployments`, first with the newest and the unfinished ones, then with each that has changed; `closing`, when the
+/// server stops: then come back.
 #[utoipa::path(
     get, path = "/api/stream", tag = "deployments",
     responses(
-        (status = 200, description = "`event: deployments`", body = DeploymentsMessage, content_type = "text/event-stream"),
+        (status = 200, description = "`event: deployments | closing`", body = DeploymentsMessage, content_type = "text/event-stream"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
     )
@@ -41,11 +42,16 @@ pub(super) async fn stream_deployments(actor: Actor, State(state): State<AppStat
         expires_at: sse::expiry(&actor),
         state,
         shown: HashMap::new(),
+        changed: Vec::new(),
         stepped_at: None,
     };
-    Ok(sse::respond(stream::unfold(feed, |mut feed| async {
-        let message = feed.next().await?;
-        Some((sse::event("deployments", None, &message), feed))
+    Ok(sse::respond(stream::unfold(Some(feed), |feed| async {
+        let mut feed = feed?;
+        let shutdown = feed.state.shutdown.clone();
+        match shutdown.run_until_cancelled(feed.next()).await {
+            Some(message) => Some((sse::event("deployments", None, &message?), Some(feed))),
+            None => Some((sse::closing(None), None)),
+        }
     })))
 }
 
@@ -54,37 +60,41 @@ struct ListFeed {
     subscription: ListSubscription,
     /// As last sent.
     shown: HashMap<DeploymentId, Deployment>,
+    /// Heard of, and not looked at yet.
+    changed: Vec<DeploymentId>,
     stepped_at: Option<Instant>,
     expires_at: Option<Instant>,
 }
 
 impl ListFeed {
     async fn next(&mut self) -> Option<DeploymentsMessage> {
-        let shutdown = self.state.shutdown.clone();
         loop {
-            let mut changed = Vec::new();
             if let Some(at) = self.stepped_at {
-                shutdown
-                    .run_until_cancelled(async {
-                        self.subscription.changed(&mut changed).await;
-                        tokio::time::sleep_until(at + STEP).await;
-                        self.subscription.drain(&mut changed);
-                    })
-                    .await?;
+                self.subscription.changed(&mut self.changed).await;
+                tokio::time::sleep_until(at + STEP).await;
+                self.subscription.drain(&mut self.changed);
             }
             self.stepped_at = Some(Instant::now());
             if self.expires_at.is_some_and(|end| end <= Instant::now()) {
                 return None;
             }
-            match self.step(changed).await {
-                Ok(deployments) if deployments.is_empty() => {}
-                Ok(deployments) => return Some(DeploymentsMessage { deployments }),
+            let database = self.state.database.clone();
+            match database.unless_lost(self.step()).await {
+                Ok(deployments) => {
+                    self.changed.clear();
+                    if !deployments.is_empty() {
+                        return Some(DeploymentsMessage { deployments });
+                    }
+                }
+                // A database that is away is in the log once, and not for every viewer.
+                Err(error) if error.is_unavailable() => {}
                 Err(error) => tracing::warn!(%error, "the stream of deployments cannot go on; trying again"),
             }
         }
     }
 
-    async fn step(&mut self, mut changed: Vec<DeploymentId>) -> Result<Vec<Deployment>, StoreError> {
+    async fn step(&mut self) -> Result<Vec<Deployment>, StoreError> {
+        let mut changed = self.changed.clone();
         // Those that were unfinished when last sent may have ended without our hearing of it.
         changed.extend(
             self.shown

@@ -37,7 +37,7 @@ export function HostPanel({
   onClose: () => void;
 }) {
   const version = `${deployment.status} ${row?.position ?? deployment.event_position} ${row?.status ?? ""}`;
-  const { events, loaded, error, retry } = useHostEvents(deployment.id, host, slice, version);
+  const { events, removed, loaded, error, retry } = useHostEvents(deployment.id, host, slice, version);
   const tasks = useMemo(() => foldHostTasks(events), [events]);
   const firstFailed = tasks.find(isFailedTask);
   return (
@@ -67,6 +67,11 @@ export function HostPanel({
         </Notice>
       )}
       {error !== null && <ErrorNotice title="The tasks could not be read" error={error} onRetry={retry} />}
+      {removed && tasks.length > 0 && (
+        <Notice tone="info" className="mb-4">
+          Earlier events of this deployment were removed: they are older than events are kept.
+        </Notice>
+      )}
       {tasks.length > 0 ? (
         <ol className="space-y-1.5" aria-label="Tasks">
           {tasks.map((task, index) => (
@@ -79,6 +84,10 @@ export function HostPanel({
             />
           ))}
         </ol>
+      ) : loaded && removed ? (
+        <EmptyState icon="clock" title="Tasks removed">
+          The events of this deployment are older than events are kept, and were removed. Its results stay.
+        </EmptyState>
       ) : loaded ? (
         <EmptyState icon="clock" title="No task yet">
           {row?.status === "pending" ? "This host has not started." : "No task of this host was recorded."}

@@ -5,7 +5,7 @@ import { isEnded } from "@/api/stream";
 import type { Deployment } from "@/api/types";
 import { Button, IconButton } from "@/components/Button";
 import { Icon } from "@/components/Icon";
-import { EmptyState, ErrorNotice, Loading } from "@/components/Notice";
+import { EmptyState, ErrorNotice, Loading, Notice } from "@/components/Notice";
 import { SearchBox } from "@/components/SearchBox";
 import { formatBytes, formatCount, plural } from "@/format/numbers";
 import { findInLog, lineOfHash, shownLines } from "./logLines";
@@ -15,7 +15,7 @@ import { useOutput } from "./useOutput";
 const route = getRouteApi("/app/deployments/$id");
 
 export function LogTab({ deployment }: { deployment: Deployment }) {
-  const { log, loaded, error, retry } = useOutput(deployment.id, deployment.output_bytes);
+  const { log, removedBytes, loaded, error, retry } = useOutput(deployment.id, deployment.output_bytes);
   const { find = "" } = route.useSearch();
   const navigate = route.useNavigate();
   const marked = lineOfHash(useLocation({ select: (location) => location.hash }));
@@ -115,12 +115,20 @@ export function LogTab({ deployment }: { deployment: Deployment }) {
       {error !== null && (
         <ErrorNotice className="m-3" title="The log could not be read" error={error} onRetry={retry} />
       )}
+      {removedBytes > 0 && lines.length > 0 && (
+        <Notice tone="info" className="m-3">
+          The first {formatBytes(removedBytes)} of the output were removed: they are older than output is
+          kept.
+        </Notice>
+      )}
       {lines.length === 0 ? (
         loaded ? (
-          <EmptyState icon="deployments" title="No output">
-            {ended
-              ? "The run ended without writing anything."
-              : "Output appears here as soon as the run writes some."}
+          <EmptyState icon="deployments" title={removedBytes > 0 ? "Output removed" : "No output"}>
+            {removedBytes > 0
+              ? `The output of this deployment (${formatBytes(removedBytes)}) is older than output is kept, and was removed.`
+              : ended
+                ? "The run ended without writing anything."
+                : "Output appears here as soon as the run writes some."}
           </EmptyState>
         ) : (
           error === null && <Loading what="the log" />

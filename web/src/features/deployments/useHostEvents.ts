@@ -6,9 +6,10 @@ import { useReadOn } from "./useReadOn";
 
 const PAGE = 1000;
 
-/** Every event of one host in one slice, or in all; reads on whenever `version` changes. */
+/** Every event of one host in one slice, or in all, and whether older ones of its deployment were removed; reads on whenever `version` changes. */
 export function useHostEvents(id: string, host: string, slice: number | undefined, version: string) {
   const [events, setEvents] = useState<readonly DeploymentEvent[]>([]);
+  const [removed, setRemoved] = useState(false);
   const cursor = useRef(0);
   const state = useReadOn(version, async (signal) => {
     for (;;) {
@@ -20,6 +21,7 @@ export function useHostEvents(id: string, host: string, slice: number | undefine
       });
       const page = await api.get<EventPage>(path, { signal });
       if (signal.aborted) return;
+      setRemoved(page.removed_up_to > 0);
       const last = page.data.at(-1);
       if (last === undefined) return;
       cursor.current = last.position;
@@ -27,5 +29,5 @@ export function useHostEvents(id: string, host: string, slice: number | undefine
       if (page.next_after === null) return;
     }
   });
-  return { events, ...state };
+  return { events, removed, ...state };
 }

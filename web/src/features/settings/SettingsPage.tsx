@@ -4,6 +4,7 @@ import { healthQuery } from "@/api/queries";
 import { PageHeader } from "@/components/Page";
 import { useTitle } from "@/components/useTitle";
 import { usePermissions } from "@/features/session/usePermissions";
+import { InstallationSection } from "./InstallationSection";
 import { TokensSection } from "./TokensSection";
 import { UsersSection } from "./UsersSection";
 
@@ -16,6 +17,7 @@ export function SettingsPage() {
       <PageHeader title="Settings" detail={health.data && `Admiral ${health.data.version}`} />
       <div className="space-y-8">
         <TokensSection />
+        <InstallationSection mayChange={administer} />
         {administer && <UsersSection />}
       </div>
     </>
