@@ -98,8 +98,6 @@ pub fn event_line(event: &Value, slices: i32) -> Option<String> {
             Some(format!("FAILED - RETRYING: {label}: attempt {attempts} of {retries}"))
         }
         "cancel_requested" => Some(format!("\ncancelling, as {} asked", field("by"))),
-        // The deployment itself said whom it waits for.
-        "deployment_waiting" => None,
         "run_started" => Some(format!("{} began", run()?)),
         "run_finished" => {
             let how = match payload["message"].as_str() {
@@ -110,6 +108,7 @@ pub fn event_line(event: &Value, slices: i32) -> Option<String> {
         }
         "warning" => Some(format!("[WARNING]: {}", field("message"))),
         "playbook_on_no_hosts_matched" => Some("skipping: no hosts matched".to_owned()),
+        // Of "deployment_waiting" the deployment itself tells.
         _ => None,
     }
 }
