@@ -159,6 +159,31 @@ const WORK: &str = r#"
       register: parent
     - name: Says it, unaccelerated
       ansible.builtin.debug: { msg: "without={{ parent.stdout }}" }
+- name: Over a connection that Mitogen does not know
+  hosts: all
+  connection: own_way
+  gather_facts: false
+  tasks:
+    - name: Who runs this, over it
+      ansible.builtin.shell: cat /proc/$PPID/cmdline | tr '\0' ' '
+      register: parent
+    - name: Says it, over it
+      ansible.builtin.debug: { msg: "foreign={{ parent.stdout }}" }
+"#;
+
+const OWN_WAY: &str = r#"
+DOCUMENTATION = """
+name: own_way
+short_description: As local, under another name
+description: As local, under another name.
+author: tests
+options: {}
+"""
+from ansible.plugins.connection.local import Connection as Local
+
+
+class Connection(Local):
+    transport = "own_way"
 "#;
 
 const OLD_WAYS: &str = r#"#!/usr/bin/python
@@ -175,6 +200,8 @@ async fn work_in_earnest(ansible: &Path) {
     let beside = server.folder.path().join("playbooks/work");
     std::fs::create_dir_all(beside.join("library")).unwrap();
     std::fs::write(beside.join("library/old_ways.py"), OLD_WAYS).unwrap();
+    std::fs::create_dir(beside.join("connection_plugins")).unwrap();
+    std::fs::write(beside.join("connection_plugins/own_way.py"), OWN_WAY).unwrap();
     std::fs::create_dir(beside.join("templates")).unwrap();
     std::fs::write(beside.join("templates/greeting.j2"), "hello {{ inventory_hostname }}\n").unwrap();
 
@@ -198,7 +225,12 @@ async fn work_in_earnest(ansible: &Path) {
         );
         // Mitogen's interpreter runs modules in itself, and says so in its name.
         let accelerated = accelerator.is_null();
-        for (label, expected) in [("parent", accelerated), ("freely", accelerated), ("without", false)] {
+        for (label, expected) in [
+            ("parent", accelerated),
+            ("freely", accelerated),
+            ("without", false),
+            ("foreign", false),
+        ] {
             let lines: Vec<&str> = output
                 .lines()
                 .filter(|line| line.contains(&format!("\"{label}=")))
@@ -263,7 +295,7 @@ const CHECKED: &str = r#"
       ansible.builtin.command: "true"
       become: true
       become_method: "{{ method }}"
-      become_user: root
+      become_user: nobody
       check_mode: false
 "#;
 

@@ -57,7 +57,7 @@ impl View for Plain {
     }
 }
 
-/// What an event reads like; `None` for those that say nothing new. With several slices each line says whose it is.
+/// What an event reads like; `None` for those that say nothing new: whom a deployment waits for, it says itself. With several slices each line says whose it is.
 pub fn event_line(event: &Value, slices: i32) -> Option<String> {
     let payload = &event["payload"];
     let field = |name: &str| printable(payload[name].as_str().unwrap_or_default());
