@@ -85,7 +85,12 @@ impl Installation {
 
     /// Starts a server and waits until it answers.
     pub async fn serve(&self) -> anyhow::Result<Server> {
-        let mut server = Server::spawn(self.folder.path(), &self.ansible_bin)?;
+        self.serve_with(&[]).await
+    }
+
+    /// As [`Self::serve`], with more arguments.
+    pub async fn serve_with(&self, arguments: &[&str]) -> anyhow::Result<Server> {
+        let mut server = Server::spawn_with(self.folder.path(), &self.ansible_bin, arguments)?;
         server.wait_until_ready().await?;
         let token = match self.token.get() {
             Some(token) => token.clone(),
@@ -124,7 +129,12 @@ impl Installation {
 
     /// `psql` itself: distributions put a wrapper on PATH, whose start alone takes longer than small answers do.
     pub fn psql_command(&self) -> Command {
-        let mut command = Command::new(self.postgres_programs.join("psql"));
+        let beside_the_server = self.postgres_programs.join("psql");
+        let mut command = if beside_the_server.exists() {
+            Command::new(beside_the_server)
+        } else {
+            Command::new("psql")
+        };
         command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", &self.database_url]);
         command.stdin(Stdio::null());
         command
@@ -180,12 +190,17 @@ pub struct Server {
 impl Server {
     /// Starts one for `folder/data`, and does not wait for it.
     pub fn spawn(folder: &Path, ansible_bin: &Path) -> anyhow::Result<Self> {
+        Self::spawn_with(folder, ansible_bin, &[])
+    }
+
+    fn spawn_with(folder: &Path, ansible_bin: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
         let log = folder.join("server.log");
         let output = OpenOptions::new().create(true).append(true).open(&log)?;
         let port = free_port();
         let mut command = command(folder, ansible_bin);
         command
             .args(["serve", "--listen", &format!("127.0.0.1:{port}")])
+            .args(arguments)
             .stdout(output.try_clone()?)
             .stderr(output)
             // A Ctrl-C is ours to pass on.

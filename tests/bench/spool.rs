@@ -2,8 +2,8 @@
 //!
 //! Made from recorded lines (`tests/golden`): their results, actions and words come back in other proportions and with unique
 //! sequence numbers, hosts and tasks. The order is that of the linear strategy: task by task, as many hosts at a time as there are
-//! forks. Sizes are those of fleets that do real work: starts of some 430 bytes, results mostly of 0.6 to 1.2 kB, one in ten
-//! up to 10 kB. The same shape always makes the same file.
+//! forks. Sizes are those of fleets that do real work: starts of some 550 bytes, results mostly of 0.7 to 1.2 kB, one in ten up to
+//! 10 kB. The same shape always makes the same file.
 
 use anyhow::{Context as _, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -56,7 +56,7 @@ pub fn write(shape: Shape, events: &mut impl Write, output: &mut impl Write) -> 
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
     let hosts: Vec<String> = (0..shape.hosts).map(host_name).collect();
     let mut counts = vec![Counts::default(); shape.hosts];
-    let play = r#""play_id":"52540000-0001-0000-0000-00000000000b","play":"Configure the web tier""#;
+    let play = r#""play_id":"52540000-0001-0000-0000-00000000000b","play":"Configure the web tier of the production environment in eu-west""#;
     writer.line(r#""playbook_on_start","data":{"playbook":"site.yml","ansible_version":"2.19.14","plugin_version":1,"check_mode":false,"pid":4242}"#)?;
     writer.line(&format!(
         r#""playbook_on_play_start",{play},"hosts":{}"#,
@@ -65,11 +65,11 @@ pub fn write(shape: Shape, events: &mut impl Write, output: &mut impl Write) -> 
     for number in 0..shape.tasks {
         let result = &recorded.results[number % recorded.results.len()];
         let task = format!(
-            r#"{play},"task_id":"52540000-0001-0000-0000-{:012x}","task":"webserver : {} (step {number})","action":"{}","path":"/srv/playbooks/roles/webserver/tasks/{}.yml:{}""#,
+            r#"{play},"task_id":"52540000-0001-0000-0000-{:012x}","task":"webserver : {} (step {number})","action":"{}","path":"/srv/playbooks/environments/production/roles/webserver/tasks/{}.yml:{}""#,
             number + 16,
-            recorded.words(&mut random, 24),
+            recorded.words(&mut random, 56),
             result.action,
-            recorded.words(&mut random, 6).replace(' ', "_"),
+            recorded.words(&mut random, 40).replace(' ', "_"),
             number * 7 + 3,
         );
         writer.line(&format!(r#""playbook_on_task_start",{task}"#))?;
@@ -86,7 +86,7 @@ pub fn write(shape: Shape, events: &mut impl Write, output: &mut impl Write) -> 
                 };
                 counts[host].note(kind, changed);
                 let body = if kind == "skipped" {
-                    r#"{"changed":false,"skip_reason":"Conditional result was False","false_condition":"inventory_hostname in groups['canary']"}"#.to_owned()
+                    r#"{"changed":false,"skip_reason":"Conditional result was False","false_condition":"inventory_hostname in groups['canary'] and ansible_facts['distribution_version'] is version('12', '>=')"}"#.to_owned()
                 } else {
                     recorded.result(result, &mut random)?
                 };

@@ -32,6 +32,8 @@ pub struct Ended {
     pub successful: i32,
     /// How many runs carried it out.
     pub runs: i64,
+    /// Results that were `ok`, of all hosts together.
+    pub ok: i64,
 }
 
 impl Watch {
@@ -43,6 +45,11 @@ impl Watch {
             listener,
             pool: installation.pool.clone(),
         })
+    }
+
+    /// For other questions.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
     }
 
     /// Waits until `condition`, SQL about the deployment `$1`, is true; when that was seen.
@@ -75,7 +82,8 @@ impl Watch {
         let at = self.until(id, condition).await?;
         let ended: Ended = sqlx::query_as(
             "SELECT status, message, total, successful, \
-                 (SELECT count(*) FROM admiral.runs r WHERE r.deployment_id = d.id) AS runs \
+                 (SELECT count(*) FROM admiral.runs r WHERE r.deployment_id = d.id) AS runs, \
+                 (SELECT coalesce(sum(s.ok_count), 0) FROM admiral.deployment_servers s WHERE s.deployment_id = d.id) AS ok \
              FROM admiral.deployments d WHERE id = $1",
         )
         .bind(id)

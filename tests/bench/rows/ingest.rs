@@ -32,9 +32,9 @@ pub async fn measure(context: &Context) -> anyhow::Result<Vec<Line>> {
     // Events are hosts × tasks × 2.
     let hosts = context.size(1000, 50);
     let sizes = [
-        (context.size(5, 5), context.rounds(5)),
-        (context.size(50, 10), context.rounds(3)),
-        (context.size(500, 50), context.rounds(3)),
+        (context.size(5, 10), context.rounds(5)),
+        (context.size(50, 50), context.rounds(3)),
+        (context.size(500, 200), context.rounds(3)),
     ];
     let mut found = Vec::new();
     for (tasks, rounds) in sizes {

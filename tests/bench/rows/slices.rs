@@ -10,59 +10,109 @@ use crate::{
     watch::Watch,
 };
 use anyhow::ensure;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::Instant;
 
 const SLICES: i64 = 4;
 
 pub async fn measure(context: &Context) -> anyhow::Result<Vec<Line>> {
-    let hosts = context.size(200, 12);
+    let (hosts, tasks) = (context.size(200, 12), context.size(5, 2));
     let installation = Installation::make(&context.ansible_bin).await?;
-    let server = installation.serve().await?;
+    let mut server = installation.serve().await?;
     installation.add_local_servers(&server, hosts).await?;
-    let playbook = installation.add_playbook("slices", &debug_playbook(context.size(5, 2)))?;
-    let mut watch = Watch::begin(&installation).await?;
+    let playbook = installation.add_playbook("slices", &debug_playbook(tasks))?;
+    let mut launches = Launches {
+        watch: Watch::begin(&installation).await?,
+        playbook,
+        results: (hosts * tasks) as i64,
+    };
     // The syntax check belongs to nobody's time.
-    launch(&server, &mut watch, &playbook, json!({})).await?;
+    launches.launch(&server, 1).await?;
 
-    let (whole_options, sliced_options) = (json!({"slices": 1}), json!({"slices": SLICES}));
     let (mut whole, mut sliced, mut shared) = (Vec::new(), Vec::new(), Vec::new());
-    let mut runs = 0;
+    let (mut runs, mut both_worked) = (0, true);
     let rounds = context.rounds(5);
     for round in 1..=rounds {
         say(format!("slices: round {round} of {rounds}"));
-        whole.push(launch(&server, &mut watch, &playbook, whole_options.clone()).await?.0);
-        let (taken, made) = launch(&server, &mut watch, &playbook, sliced_options.clone()).await?;
-        sliced.push(taken);
-        runs = made;
-        // Another worker on the same database, there for this measurement only.
-        let second = installation.serve().await?;
-        shared.push(launch(&server, &mut watch, &playbook, sliced_options.clone()).await?.0);
-        drop(second);
+        whole.push(launches.launch(&server, 1).await?.seconds);
+        let launched = launches.launch(&server, SLICES).await?;
+        sliced.push(launched.seconds);
+        runs = launched.runs;
+        server.stop()?;
+        // Neither can take all slices for itself.
+        let half = ["--max-runs", "2"];
+        let mut first = installation.serve_with(&half).await?;
+        let mut second = installation.serve_with(&half).await?;
+        let launched = launches.launch(&first, SLICES).await?;
+        shared.push(launched.seconds);
+        both_worked &= launched.workers == 2;
+        first.stop()?;
+        second.stop()?;
+        server = installation.serve().await?;
     }
     drop(server);
     installation.close().await?;
-    ensure!(runs == 1 || runs == SLICES, "{SLICES} slices made {runs} runs");
 
-    let cut = if runs == SLICES {
-        String::new()
+    let sliced_name = match runs {
+        SLICES => format!("  {SLICES} slices, 1 worker"),
+        made => format!("  {SLICES} slices, 1 worker (made {made} run: slices are not there)"),
+    };
+    let shared_name = if both_worked {
+        format!("  {SLICES} slices, 2 workers")
     } else {
-        format!(" (made {runs} run: slices are not there)")
+        format!("  {SLICES} slices, 2 workers (one of them did it all)")
+    };
+    let line = |what: String, taken: &[f64]| {
+        Line::new(what, seconds(median(taken)))
+            .ratio(Ratio::of(taken, &whole))
+            .samples("seconds", taken)
     };
     Ok(vec![
-        Line::new(format!("{hosts} local hosts, 1 run"), seconds(median(&whole))).samples("seconds", &whole),
-        Line::new(format!("  {SLICES} slices, 1 worker{cut}"), seconds(median(&sliced)))
-            .ratio(Ratio::of(&sliced, &whole))
-            .samples("seconds", &sliced),
-        Line::new(format!("  {SLICES} slices, 2 workers{cut}"), seconds(median(&shared)))
-            .ratio(Ratio::of(&shared, &whole))
-            .samples("seconds", &shared),
+        Line::new(
+            format!("{hosts} local hosts × {tasks} debug tasks, 1 run"),
+            seconds(median(&whole)),
+        )
+        .samples("seconds", &whole),
+        line(sliced_name, &sliced),
+        line(shared_name, &shared),
     ])
 }
 
-async fn launch(server: &Server, watch: &mut Watch, playbook: &str, options: Value) -> anyhow::Result<(f64, i64)> {
-    let began = Instant::now();
-    let id = server.launch(playbook, options).await?;
-    let (at, ended) = watch.until_success(id).await?;
-    Ok(((at - began).as_secs_f64(), ended.runs))
+struct Launches {
+    watch: Watch,
+    playbook: String,
+    /// Each task of each host, once.
+    results: i64,
+}
+
+struct Launched {
+    seconds: f64,
+    runs: i64,
+    workers: i64,
+}
+
+impl Launches {
+    async fn launch(&mut self, server: &Server, slices: i64) -> anyhow::Result<Launched> {
+        let began = Instant::now();
+        let id = server.launch(&self.playbook, json!({ "slices": slices })).await?;
+        // By the first result of a run, all runs that can go on are claimed.
+        self.watch.until_event(id, "runner_on_ok").await?;
+        let (workers,): (i64,) =
+            sqlx::query_as("SELECT count(DISTINCT owner) FROM admiral.runs WHERE deployment_id = $1")
+                .bind(id)
+                .fetch_one(self.watch.pool())
+                .await?;
+        let (at, ended) = self.watch.until_success(id).await?;
+        ensure!(
+            ended.ok == self.results,
+            "{slices} slices: {} results are counted, {} are to be",
+            ended.ok,
+            self.results
+        );
+        Ok(Launched {
+            seconds: (at - began).as_secs_f64(),
+            runs: ended.runs,
+            workers,
+        })
+    }
 }
