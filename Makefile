@@ -11,7 +11,7 @@ WEB_SOURCES := $(if $(wildcard web/package.json),$(shell find web/src web/public
 CONSOLE := $(if $(wildcard web/package.json),web/dist/index.html)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test soak fmt lint check web e2e ci build openapi generate screenshot clean
+.PHONY: help setup demo run test soak bench fmt lint check web e2e ci build openapi generate screenshot clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,14 @@ soak: ## Kill servers, workers, supervisors and the database at random for MINUT
 	@scripts/setup --test
 	@$(if $(CONSOLE),$(MAKE) --no-print-directory $(CONSOLE))
 	@ADMIRAL_SOAK_SECONDS=$$(( $(or $(MINUTES),30) * 60 )) scripts/test --soak
+
+# ROWS, QUICK, ROUNDS and WRITE reach the bench through the environment.
+bench: export ROWS := $(ROWS)
+bench: export QUICK := $(QUICK)
+bench: export ROUNDS := $(ROUNDS)
+bench: export WRITE := $(WRITE)
+bench: build ## Measure beside peers; ROWS=a,b narrows, QUICK=1 only proves that it works, WRITE=1 writes docs/benchmarks.md
+	@cargo bench --quiet --locked $(if $(filter dev,$(ADMIRAL_PROFILE)),--profile dev) --bench bench
 
 fmt: ## Format everything
 	@cargo fmt
@@ -76,4 +84,4 @@ ci: ## Everything CI runs
 
 clean: ## Remove what was built
 	@cargo clean
-	@rm -rf web/dist web/node_modules .venv .venv-oldest
+	@rm -rf web/dist web/node_modules .venv .venv-oldest .venv-bench

@@ -22,11 +22,12 @@ use std::{
 use uuid::Uuid;
 
 /// Options of `admiral inventory`.
+///
+/// `list` and `host` exclude each other by themselves: a `#[group]` of the struct would take `with_keys` in as well.
 #[derive(Debug, Clone, clap::Args)]
-#[group(id = "question", required = true, multiple = false, args = ["list", "host"])]
 pub struct InventoryArgs {
     /// Print every host, with its groups and variables.
-    #[arg(long)]
+    #[arg(long, required_unless_present = "host", conflicts_with = "host")]
     pub list: bool,
     /// Print one host's variables.
     #[arg(long, value_name = "NAME")]
@@ -172,4 +173,28 @@ where
         files,
         known_hosts: Some(known_hosts),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: InventoryArgs,
+    }
+
+    #[test]
+    fn one_question_with_or_without_keys() {
+        let parse =
+            |arguments: &[&str]| Command::try_parse_from([&["inventory"], arguments].concat()).map(|it| it.args);
+        assert!(parse(&["--list"]).is_ok_and(|args| args.list && !args.with_keys));
+        assert!(parse(&["--list", "--with-keys"]).is_ok_and(|args| args.list && args.with_keys));
+        assert!(parse(&["--host", "a", "--with-keys"]).is_ok_and(|args| args.host.is_some() && args.with_keys));
+        for refused in [&[][..], &["--with-keys"], &["--list", "--host", "a"]] {
+            assert!(parse(refused).is_err(), "{refused:?}");
+        }
+    }
 }

@@ -7,7 +7,6 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use std::{
-    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -254,7 +253,8 @@ impl Database {
         if self.availability.is_lost() {
             return Err(StoreError::Unavailable);
         }
-        let mut work = pin!(work);
+        // In a box: it is large, and held by whoever waits.
+        let mut work = Box::pin(work);
         let soon = tokio::time::timeout(SUSPICIOUS.min(self.patience), &mut work).await;
         let reached = if let Ok(reached) = soon {
             reached

@@ -108,6 +108,7 @@ pub fn event_line(event: &Value, slices: i32) -> Option<String> {
         }
         "warning" => Some(format!("[WARNING]: {}", field("message"))),
         "playbook_on_no_hosts_matched" => Some("skipping: no hosts matched".to_owned()),
+        // Of "deployment_waiting" the deployment itself tells.
         _ => None,
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! `ADMIRAL_SOAK_SECONDS` says how long (3 minutes unless said), `ADMIRAL_SOAK_SEED` repeats a course of events.
 
+#![expect(clippy::print_stderr, reason = "the seed, and what was done, are for those who read the test's output")]
+
 mod stage;
 
 use stage::Stage;

@@ -37,7 +37,6 @@ export function deploymentFixture(changes: Partial<Deployment>): Deployment {
     created_at: "2026-03-04T05:06:07Z",
     started_at: null,
     finished_at: null,
-    waiting_for: [],
     ...changes,
   };
 }
