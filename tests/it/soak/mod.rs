@@ -3,7 +3,10 @@
 //!
 //! `ADMIRAL_SOAK_SECONDS` says how long (3 minutes unless said), `ADMIRAL_SOAK_SEED` repeats a course of events.
 
-#![expect(clippy::print_stderr, reason = "the seed, and what was done, are for those who read the test's output")]
+#![expect(
+    clippy::print_stderr,
+    reason = "the seed, and what was done, are for those who read the test's output"
+)]
 
 mod stage;
 
