@@ -260,7 +260,14 @@ impl RunState {
     /// Notes that an event shows the host at work, then lets `change` have it.
     fn at_work(&mut self, event: &WireEvent, change: impl FnOnce(&mut HostState)) {
         let Some(name) = &event.host else { return };
-        let host = self.hosts.entry(name.clone()).or_insert_with(HostState::pending);
+        // Allocates only for what is new: this is the way of nearly all events.
+        if !self.dirty.contains(name) {
+            self.dirty.insert(name.clone());
+        }
+        let host = match self.hosts.get_mut(name) {
+            Some(host) => host,
+            None => self.hosts.entry(name.clone()).or_insert_with(HostState::pending),
+        };
         if host.status == HostStatus::Pending {
             host.status = HostStatus::Running;
         }
@@ -269,11 +276,12 @@ impl RunState {
         let ended = matches!(host.status, HostStatus::Failed | HostStatus::Unreachable);
         if ended {
             host.end_at(event.ts);
-        } else if let Some(task) = &event.task {
+        } else if let Some(task) = &event.task
+            && host.current_task.as_ref() != Some(task)
+        {
             host.current_task = Some(one_line(task));
         }
         change(host);
-        self.dirty.insert(name.clone());
     }
 
     fn runner_ok(&mut self, event: &WireEvent) {

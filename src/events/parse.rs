@@ -1,6 +1,8 @@
 //! Bytes of a run's event file to lines. A torn last line waits for its rest; nothing panics, nothing is held without end.
 
 use super::wire::{WireEvent, kind, replace_lone_surrogates};
+use memchr::memchr;
+use std::borrow::Cow;
 
 /// Longest line that is read, newline left out. The plugin keeps its lines far below it.
 pub const MAX_LINE_BYTES: usize = 1024 * 1024;
@@ -11,19 +13,32 @@ const HEAD_BYTES: usize = 4096;
 
 /// One complete line.
 #[derive(Debug, Clone)]
-pub enum ParsedLine {
+pub enum ParsedLine<'a> {
     /// An event.
     Event {
         /// What it says.
         event: Box<WireEvent>,
         /// The line as it is to be stored.
-        raw: String,
+        raw: Cow<'a, str>,
     },
     /// Not an event.
     Invalid {
         /// Why, in words; holds nothing of the line but its length.
         reason: String,
     },
+}
+
+impl ParsedLine<'_> {
+    /// The same line, for keeping.
+    pub fn into_owned(self) -> ParsedLine<'static> {
+        match self {
+            Self::Event { event, raw } => ParsedLine::Event {
+                event,
+                raw: Cow::Owned(raw.into_owned()),
+            },
+            Self::Invalid { reason } => ParsedLine::Invalid { reason },
+        }
+    }
 }
 
 /// Collects bytes and hands out complete lines. However the bytes are cut into pieces, the lines are the same.
@@ -60,17 +75,30 @@ impl LineParser {
     }
 
     /// Takes the next bytes of the file and returns the lines they complete. Blank lines are left out.
-    pub fn feed(&mut self, bytes: &[u8]) -> Vec<ParsedLine> {
+    pub fn feed(&mut self, bytes: &[u8]) -> Vec<ParsedLine<'static>> {
         let mut lines = Vec::new();
+        self.feed_each(bytes, |line| lines.push(line.into_owned()));
+        lines
+    }
+
+    /// As [`Self::feed`], one line at a time: what lies whole in `bytes` is not copied.
+    pub fn feed_each(&mut self, bytes: &[u8], mut take: impl FnMut(ParsedLine<'_>)) {
         let mut rest = bytes;
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            self.extend(&rest[..end]);
+        while let Some(end) = memchr(b'\n', rest) {
+            let (line, after) = (&rest[..end], &rest[end + 1..]);
+            rest = after;
+            if self.length == 0 && line.len() <= self.limit {
+                self.consumed += line.len() as u64 + 1;
+                if let Some(line) = read_line(line) {
+                    take(line);
+                }
+                continue;
+            }
+            self.extend(line);
             self.consumed += self.length + 1;
-            lines.extend(self.complete());
-            rest = &rest[end + 1..];
+            self.complete(&mut take);
         }
         self.extend(rest);
-        lines
     }
 
     /// The file offset after the last complete line: where to go on reading after a restart.
@@ -84,14 +112,16 @@ impl LineParser {
     }
 
     /// No more bytes will come: what is left is a line torn by the writer's death. It counts as consumed.
-    pub fn finish(&mut self) -> Option<ParsedLine> {
+    pub fn finish(&mut self) -> Option<ParsedLine<'static>> {
         if self.length == 0 {
             return None;
         }
         self.consumed += self.length;
         let length = self.length;
+        let mut last = None;
+        self.complete(|line| last = Some(line.into_owned()));
         // A writer may have died after the last byte but before the newline; the line is whole all the same.
-        match self.complete() {
+        match last {
             Some(ParsedLine::Invalid { .. }) => Some(ParsedLine::Invalid {
                 reason: format!("the last event is torn after {length} bytes"),
             }),
@@ -118,18 +148,24 @@ impl LineParser {
         }
     }
 
-    fn complete(&mut self) -> Option<ParsedLine> {
+    fn complete(&mut self, take: impl FnOnce(ParsedLine<'_>)) {
         let length = std::mem::take(&mut self.length);
         if std::mem::take(&mut self.skipping) {
             let reason = format!(
                 "an event of {length} bytes is longer than the limit of {} bytes",
                 self.limit
             );
-            return Some(ParsedLine::Invalid { reason });
+            take(ParsedLine::Invalid { reason });
+            return;
         }
-        let line = read_line(&self.buffer);
+        if let Some(line) = read_line(&self.buffer) {
+            take(line);
+        }
+        if self.buffer.capacity() > self.limit {
+            // A recap may be large; there is one in a run.
+            self.buffer = Vec::new();
+        }
         self.buffer.clear();
-        line
     }
 }
 
@@ -140,31 +176,33 @@ fn is_stats(beginning: &[u8]) -> bool {
     head.contains(&format!("\"event\":\"{}\"", kind::STATS))
 }
 
-fn read_line(bytes: &[u8]) -> Option<ParsedLine> {
-    let text = String::from_utf8_lossy(bytes);
-    let text = text.trim();
+fn read_line(bytes: &[u8]) -> Option<ParsedLine<'_>> {
+    let text = match String::from_utf8_lossy(bytes) {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+    };
     if text.is_empty() {
         return None;
     }
-    let line = match WireEvent::from_line(text) {
+    let error = match WireEvent::from_line(&text) {
+        Ok(event) => {
+            return Some(ParsedLine::Event {
+                event: Box::new(event),
+                raw: text,
+            });
+        }
+        Err(error) => error,
+    };
+    let repaired = replace_lone_surrogates(&text);
+    Some(match WireEvent::from_line(&repaired) {
         Ok(event) => ParsedLine::Event {
             event: Box::new(event),
-            raw: text.to_owned(),
+            raw: Cow::Owned(repaired.into_owned()),
         },
-        Err(error) => {
-            let repaired = replace_lone_surrogates(text);
-            match WireEvent::from_line(&repaired) {
-                Ok(event) => ParsedLine::Event {
-                    event: Box::new(event),
-                    raw: repaired.into_owned(),
-                },
-                Err(_) => ParsedLine::Invalid {
-                    reason: describe(&error, bytes.len()),
-                },
-            }
-        }
-    };
-    Some(line)
+        Err(_) => ParsedLine::Invalid {
+            reason: describe(&error, bytes.len()),
+        },
+    })
 }
 
 /// The reason without anything of the line's content, which may hold a secret.
@@ -190,7 +228,7 @@ mod tests {
         lines
             .iter()
             .map(|line| match line {
-                ParsedLine::Event { raw, .. } => raw.clone(),
+                ParsedLine::Event { raw, .. } => raw.to_string(),
                 ParsedLine::Invalid { reason } => format!("! {reason}"),
             })
             .collect()

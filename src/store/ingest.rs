@@ -1,16 +1,17 @@
 //! Storing what a run reports: events, rows and offsets together, so that nothing is lost or doubled whatever dies between.
 
 use super::{
-    Connection, StoreError, events,
+    Connection, StoreError,
+    copy_rows::{COPY_EVENTS, EventRows, Pieces},
+    events,
     run_ends::{self, RunEnding},
 };
 use crate::{
     domain::{DeploymentId, RunId, WorkerId, deployment::HostCounts, event::own},
     events::fold::{FoldMarks, HostState, TaskSeen},
 };
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::json;
-use std::fmt::Write as _;
 
 /// Most warnings that a deployment keeps.
 const MAX_WARNINGS: i32 = 50;
@@ -64,7 +65,7 @@ pub struct IngestBatch {
     /// Bytes of the output file stored before, and with this batch.
     pub output_offset: (u64, u64),
     /// Events in order.
-    pub events: Vec<NewEvent>,
+    pub events: EventRows,
     /// Tasks heard of for the first time, with the index of their event in `events`.
     pub tasks: Vec<(usize, TaskSeen)>,
     /// Rows that changed. A batch that changes rows holds an event, whose position they take.
@@ -188,46 +189,14 @@ async fn copy_events(
     if batch.events.is_empty() && last.is_none() {
         return Ok(());
     }
-    let mut text = String::with_capacity(batch.events.iter().map(|event| event.payload.len() + 200).sum());
-    for (event, position) in batch.events.iter().chain(last).zip(first..) {
-        let at = event.recorded_at.to_rfc3339_opts(SecondsFormat::Micros, true);
-        // Writing to a `String` does not fail.
-        let _ = write!(text, "{}\t{position}\t{}\t{at}\t", batch.deployment_id, batch.run_id);
-        escape_into(&mut text, &event.kind);
-        for name in [&event.host, &event.task_id] {
-            text.push('\t');
-            match name {
-                Some(name) => escape_into(&mut text, name),
-                None => text.push_str("\\N"),
-            }
-        }
-        text.push('\t');
-        escape_into(&mut text, &event.payload);
-        text.push('\n');
+    let last: EventRows = last.into_iter().collect();
+    let mut copy = connection.copy_in_raw(COPY_EVENTS).await?;
+    let mut pieces = Pieces::new(&batch.events, &last, batch.deployment_id, batch.run_id, first);
+    while let Some(piece) = pieces.next() {
+        copy.send(piece).await?;
     }
-    let mut copy = connection
-        .copy_in_raw(
-            "COPY admiral.deployment_events (deployment_id, position, run_id, recorded_at, kind, host, task_id, payload) \
-             FROM STDIN",
-        )
-        .await?;
-    copy.send(text.into_bytes()).await?;
     copy.finish().await?;
     Ok(())
-}
-
-/// Escapes a value for PostgreSQL's COPY text format (PostgreSQL manual, "COPY", "Text Format").
-fn escape_into(out: &mut String, value: &str) {
-    for character in value.chars() {
-        match character {
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\0' => {}
-            other => out.push(other),
-        }
-    }
 }
 
 async fn upsert_tasks(connection: &mut Connection, batch: &IngestBatch, first: i64) -> Result<(), StoreError> {

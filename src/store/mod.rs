@@ -3,6 +3,7 @@
 pub mod audit;
 mod availability;
 pub mod claims;
+pub mod copy_rows;
 pub mod database;
 pub mod deployment_servers;
 pub mod deployments;

@@ -87,12 +87,12 @@ async fn start(shared: &Shared, run: OwnedRun, prepared: Prepared, cancel: watch
             let follower = Follower {
                 shared,
                 folder: prepared.folder,
-                pipeline,
+                run: pipeline.run().clone(),
                 supervisor: Some(supervisor),
                 cancel,
                 told: Told::default(),
             };
-            report(id, follower.follow().await);
+            report(id, follower.follow(pipeline).await);
         }
         Err(error) => {
             tracing::error!(%error, run = %id, "a supervisor could not be started");
@@ -128,12 +128,12 @@ pub(super) async fn go_on(shared: &Shared, run: OwnedRun, cancel: watch::Receive
                 Follower {
                     shared,
                     folder,
-                    pipeline,
+                    run,
                     supervisor: None,
                     cancel,
                     told: Told::default(),
                 }
-                .follow()
+                .follow(pipeline)
                 .await,
             );
         }

@@ -2,7 +2,11 @@
 //!
 //! Reading never holds Ansible up: it writes to files, and while the database is away they only grow.
 
-use super::{FollowError, Shared, host_keys, observe, pipeline::Pipeline};
+use super::{
+    FollowError, Shared, host_keys, observe,
+    pipeline::Pipeline,
+    reading::{Portion, Reader},
+};
 use crate::{
     domain::deployment::HostStatus,
     events::{
@@ -10,22 +14,21 @@ use crate::{
         summary::{EndReason, RunEnd},
     },
     process::{ProcessIdentity, Watch, boot_id, kill_point},
-    runner::{self, ExitReason, RunFolder, Tail, TailWaker},
+    runner::{self, ExitReason, RunFolder, TailWaker},
     store::{
         StoreError,
         ingest::{self, IngestBatch, NewEvent},
         run_ends::RunEnding,
         run_targets,
-        runs::{self, CancelState},
+        runs::{self, CancelState, OwnedRun},
     },
 };
 use chrono::{DateTime, Utc};
 use std::time::Duration;
 use tokio::{sync::watch, time::Instant};
 
-/// Bytes of each file that one batch takes at most: some thousands of events.
-const CHUNK_BYTES: usize = 1024 * 1024;
-/// Events that come close together are stored together.
+/// Files are read this often at most, so that events that come close together are stored together. What comes after a pause is
+/// read at once.
 const GATHER: Duration = Duration::from_millis(50);
 /// Without a sign of change, files and supervisor are looked at this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -42,7 +45,7 @@ const LONGEST_RETRY: Duration = Duration::from_secs(5);
 pub(super) struct Follower<'a> {
     pub(super) shared: &'a Shared,
     pub(super) folder: RunFolder,
-    pub(super) pipeline: Pipeline,
+    pub(super) run: OwnedRun,
     /// Known when we started it; else its own record tells.
     pub(super) supervisor: Option<ProcessIdentity>,
     pub(super) cancel: watch::Receiver<CancelState>,
@@ -59,8 +62,8 @@ pub(super) struct Told {
 
 impl Follower<'_> {
     /// Follows to the end, stores it, and removes the run folder.
-    pub(super) async fn follow(mut self) -> Result<(), FollowError> {
-        let followed = self.follow_to_end().await;
+    pub(super) async fn follow(mut self, pipeline: Pipeline) -> Result<(), FollowError> {
+        let followed = self.follow_to_end(pipeline).await;
         match followed {
             Ok(()) => self.remove_folder(),
             Err(FollowError::Taken) => self.end_what_is_over().await,
@@ -69,12 +72,11 @@ impl Follower<'_> {
         followed
     }
 
-    async fn follow_to_end(&mut self) -> Result<(), FollowError> {
+    async fn follow_to_end(&mut self, pipeline: Pipeline) -> Result<(), FollowError> {
         let waker = TailWaker::new(&self.folder);
-        let run = self.pipeline.run().clone();
-        let _counted = observe::following(self.shared, &self.folder, &run);
-        let mut events = Tail::open(self.folder.events(), run.spool_offset);
-        let mut output = Tail::open(self.folder.output(), run.output_offset);
+        let run = self.run.id;
+        let _counted = observe::following(self.shared, &self.folder, &self.run);
+        let mut reader = Reader::new(pipeline, &self.folder);
         let began = Instant::now();
         let mut told = CancelState::default();
         let mut supervisor: Option<Watch> = None;
@@ -82,8 +84,9 @@ impl Follower<'_> {
             // Before reading, so that what is read afterwards is everything.
             let end = self.look_for_end(began).await;
             self.pass_cancel_on(&mut told).await;
-            self.look_at_disk();
-            self.drain(&mut events, &mut output).await?;
+            self.look_at_disk(&mut reader.pipeline);
+            let read_at = Instant::now();
+            reader = self.drain(reader, &mut told).await?;
             if let Some(end) = end {
                 break end;
             }
@@ -91,9 +94,7 @@ impl Follower<'_> {
                 && let Some(identity) = self.supervisor
             {
                 supervisor = Watch::new(identity)
-                    .inspect_err(
-                        |error| tracing::warn!(%error, run = %run.id, "a supervisor cannot be watched: it is polled"),
-                    )
+                    .inspect_err(|error| tracing::warn!(%error, %run, "a supervisor cannot be watched: it is polled"))
                     .ok();
             }
             let supervisor_ended = async {
@@ -110,14 +111,14 @@ impl Follower<'_> {
             tokio::select! {
                 () = self.shared.shutdown.cancelled() => return Err(FollowError::Shutdown),
                 changed = waker.wait(LOOK_AGAIN) => if changed {
-                    tokio::time::sleep(GATHER).await;
+                    tokio::time::sleep_until(read_at + GATHER).await;
                 },
                 () = supervisor_ended => {}
                 () = cancel_due => {}
             }
         };
         kill_point("exit_seen");
-        self.finish(end).await?;
+        self.finish(&mut reader.pipeline, end).await?;
         kill_point("end_stored");
         observe::take_supervisor_log(&self.folder);
         Ok(())
@@ -179,7 +180,7 @@ impl Follower<'_> {
                 at: exit.finished_at,
             }),
             Err(error) => {
-                tracing::warn!(%error, run = %self.pipeline.run().id, "a run's end cannot be read");
+                tracing::warn!(%error, run = %self.run.id, "a run's end cannot be read");
                 Some(RunEnd {
                     reason: EndReason::Lost,
                     exit_code: None,
@@ -219,42 +220,39 @@ impl Follower<'_> {
                 kill_point("cancel_after_signal");
             }
             Ok(Err(error)) => {
-                tracing::warn!(%error, run = %self.pipeline.run().id, "the run could not be cancelled yet");
+                tracing::warn!(%error, run = %self.run.id, "the run could not be cancelled yet");
             }
             Err(error) => tracing::error!(%error, "cancelling broke off"),
         }
     }
 
-    /// Stores all that the files hold by now.
-    async fn drain(&mut self, events: &mut Tail, output: &mut Tail) -> Result<(), FollowError> {
+    /// Stores all that the files hold by now. While one batch is being stored, the next is read.
+    async fn drain(&mut self, reader: Reader, told: &mut CancelState) -> Result<Reader, FollowError> {
+        let (mut reader, mut portion) = reader.read(self.shared.clock.now()).await?;
         loop {
-            let mut read = 0;
-            for (tail, is_events) in [(&mut *events, true), (&mut *output, false)] {
-                match tail.read_available(CHUNK_BYTES) {
-                    Ok(chunk) => {
-                        read += chunk.bytes.len();
-                        if is_events {
-                            self.pipeline.feed_events(&chunk.bytes, self.shared.clock.now());
-                        } else {
-                            self.pipeline.feed_output(&chunk.bytes);
-                        }
-                    }
-                    // Looked at again with the next change.
-                    Err(error) => tracing::warn!(%error, run = %self.pipeline.run().id, "a run's file cannot be read"),
+            let Portion { batch, more } = portion;
+            if !more {
+                if let Some(batch) = batch {
+                    self.store(batch, None).await?;
                 }
+                return Ok(reader);
             }
-            if let Some(batch) = self.pipeline.take_batch() {
-                self.store(batch, None).await?;
-            }
-            if read == 0 {
-                return Ok(());
-            }
-            tokio::task::yield_now().await;
+            // Storing what lies there may take a while; a cancel does not wait for it.
+            self.pass_cancel_on(told).await;
+            let reading = reader.read(self.shared.clock.now());
+            (reader, portion) = match batch {
+                Some(batch) => {
+                    let (stored, read) = tokio::join!(self.store(batch, None), reading);
+                    stored?;
+                    read?
+                }
+                None => reading.await?,
+            };
         }
     }
 
     /// A full disk loses events and output before anybody can say so; the deployment is told while it can be.
-    fn look_at_disk(&mut self) {
+    fn look_at_disk(&mut self, pipeline: &mut Pipeline) {
         if self.told.disk {
             return;
         }
@@ -266,31 +264,30 @@ impl Follower<'_> {
             self.told.disk = true;
             let message =
                 format!("the disk of the run folder is full ({left} bytes left): events and output may be missing");
-            tracing::warn!(run = %self.pipeline.run().id, "{message}");
-            self.pipeline.warn(message, self.shared.clock.now());
+            tracing::warn!(run = %self.run.id, "{message}");
+            pipeline.warn(message, self.shared.clock.now());
         }
     }
 
-    async fn finish(&mut self, mut end: RunEnd) -> Result<(), FollowError> {
-        end.last_output = self.last_words();
-        if let Err(error) = host_keys::learn(self.shared, &self.folder, self.pipeline.run()).await {
-            tracing::warn!(%error, run = %self.pipeline.run().id, "new host keys could not be stored");
+    async fn finish(&mut self, pipeline: &mut Pipeline, mut end: RunEnd) -> Result<(), FollowError> {
+        end.last_output = self.last_words(pipeline);
+        if let Err(error) = host_keys::learn(self.shared, &self.folder, &self.run).await {
+            tracing::warn!(%error, run = %self.run.id, "new host keys could not be stored");
         }
-        self.touch_last_seen().await;
-        let (batch, ending) = self.pipeline.take_last_batch(&end, self.shared.clock.now());
+        self.touch_last_seen(pipeline).await;
+        let (batch, ending) = pipeline.take_last_batch(&end, self.shared.clock.now());
         self.store(batch, Some(&ending)).await?;
-        observe::ended(self.shared, self.pipeline.run().id, &ending.outcome).await;
+        observe::ended(self.shared, self.run.id, &ending.outcome).await;
         Ok(())
     }
 
-    fn last_words(&self) -> Option<String> {
+    fn last_words(&self, pipeline: &Pipeline) -> Option<String> {
         let output = self.folder.read_output_end(LAST_OUTPUT_BYTES).ok()?;
-        last_words(&self.pipeline.without_secrets_in(output))
+        last_words(&pipeline.without_secrets_in(output))
     }
 
-    async fn touch_last_seen(&self) {
-        let reached: Vec<String> = self
-            .pipeline
+    async fn touch_last_seen(&self, pipeline: &Pipeline) {
+        let reached: Vec<String> = pipeline
             .state()
             .hosts()
             .filter(|(_, host)| host.counters.ok + host.counters.failed > 0 && host.status != HostStatus::Unreachable)
@@ -298,7 +295,7 @@ impl Follower<'_> {
             .collect();
         let touched = async {
             let mut connection = self.shared.database.acquire().await?;
-            run_targets::touch_last_seen(&mut connection, self.pipeline.run().deployment_id, &reached).await
+            run_targets::touch_last_seen(&mut connection, self.run.deployment_id, &reached).await
         };
         if let Err(error) = touched.await {
             tracing::warn!(%error, "when servers were last seen could not be stored");
@@ -319,7 +316,7 @@ impl Follower<'_> {
                 }
                 Err(error) => error,
             };
-            let run = self.pipeline.run().id;
+            let run = self.run.id;
             if matches!(error, StoreError::WrongState(_) | StoreError::NotFound(_)) {
                 if self.is_stored(&batch, end.is_some()).await? {
                     observe::batch_stored(self.shared, &batch, began);
@@ -330,7 +327,7 @@ impl Follower<'_> {
             if ingest::refuses_data(&error) && !reduced {
                 tracing::error!(%error, %run, "the database refuses events; they are stored without their content");
                 reduced = true;
-                reduce(&mut batch);
+                batch.events = batch.events.reduced();
                 continue;
             }
             if error.is_out_of_resources() && !self.told.database {
@@ -380,7 +377,7 @@ impl Follower<'_> {
     /// Another worker ended the run, because this machine was out of reach for too long. What it still does here nobody
     /// expects any more, and a retry may be doing it again: it is asked to stop.
     async fn end_what_is_over(&mut self) {
-        let run = self.pipeline.run().id;
+        let run = self.run.id;
         let over = async {
             let mut connection = self.shared.database.acquire().await?;
             runs::is_finished(&mut connection, run).await
@@ -398,7 +395,7 @@ impl Follower<'_> {
     }
 
     fn remove_folder(self) {
-        let run = self.pipeline.run().id;
+        let run = self.run.id;
         if self.folder.path().exists()
             && let Err(error) = self.folder.remove()
         {
@@ -409,7 +406,7 @@ impl Follower<'_> {
 
 /// Puts a warning in front of a batch that is already made. Behind could be the event that ends the deployment.
 fn warn_ahead(batch: &mut IngestBatch, message: &str, at: DateTime<Utc>) {
-    batch.events.insert(0, NewEvent::warning(message, at));
+    batch.events.insert_first(&NewEvent::warning(message, at));
     for (index, _) in &mut batch.tasks {
         *index += 1;
     }
@@ -420,12 +417,4 @@ fn warn_ahead(batch: &mut IngestBatch, message: &str, at: DateTime<Utc>) {
 fn chain(error: &dyn std::error::Error) -> String {
     std::iter::successors(error.source(), |error| error.source())
         .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
-/// Keeps what the rows need and leaves out what the database may have refused.
-fn reduce(batch: &mut IngestBatch) {
-    for event in &mut batch.events {
-        event.payload =
-            serde_json::json!({ "v": 1, "event": event.kind, "ts": event.recorded_at, "unstorable": true }).to_string();
-    }
 }

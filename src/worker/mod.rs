@@ -12,6 +12,7 @@ mod host_keys;
 mod observe;
 pub mod pipeline;
 mod prepare;
+mod reading;
 mod recover;
 pub mod redact;
 mod secrets;

@@ -72,8 +72,8 @@ pub(super) fn batch_stored(shared: &Shared, batch: &IngestBatch, began: Instant)
         // Clocks of two processes on one machine; one that was set back gives no time below nothing.
         lag: batch
             .events
-            .first()
-            .map(|event| (now - event.recorded_at).to_std().unwrap_or_default()),
+            .first_recorded_at()
+            .map(|at| (now - at).to_std().unwrap_or_default()),
     });
     tracing::debug!(
         events = batch.events.len(),

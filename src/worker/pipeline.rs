@@ -9,12 +9,14 @@ use crate::{
         summary::{Outcome, RunEnd},
     },
     store::{
+        copy_rows::EventRows,
         ingest::{IngestBatch, NewEvent},
         run_ends::RunEnding,
         runs::OwnedRun,
     },
 };
 use chrono::{DateTime, Utc};
+use std::borrow::Cow;
 
 /// Lines that could not be read are told one by one up to here, then counted.
 const MAX_TOLD: u32 = 20;
@@ -37,7 +39,7 @@ pub struct Pipeline {
     stored: (u64, u64),
     /// How many hosts stand where, as stored.
     stored_counts: HostCounts,
-    events: Vec<NewEvent>,
+    events: EventRows,
     tasks: Vec<(usize, TaskSeen)>,
     output: Vec<u8>,
     warnings: Vec<String>,
@@ -59,7 +61,7 @@ impl Pipeline {
             state,
             redactor,
             held: Vec::new(),
-            events: Vec::new(),
+            events: EventRows::default(),
             tasks: Vec::new(),
             output: Vec::new(),
             warnings: Vec::new(),
@@ -80,9 +82,9 @@ impl Pipeline {
 
     /// Takes the next bytes of the event file.
     pub fn feed_events(&mut self, bytes: &[u8], now: DateTime<Utc>) {
-        for line in self.parser.feed(bytes) {
-            self.take_line(line, now);
-        }
+        let mut parser = std::mem::replace(&mut self.parser, LineParser::new(0));
+        parser.feed_each(bytes, |line| self.take_line(line, now));
+        self.parser = parser;
     }
 
     /// Takes the next bytes of the output file.
@@ -128,7 +130,7 @@ impl Pipeline {
 
     /// Shows a trouble with the deployment.
     pub fn warn(&mut self, message: String, now: DateTime<Utc>) {
-        self.events.push(NewEvent::warning(&message, now));
+        self.events.push(&NewEvent::warning(&message, now));
         self.warnings.push(message);
     }
 
@@ -174,7 +176,7 @@ impl Pipeline {
         batch
     }
 
-    fn take_line(&mut self, line: ParsedLine, now: DateTime<Utc>) {
+    fn take_line(&mut self, line: ParsedLine<'_>, now: DateTime<Utc>) {
         let (event, raw) = match line {
             ParsedLine::Event { event, raw } => self.without_secrets(event, raw),
             ParsedLine::Invalid { reason } => {
@@ -188,23 +190,22 @@ impl Pipeline {
         if let Some(task) = self.state.apply(&event) {
             self.tasks.push((self.events.len(), task));
         }
-        let event = *event;
-        self.events.push(NewEvent {
-            recorded_at: event.ts,
-            kind: event.event,
-            host: event.host,
-            task_id: event.task_id,
-            payload: raw,
-        });
+        self.events.push_parts(
+            event.ts,
+            &event.event,
+            event.host.as_deref(),
+            event.task_id.as_deref(),
+            &raw,
+        );
     }
 
     /// The fold sees what is stored and nothing else, so that folding the stored events again gives the same rows.
-    fn without_secrets(&self, event: Box<WireEvent>, raw: String) -> (Box<WireEvent>, String) {
+    fn without_secrets<'a>(&self, event: Box<WireEvent>, raw: Cow<'a, str>) -> (Box<WireEvent>, Cow<'a, str>) {
         let Some(redacted) = self.redactor.redact_line(&raw) else {
             return (event, raw);
         };
         match WireEvent::from_line(&redacted) {
-            Ok(event) => (Box::new(event), redacted),
+            Ok(event) => (Box::new(event), Cow::Owned(redacted)),
             // Only strings were replaced by strings, or numbers where the format has none.
             Err(_) => (
                 Box::new(WireEvent {
@@ -214,11 +215,13 @@ impl Pipeline {
                     play: None,
                     ..*event.clone()
                 }),
-                serde_json::json!({
-                    "v": event.v, "seq": event.seq, "ts": event.ts, "event": event.event, "host": event.host,
-                    "task_id": event.task_id, "truncated": true,
-                })
-                .to_string(),
+                Cow::Owned(
+                    serde_json::json!({
+                        "v": event.v, "seq": event.seq, "ts": event.ts, "event": event.event, "host": event.host,
+                        "task_id": event.task_id, "truncated": true,
+                    })
+                    .to_string(),
+                ),
             ),
         }
     }

@@ -15,7 +15,7 @@ mod spool;
 
 const SHAPE: spool::Shape = spool::Shape { hosts: 200, tasks: 10 };
 /// As much as the worker reads at once.
-const CHUNK: usize = 1024 * 1024;
+const CHUNK: usize = 256 * 1024;
 
 fn events() -> Vec<u8> {
     let mut events = Vec::new();

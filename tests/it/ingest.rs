@@ -6,7 +6,7 @@ use admiral::{
     events::RunState,
     store::{
         StoreError,
-        ingest::{self, IngestBatch},
+        ingest::{self, IngestBatch, NewEvent},
         runs::{self, OwnedRun},
     },
     worker::{pipeline::Pipeline, redact::Redactor},
@@ -174,4 +174,40 @@ async fn whatever_a_line_holds_is_stored() {
     assert_eq!(rows[0].error_message.as_deref(), Some("nul \\ and tab"));
     let deployment = fleet::deployment(&running.test.database, id).await;
     assert_eq!(deployment.warnings.len(), 1);
+}
+
+#[tokio::test]
+async fn what_the_database_refuses_is_stored_without_its_content() {
+    let running = Running::start(&["a"]).await;
+    let mut pipeline = running.pipeline(&["a"]);
+    pipeline.feed_events(
+        line(1, "runner_on_ok", r#","host":"a","task_id":"t""#).as_bytes(),
+        now(),
+    );
+    let mut batch = pipeline.take_batch().expect("a batch");
+    batch.events.push(&NewEvent {
+        payload: "{not json".to_owned(),
+        ..NewEvent::own("runner_on_ok", &serde_json::Value::Null, now())
+    });
+    let refused = {
+        let mut transaction = running.test.database.begin().await.expect("a transaction");
+        ingest::write_batch(&mut transaction, &batch)
+            .await
+            .expect_err("refused")
+    };
+    assert!(ingest::refuses_data(&refused), "{refused:?}");
+    batch.events = batch.events.reduced();
+    assert_eq!(running.write(&batch).await.expect("stored"), 3);
+    let id = running.run.deployment_id;
+    let events = fleet::all_events(&running.test.database, id).await;
+    for (event, host) in events[1..].iter().zip([Some("a"), None]) {
+        assert_eq!((event.kind.as_str(), event.host.as_deref()), ("runner_on_ok", host));
+        assert_eq!(event.recorded_at, now());
+        assert!(
+            event.payload.get().contains(r#""unstorable":true"#),
+            "{}",
+            event.payload
+        );
+    }
+    assert_eq!(fleet::rows(&running.test.database, id).await[0].ok, 1);
 }

@@ -383,6 +383,35 @@ async fn a_run_that_lost_its_worker_ends_like_an_undisturbed_twin() {
 }
 
 #[tokio::test]
+async fn more_than_one_batch_takes_is_stored_whole_and_in_order() {
+    let stage = Stage::set().await;
+    // 25 MB of events in no time, so that the worker is several batches behind.
+    let script = r#"awk 'BEGIN {
+            for (n = 0; n < 1000; n++) filler = filler "x"
+            for (n = 1; n <= 22000; n++)
+                printf "{\"v\":1,\"seq\":%d,\"ts\":\"2026-01-02T03:04:05Z\",\"event\":\"runner_on_ok\",\"host\":\"web%d\"," \
+                    "\"task_id\":\"t%d\",\"task\":\"T\",\"result\":{\"msg\":\"%s\"}}\n", n, n % 2 + 1, n / 2000, filler
+        }' >> "$ADMIRAL_EVENTS_PATH"
+        SEQ=22000; stats '"web1":{"ok":11000},"web2":{"ok":11000}'"#;
+    let (launched, deployment, rows) = stage.run(script).await;
+    assert_eq!(deployment.status, DeploymentStatus::Completed, "{deployment:#?}");
+    assert_eq!((rows[0].ok, rows[1].ok), (11000, 11000));
+    let mut connection = stage.test.database.acquire().await.expect("a connection");
+    let (count, last, ordered): (i64, i64, bool) = sqlx::query_as(
+        "SELECT count(*), max(position), bool_and(seq = number) FROM ( \
+             SELECT position, (payload ->> 'seq')::bigint AS seq, \
+                    count(payload ->> 'seq') OVER (ORDER BY position) AS number \
+             FROM admiral.deployment_events WHERE deployment_id = $1) AS numbered",
+    )
+    .bind(launched.id)
+    .fetch_one(&mut *connection)
+    .await
+    .expect("events");
+    assert_eq!((count, last), (22003, 22003), "start, events, recap, end");
+    assert!(ordered);
+}
+
+#[tokio::test]
 async fn a_database_that_goes_away_costs_no_event() {
     let stage = Stage::set().await;
     let script = "for n in $(seq 150); do on runner_on_ok web1; echo line $n; sleep 0.01; done
