@@ -61,6 +61,9 @@ fn render(machine: &Machine, reports: &[RowReport], notes: Option<&str>) -> Stri
     }
     put(String::new());
     put(report::markdown(reports));
+    if let Some(busy) = report::busy(reports) {
+        put(format!("{busy}\n"));
+    }
     let commits: BTreeSet<&str> = reports.iter().map(|report| report.commit.as_str()).collect();
     if commits.len() > 1 {
         put("Not all rows were measured at once:\n".to_owned());

@@ -7,7 +7,10 @@ use admiral::{
 };
 use chrono::SecondsFormat;
 use serde::{Deserialize, Serialize};
-use std::{fs, process::Command};
+use std::{fs, process::Command, time::Duration};
+
+/// How long is looked at what others do.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Machine, versions and date.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -70,6 +73,28 @@ impl Machine {
 /// The present moment, RFC 3339, in seconds.
 pub fn now() -> String {
     SystemClock.now().to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// The share of all processors in use over two seconds in which the bench itself does nothing.
+pub async fn used_by_others() -> f64 {
+    let before = processor_ticks();
+    tokio::time::sleep(LOOK).await;
+    let after = processor_ticks();
+    let all = (after.0 - before.0).max(1.0);
+    (1.0 - (after.1 - before.1) / all).clamp(0.0, 1.0)
+}
+
+/// All ticks of all processors so far, and the idle ones among them (proc_stat(5): user, nice, system, idle, iowait, …).
+fn processor_ticks() -> (f64, f64) {
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let first = text.lines().next().unwrap_or_default();
+    let ticks: Vec<f64> = first
+        .split_whitespace()
+        .skip(1)
+        .take(8)
+        .filter_map(|field| field.parse().ok())
+        .collect();
+    (ticks.iter().sum(), ticks.iter().skip(3).take(2).sum())
 }
 
 /// The commit that is measured; `+` when the tree differs from it.

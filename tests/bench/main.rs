@@ -41,7 +41,7 @@ struct Results {
     rows: Vec<RowReport>,
 }
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
@@ -56,6 +56,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         if !context.rows.is_empty() && !context.rows.iter().any(|wanted| wanted == row) {
             continue;
         }
+        let others_before = machine::used_by_others().await;
         let began = Instant::now();
         let measured = tokio::select! {
             measured = guarded(row, &context) => measured,
@@ -71,17 +72,23 @@ async fn main() -> anyhow::Result<ExitCode> {
                 (Vec::new(), Some(format!("{error:#}")))
             }
         };
+        let took_seconds = began.elapsed().as_secs_f64();
+        let used_by_others = others_before.max(machine::used_by_others().await);
         reports.push(RowReport {
             row: row.to_owned(),
             lines,
             error,
-            took_seconds: began.elapsed().as_secs_f64(),
+            took_seconds,
             measured_at: machine::now(),
             commit: commit.clone(),
+            used_by_others,
         });
-        say(format!("{row}: took {:.0} s", began.elapsed().as_secs_f64()));
+        say(format!("{row}: took {took_seconds:.0} s"));
     }
     print(&report::table(&reports, context.quick))?;
+    if let Some(busy) = report::busy(&reports) {
+        print(&busy)?;
+    }
     let is_complete = reports.iter().all(|report| report.error.is_none());
     let file = context
         .results()
@@ -141,7 +148,7 @@ fn keep(file: &Path, machine: Machine, reports: Vec<RowReport>, context: &Contex
 
 #[expect(clippy::print_stdout, reason = "the table is what the bench is for")]
 fn print(table: &str) -> anyhow::Result<()> {
-    print!("\n{table}");
+    println!("\n{}", table.trim_end());
     std::io::Write::flush(&mut std::io::stdout())?;
     Ok(())
 }

@@ -100,6 +100,28 @@ pub struct RowReport {
     pub measured_at: String,
     /// Of which commit.
     pub commit: String,
+    /// The share of all processors that others used just before or just after, whichever was more, 0 to 1. From [`BUSY`] on,
+    /// absolute figures say more about those than about Admiral.
+    pub used_by_others: f64,
+}
+
+/// From here on a row's absolute figures are not to be trusted.
+pub const BUSY: f64 = 0.1;
+
+/// Rows that were measured on a busy machine, in words; `None` when there are none.
+pub fn busy(rows: &[RowReport]) -> Option<String> {
+    let busy: Vec<String> = rows
+        .iter()
+        .filter(|row| row.used_by_others >= BUSY)
+        .map(|row| format!("{} ({:.0} %)", row.row, row.used_by_others * 100.0))
+        .collect();
+    (!busy.is_empty()).then(|| {
+        format!(
+            "Others used the machine's processors meanwhile, so that seconds and rates are too slow, and ratios of few rounds \
+             uncertain: {}.",
+            busy.join(", ")
+        )
+    })
 }
 
 /// Columns in front of the verdict: row, what, figure, ratio, target.

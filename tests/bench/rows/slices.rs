@@ -60,7 +60,7 @@ pub async fn measure(context: &Context) -> anyhow::Result<Vec<Line>> {
     let shared_name = if both_worked {
         format!("  {SLICES} slices, 2 workers")
     } else {
-        format!("  {SLICES} slices, 2 workers (one of them did it all)")
+        format!("  {SLICES} slices, 2 workers (by the first result only one had claimed any)")
     };
     let line = |what: String, taken: &[f64]| {
         Line::new(what, seconds(median(taken)))
