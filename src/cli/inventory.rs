@@ -7,7 +7,7 @@
 use super::{keeper, key_files::KeyFolder};
 use crate::{
     domain::server::Server,
-    inventory::{InventoryHost, Selection, add_known_hosts, known_hosts, render_host, render_list},
+    inventory::{HostVariables, InventoryHost, Selection, known_hosts, render_list},
     process::ProcessIdentity,
     store::{host_keys::TrustedHostKey, keys::SealedKey},
     vault::{RowIdentity, Vault, ssh_key},
@@ -95,16 +95,17 @@ where
             InventoryHost::from((server, file.map(|path| path.to_string_lossy().into_owned())))
         })
         .collect();
-    let answer = if let (Some(_), Some(host)) = (&args.host, hosts.first()) {
-        render_host(host)
+    let written = if let (Some(_), Some(host)) = (&args.host, hosts.first()) {
+        serde_json::to_writer(&mut *output, &HostVariables(host))
     } else {
-        let mut list = render_list(&hosts);
-        if let Some(file) = known_hosts {
-            add_known_hosts(&mut list, &file.to_string_lossy());
-        }
-        list
+        let list = render_list(&hosts);
+        let list = match known_hosts {
+            Some(file) => list.trusting(&file.to_string_lossy()),
+            None => list,
+        };
+        serde_json::to_writer(&mut *output, &list)
     };
-    serde_json::to_writer(&mut *output, &answer).context("failed to write the inventory")?;
+    written.context("failed to write the inventory")?;
     output
         .write_all(b"\n")
         .and_then(|()| output.flush())

@@ -16,5 +16,5 @@ pub mod variable_names;
 
 pub use groups::group_name;
 pub use host::InventoryHost;
-pub use render::{add_known_hosts, render_host, render_list};
+pub use render::{HostList, HostVariables, render_list};
 pub use selection::{Selection, SelectionError};

@@ -5,93 +5,187 @@ use super::{
     groups::{distro_group, tag_group},
     variable_names::{refuse_nested_key, refuse_on_server},
 };
-use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use serde::{
+    Serialize, Serializer,
+    ser::{SerializeMap as _, SerializeSeq as _},
+};
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
 
-/// The answer to `--list`. It holds every host's variables, so Ansible never asks for them one by one.
+/// The answer to `--list`, as it is written: a tree of values would cost more than all the rest of a large inventory.
 ///
-/// Groups: one for each distro (`ubuntu_22_04`), one for each tag (`tag_web`), and `ungrouped` for the rest.
-pub fn render_list(hosts: &[InventoryHost]) -> Value {
-    let mut groups: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-    let mut ungrouped: BTreeSet<&str> = BTreeSet::new();
-    let mut variables = Map::new();
-    for host in hosts {
-        let distro = host.distro.as_deref().and_then(distro_group);
-        let names: BTreeSet<String> = host.tags.iter().map(|tag| tag_group(tag)).chain(distro).collect();
-        if names.is_empty() {
-            ungrouped.insert(&host.hostname);
-        }
-        for name in names {
-            groups.entry(name).or_default().insert(&host.hostname);
-        }
-        variables.insert(host.hostname.clone(), render_host(host));
-    }
-    let mut children: Vec<&str> = groups.keys().map(String::as_str).collect();
-    children.push("ungrouped");
-    let mut list = Map::new();
-    list.insert("_meta".to_owned(), json!({ "hostvars": variables }));
-    list.insert("all".to_owned(), json!({ "children": children }));
-    list.insert("ungrouped".to_owned(), json!({ "hosts": ungrouped }));
-    for (name, members) in &groups {
-        list.insert(name.clone(), json!({ "hosts": members }));
-    }
-    Value::Object(list)
+/// It holds every host's variables, so Ansible never asks for them one by one. Groups: one for each distro (`ubuntu_22_04`), one for each
+/// tag (`tag_web`), and `ungrouped` for the rest.
+#[derive(Debug)]
+pub struct HostList<'a> {
+    hosts: &'a [InventoryHost],
+    groups: BTreeMap<String, Vec<&'a str>>,
+    ungrouped: Vec<&'a str>,
+    known_hosts: Option<String>,
 }
 
-/// Lets SSH trust the host keys of a `known_hosts` file, beside those of the person who calls Ansible. A group variable, so that
-/// their own `ansible_ssh_common_args` comes before it.
-pub fn add_known_hosts(list: &mut Value, file: &str) {
-    list["all"]["vars"] = json!({ "ansible_ssh_common_args": format!(
-        "-o \"UserKnownHostsFile=~/.ssh/known_hosts {file}\" -o StrictHostKeyChecking=accept-new"
-    ) });
+/// The answer to `--list` for these hosts, each named once.
+pub fn render_list(hosts: &[InventoryHost]) -> HostList<'_> {
+    let mut names: HashMap<(bool, &str), Option<String>> = HashMap::new();
+    let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let mut ungrouped: Vec<&str> = Vec::new();
+    for host in hosts {
+        let tags = host.tags.iter().map(|tag| (true, tag.as_str()));
+        let mut is_grouped = false;
+        for (is_tag, text) in tags.chain(host.distro.as_deref().map(|distro| (false, distro))) {
+            let name = names.entry((is_tag, text)).or_insert_with(|| {
+                if is_tag {
+                    Some(tag_group(text))
+                } else {
+                    distro_group(text)
+                }
+            });
+            let Some(name) = name else { continue };
+            is_grouped = true;
+            let members = match groups.get_mut(name) {
+                Some(members) => members,
+                None => groups.entry(name.clone()).or_default(),
+            };
+            // Two tags of one host may map to one name.
+            if members.last() != Some(&host.hostname.as_str()) {
+                members.push(&host.hostname);
+            }
+        }
+        if !is_grouped {
+            ungrouped.push(&host.hostname);
+        }
+    }
+    HostList {
+        hosts,
+        groups,
+        ungrouped,
+        known_hosts: None,
+    }
+}
+
+impl HostList<'_> {
+    /// Lets SSH trust the host keys of a `known_hosts` file, beside those of the person who calls Ansible. A group variable, so that
+    /// their own `ansible_ssh_common_args` comes before it.
+    #[must_use]
+    pub fn trusting(mut self, file: &str) -> Self {
+        self.known_hosts = Some(format!(
+            "-o \"UserKnownHostsFile=~/.ssh/known_hosts {file}\" -o StrictHostKeyChecking=accept-new"
+        ));
+        self
+    }
+}
+
+impl Serialize for HostList<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_map(None)?;
+        list.serialize_entry("_meta", &Entry("hostvars", &Variables(self.hosts)))?;
+        list.serialize_entry("all", &All(self))?;
+        list.serialize_entry("ungrouped", &Entry("hosts", &self.ungrouped))?;
+        for (name, members) in &self.groups {
+            list.serialize_entry(name, &Entry("hosts", members))?;
+        }
+        list.end()
+    }
+}
+
+/// An object of one entry.
+struct Entry<'a, T>(&'static str, &'a T);
+
+impl<T: Serialize> Serialize for Entry<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(Some(1))?;
+        object.serialize_entry(self.0, self.1)?;
+        object.end()
+    }
+}
+
+struct All<'a>(&'a HostList<'a>);
+
+impl Serialize for All<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut children: Vec<&str> = self.0.groups.keys().map(String::as_str).collect();
+        children.push("ungrouped");
+        let mut all = serializer.serialize_map(None)?;
+        all.serialize_entry("children", &children)?;
+        if let Some(arguments) = &self.0.known_hosts {
+            all.serialize_entry("vars", &Entry("ansible_ssh_common_args", arguments))?;
+        }
+        all.end()
+    }
+}
+
+struct Variables<'a>(&'a [InventoryHost]);
+
+impl Serialize for Variables<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|host| (&host.hostname, HostVariables(host))))
+    }
 }
 
 /// The answer to `--host`: the variables of one host.
 ///
 /// Metadata that [`super::validation`] would refuse is left out, and never replaces what the inventory sets itself.
-pub fn render_host(host: &InventoryHost) -> Value {
-    let mut variables: Map<String, Value> = host
-        .metadata
-        .iter()
-        .filter(|(name, _)| refuse_on_server(name).is_none())
-        .map(|(name, value)| (name.clone(), mark_unsafe(value)))
-        .collect();
-    let mut set = |name: &str, value: Value| variables.insert(name.to_owned(), value);
-    set("ansible_host", unsafe_text(&host.ssh_host));
-    set("ansible_port", host.ssh_port.into());
-    set("ansible_user", unsafe_text(&host.ssh_username));
-    if let Some(file) = &host.private_key_file {
-        set("ansible_ssh_private_key_file", unsafe_text(file));
+#[derive(Debug, Clone, Copy)]
+pub struct HostVariables<'a>(pub &'a InventoryHost);
+
+impl Serialize for HostVariables<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let host = self.0;
+        let mut variables = serializer.serialize_map(None)?;
+        for (name, value) in &host.metadata {
+            // What the inventory sets itself is refused too, so that no name comes twice.
+            if refuse_on_server(name).is_none() {
+                variables.serialize_entry(name, &Marked(value))?;
+            }
+        }
+        let tags: Vec<Unsafe> = host.tags.iter().map(|tag| Unsafe(tag)).collect();
+        variables.serialize_entry("ansible_host", &Unsafe(&host.ssh_host))?;
+        variables.serialize_entry("ansible_port", &host.ssh_port)?;
+        variables.serialize_entry("ansible_user", &Unsafe(&host.ssh_username))?;
+        if let Some(file) = &host.private_key_file {
+            variables.serialize_entry("ansible_ssh_private_key_file", &Unsafe(file))?;
+        }
+        variables.serialize_entry("server_id", &host.server_id)?;
+        variables.serialize_entry("server_uuid", &host.server_uuid)?;
+        variables.serialize_entry("server_name", &Unsafe(&host.name))?;
+        variables.serialize_entry("tags", &tags)?;
+        variables.serialize_entry("distro", &host.distro.as_deref().map(Unsafe))?;
+        variables.serialize_entry("architecture", &host.architecture.as_deref().map(Unsafe))?;
+        variables.end()
     }
-    set("server_id", host.server_id.into());
-    set("server_uuid", host.server_uuid.to_string().into());
-    set("server_name", unsafe_text(&host.name));
-    set("tags", host.tags.iter().map(|tag| unsafe_text(tag)).collect());
-    set("distro", host.distro.as_deref().map_or(Value::Null, unsafe_text));
-    set(
-        "architecture",
-        host.architecture.as_deref().map_or(Value::Null, unsafe_text),
-    );
-    Value::Object(variables)
 }
 
 /// A string that Ansible does not template (its JSON form of `!unsafe`).
-fn unsafe_text(text: &str) -> Value {
-    json!({ "__ansible_unsafe": text })
+struct Unsafe<'a>(&'a str);
+
+impl Serialize for Unsafe<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Entry("__ansible_unsafe", &self.0).serialize(serializer)
+    }
 }
 
-fn mark_unsafe(value: &Value) -> Value {
-    match value {
-        Value::String(text) => unsafe_text(text),
-        Value::Array(items) => items.iter().map(mark_unsafe).collect(),
-        Value::Object(entries) => Value::Object(
-            entries
-                .iter()
-                .filter(|(key, _)| refuse_nested_key(key).is_none())
-                .map(|(key, item)| (key.clone(), mark_unsafe(item)))
-                .collect(),
-        ),
-        other => other.clone(),
+/// A value whose strings are all marked so.
+struct Marked<'a>(&'a Value);
+
+impl Serialize for Marked<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::String(text) => Unsafe(text).serialize(serializer),
+            Value::Array(items) => {
+                let mut list = serializer.serialize_seq(Some(items.len()))?;
+                for item in items {
+                    list.serialize_element(&Marked(item))?;
+                }
+                list.end()
+            }
+            Value::Object(entries) => serializer.collect_map(
+                entries
+                    .iter()
+                    .filter(|(key, _)| refuse_nested_key(key).is_none())
+                    .map(|(key, item)| (key, Marked(item))),
+            ),
+            other => other.serialize(serializer),
+        }
     }
 }
 
@@ -100,7 +194,15 @@ mod tests {
     use super::*;
     use insta::assert_json_snapshot;
     use proptest::prelude::*;
+    use serde_json::{Map, json};
     use uuid::Uuid;
+
+    fn written(what: &impl Serialize) -> Value {
+        let text = serde_json::to_string(what).unwrap();
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value.to_string().len(), text.len(), "no name comes twice");
+        value
+    }
 
     fn host(hostname: &str, tags: &[&str], distro: Option<&str>) -> InventoryHost {
         InventoryHost {
@@ -121,11 +223,11 @@ mod tests {
 
     #[test]
     fn groups_are_merged_and_never_take_ansibles_names() {
-        let mut list = render_list(&[
+        let mut list = written(&render_list(&[
             host("a", &["web", "Web", "eu/west"], Some("Ubuntu 22.04")),
             host("b", &["WEB", "eu west"], Some("all")),
             host("c", &[], Some(" ")),
-        ]);
+        ]));
         list.as_object_mut().unwrap().remove("_meta");
         assert_json_snapshot!(list, @r#"
         {
@@ -179,7 +281,7 @@ mod tests {
             "ansible_become": true,
         });
         host.metadata = metadata.as_object().unwrap().clone();
-        assert_json_snapshot!(render_host(&host), @r#"
+        assert_json_snapshot!(written(&HostVariables(&host)), @r#"
         {
           "ansible_become": true,
           "ansible_host": {
@@ -261,7 +363,7 @@ mod tests {
             host.architecture = Some(format!("CANARY{text}"));
             host.name = format!("CANARY{text}");
             host.metadata.insert("value".to_owned(), value);
-            prop_assert!(!leaks(&render_host(&host)));
+            prop_assert!(!leaks(&written(&HostVariables(&host))));
         }
 
         #[test]
@@ -269,7 +371,7 @@ mod tests {
             let hosts: Vec<_> = tags.iter().enumerate().map(|(index, tags)| {
                 host(&format!("h{index}"), &tags.iter().map(String::as_str).collect::<Vec<_>>(), None)
             }).collect();
-            let list = render_list(&hosts);
+            let list = written(&render_list(&hosts));
             let children = list["all"]["children"].as_array().unwrap();
             for host in &hosts {
                 let found = children.iter().any(|group| {

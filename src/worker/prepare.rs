@@ -237,11 +237,9 @@ fn write_inventory(
         })
         .collect();
     make_folder(&folder.inventory())?;
-    write_file(
-        &folder.inventory().join("hosts.json"),
-        render_list(&hosts).to_string().as_bytes(),
-        0o600,
-    )?;
+    let list =
+        serde_json::to_vec(&render_list(&hosts)).map_err(|error| io_error("write the inventory")(error.into()))?;
+    write_file(&folder.inventory().join("hosts.json"), &list, 0o600)?;
     write_file(&inventory_script(folder), INVENTORY_SCRIPT.as_bytes(), 0o700)
 }
 

@@ -30,6 +30,10 @@ fn host(hostname: &str) -> InventoryHost {
     }
 }
 
+fn rendered(hosts: &[InventoryHost]) -> Value {
+    serde_json::to_value(render_list(hosts)).unwrap()
+}
+
 /// A folder with one Ansible's inventory, playbook and output.
 struct Stage {
     bin: PathBuf,
@@ -151,7 +155,7 @@ fn inventory_strings_are_not_templated() {
         .unwrap()
         .clone();
         // The address and the user are harmless here: marked or not, they have to work.
-        let list = render_list(&[host.clone()]);
+        let list = rendered(&[host.clone()]);
         let stage = Stage::new(&bin, &list);
         stage.play(DUMP, &[]);
         assert!(
@@ -187,7 +191,7 @@ fn extra_variables_keep_their_types_and_are_not_templated() {
         let variables = json!({ "values": values }).as_object().unwrap().clone();
         let password = format!("{evil} \"hunter2\"\n");
         let secret = BTreeMap::from([("password".to_owned(), SecretString::from(password.as_str()))]);
-        let stage = Stage::new(&bin, &render_list(&[host("web1")]));
+        let stage = Stage::new(&bin, &rendered(&[host("web1")]));
         stage.write("vars.yml", render_extra_vars(&variables, &secret).expose_secret());
         let playbook = r#"
 - hosts: all
@@ -219,7 +223,7 @@ fn connection_variables_work_though_marked() {
         first.private_key_file = Some("/nonexistent/key file".to_owned());
         first.ssh_host = "2001:db8::7".to_owned();
         first.ssh_username = "deploy+x".to_owned();
-        let stage = Stage::new(&bin, &render_list(&[first]));
+        let stage = Stage::new(&bin, &rendered(&[first]));
         stage.write_program("ssh", "#!/bin/sh\nprintf '%s\\n' \"$@\" >> arguments\nexit 255\n");
         let ssh = stage.path("ssh");
         let environment = [
@@ -256,7 +260,7 @@ fn group_names_are_accepted() {
         second.tags = vec!["WEB".to_owned()];
         second.distro = Some("all".to_owned());
         let third = host("lonely");
-        let stage = Stage::new(&bin, &render_list(&[first, second, third]));
+        let stage = Stage::new(&bin, &rendered(&[first, second, third]));
         let output = stage.run(
             "ansible-inventory",
             &["--list"],
