@@ -149,13 +149,10 @@ async fn begin_again(shared: &Shared, run: OwnedRun, cancel: watch::Receiver<Can
         Ok(prepared) => start(shared, run, prepared, cancel).await,
         // Still this worker's: it is taken up again with the next look at what was left.
         Err(error) if error.is_passing() => tracing::warn!(%error, run = %id, "a run could not be made ready"),
-        Err(error) => match recover::rebuild(shared, &run).await {
-            Ok(state) => {
-                let mut pipeline = Pipeline::new(run, shared.id, state, Redactor::default());
-                pipeline.refuse(Outcome::failed(error.reason(), error.message()));
-                let end = ended(shared, EndReason::SpawnFailed, error.message());
-                let (batch, ending) = pipeline.take_last_batch(&end, shared.clock.now());
+        Err(error) => match refusal(shared, run, &error).await {
+            Ok((batch, ending)) => {
                 store_end(shared, &batch, &ending).await;
+                observe::ended(shared, id, &ending.outcome).await;
             }
             Err(error) => tracing::error!(%error, run = %id, "a run's hosts cannot be read"),
         },
@@ -216,11 +213,7 @@ async fn give_back(shared: &Shared, run: &OwnedRun) {
 async fn refuse(shared: &Shared, run: OwnedRun, error: &PrepareError) {
     let id = run.id;
     let refused = async {
-        let state = recover::rebuild(shared, &run).await?;
-        let mut pipeline = Pipeline::new(run, shared.id, state, Redactor::default());
-        pipeline.refuse(Outcome::failed(error.reason(), error.message()));
-        let end = ended(shared, EndReason::SpawnFailed, error.message());
-        let (batch, ending) = pipeline.take_last_batch(&end, shared.clock.now());
+        let (batch, ending) = refusal(shared, run, error).await?;
         let mut transaction = shared.database.begin().await?;
         runs::mark_started(&mut transaction, id, shared.id, shared.config.isolation.as_str()).await?;
         ingest::write_last_batch(&mut transaction, &batch, &ending).await?;
@@ -231,6 +224,19 @@ async fn refuse(shared: &Shared, run: OwnedRun, error: &PrepareError) {
         Ok(outcome) => observe::ended(shared, id, &outcome).await,
         Err(error) => tracing::warn!(%error, run = %id, "a run that cannot be made ready could not be ended"),
     }
+}
+
+/// The only batch of a run that cannot be made ready, and its end.
+async fn refusal(
+    shared: &Shared,
+    run: OwnedRun,
+    error: &PrepareError,
+) -> Result<(ingest::IngestBatch, RunEnding), StoreError> {
+    let state = recover::rebuild(shared, &run).await?;
+    let mut pipeline = Pipeline::new(run, shared.id, state, Redactor::default());
+    pipeline.refuse(Outcome::failed(error.reason(), error.message()));
+    let end = ended(shared, EndReason::SpawnFailed, error.message());
+    Ok(pipeline.take_last_batch(&end, shared.clock.now()))
 }
 
 async fn store_end(shared: &Shared, batch: &ingest::IngestBatch, ending: &RunEnding) {

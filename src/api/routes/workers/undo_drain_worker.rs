@@ -6,9 +6,7 @@ use crate::{
         extract::{Actor, Path},
         problem::Problem,
     },
-    auth::policy::Action,
     domain::{WorkerId, worker::Worker},
-    store::{StoreError, workers},
 };
 use axum::{Json, extract::State};
 
@@ -27,21 +25,5 @@ pub(super) async fn undo_drain_worker(
     actor: Actor,
     Path(id): Path<WorkerId>,
 ) -> Result<Json<Worker>, Problem> {
-    actor.require(Action::DrainWorker)?;
-    let mut transaction = state.database.begin().await?;
-    let before = workers::get_worker(&mut transaction, id).await?;
-    workers::set_draining(&mut transaction, id, false).await?;
-    let worker = workers::get_worker(&mut transaction, id).await?;
-    actor
-        .record(
-            &mut transaction,
-            actor
-                .entry("worker.undo_drain")
-                .object(id)
-                .before(&before)
-                .after(&worker),
-        )
-        .await?;
-    transaction.commit().await.map_err(StoreError::from)?;
-    Ok(Json(worker))
+    super::set_draining(&state, &actor, id, false, "worker.undo_drain").await
 }
