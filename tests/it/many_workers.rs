@@ -18,7 +18,10 @@ impl Fleet {
     /// A server that works too, two more workers, and `hosts` servers that playbooks reach by `connection: local`.
     async fn start(hosts: usize) -> Self {
         let server = AdmiralServer::start().await;
-        let workers = vec![WorkerProcess::start(&server).await, WorkerProcess::start(&server).await];
+        let workers = vec![
+            WorkerProcess::start(&server, "worker1").await,
+            WorkerProcess::start(&server, "worker2").await,
+        ];
         let (key, _) = server.generate_key("fleet").await;
         let mut servers = Vec::new();
         for number in 0..hosts {
@@ -44,10 +47,9 @@ impl Fleet {
 
     /// Which processes' data directories hold supervisors.
     fn busy(&self) -> usize {
-        let folders = self.workers.iter().map(|worker| worker.folder.path());
-        folders
-            .chain([self.server.folder.path()])
-            .filter(|folder| !processes::supervisors(&folder.join("data")).is_empty())
+        let data = self.workers.iter().map(|worker| &worker.data);
+        data.chain([&self.server.data])
+            .filter(|data| !processes::supervisors(data).is_empty())
             .count()
     }
 }
