@@ -13,20 +13,19 @@ use self::{
 use super::{AppState, extract::Actor, problem::Problem};
 use crate::{
     domain::{
-        RunId, ServerId,
+        RunId, ServerId, VersionId,
         clock::new_id,
-        deployment::{Accelerator, Deployment, DeploymentOptions, Launcher, Target},
-        playbook::{Playbook, PlaybookId},
+        deployment::{Accelerator, Deployment, DeploymentKind, DeploymentOptions, Launcher, Target},
+        playbook::{Outline, PlaybookFile},
         server::{Server, ServerStatus},
         validation::{Invalid, Validator},
     },
     inventory::{extra_vars, limit},
-    playbooks::{LibraryError, Snapshot, SyntaxError},
+    playbooks::{SyntaxError, outline},
     store::{
-        Connection,
+        Connection, StoreError,
         deployments::{self, NewDeployment, NewHost},
-        playbooks::{self, VersionId},
-        servers,
+        packages, playbooks, servers,
     },
     vault::RowIdentity,
 };
@@ -45,15 +44,15 @@ const MAX_NAMED: usize = 10;
 pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchRequest) -> Result<Deployment, Problem> {
     let checked = check(request)?;
     let frozen = freeze_playbook(state, &checked).await?;
-    let chosen = accelerator::choose(checked.options.accelerator, frozen.playbook.accelerator);
+    let chosen = accelerator::choose(checked.options.accelerator, frozen.outline.accelerator);
     accelerator::check_present(state, chosen, &checked.options).await?;
     let mut transaction = state.database.begin().await?;
     let servers = resolve(&mut transaction, &checked.target).await?;
     check_limit(&checked.options, &servers)?;
     let secret_variable_names: Vec<String> = checked.secret_variables.keys().cloned().collect();
     let plan = Plan {
-        files: &frozen.snapshot.files,
-        entry_path: &frozen.snapshot.entry_path,
+        files: &frozen.files,
+        entry_path: &frozen.entry_path,
         servers: &servers,
         variables: &checked.variables,
         secret_names: &secret_variable_names,
@@ -68,10 +67,12 @@ pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchReque
     let new = NewDeployment {
         id,
         run_ids: run_ids(&checked.options, servers.len()),
-        name: checked.name.unwrap_or(frozen.playbook.name),
+        name: checked.name.unwrap_or(frozen.outline.name),
         description: checked.description,
         playbook: checked.playbook.to_string(),
-        playbook_version_id: frozen.version,
+        kind: DeploymentKind::Playbook,
+        entry_path: frozen.entry_path,
+        playbook_version_id: Some(frozen.version),
         target: checked.target,
         sealed_variables,
         secret_variable_names,
@@ -92,7 +93,7 @@ pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchReque
             actor.entry("deployment.launch").object(id).after(&deployment),
         )
         .await?;
-    transaction.commit().await.map_err(crate::store::StoreError::from)?;
+    transaction.commit().await.map_err(StoreError::from)?;
     log_launch(&new);
     Ok(deployment)
 }
@@ -134,13 +135,15 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
     require_keys(&servers, "deployment")?;
     check_limit(&old.options, &servers)?;
     let frozen = deployments::get_frozen(&mut transaction, of).await?;
+    let version = frozen
+        .playbook_version_id
+        .ok_or_else(|| Problem::conflict("what was recorded in a shell is run again there"))?;
     if chosen != Accelerator::None {
         // The servers may have changed since.
-        let files = playbooks::load_version_files(&mut transaction, frozen.playbook_version_id).await?;
-        let playbook: PlaybookId = old.playbook.parse().map_err(|error| Problem::internal(&error))?;
+        let files = packages::load_version_files(&mut transaction, version).await?;
         let plan = Plan {
             files: &files,
-            entry_path: playbook.path(),
+            entry_path: &old.entry_path,
             servers: &servers,
             variables: &old.variables,
             secret_names: &old.secret_variables,
@@ -167,7 +170,9 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
         name: old.name,
         description: old.description,
         playbook: old.playbook,
-        playbook_version_id: frozen.playbook_version_id,
+        kind: old.kind,
+        entry_path: old.entry_path,
+        playbook_version_id: Some(version),
         target: Target::ServerIds {
             server_ids: servers.iter().map(|server| server.id).collect(),
         },
@@ -190,7 +195,7 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
             actor.entry("deployment.retry").object(id).after(&deployment),
         )
         .await?;
-    transaction.commit().await.map_err(crate::store::StoreError::from)?;
+    transaction.commit().await.map_err(StoreError::from)?;
     log_launch(&new);
     Ok(deployment)
 }
@@ -234,70 +239,75 @@ fn host(server: &Server) -> NewHost {
 /// A playbook as it is launched.
 struct FrozenPlaybook {
     version: VersionId,
-    playbook: Playbook,
-    snapshot: Snapshot,
+    outline: Outline,
+    entry_path: String,
+    files: Vec<PlaybookFile>,
 }
 
-/// Stores the playbook's files as they are and makes sure that Ansible can read them.
+/// Finds the version that is meant and makes sure that Ansible can read it.
 async fn freeze_playbook(state: &AppState, checked: &Checked) -> Result<FrozenPlaybook, Problem> {
-    let id = &checked.playbook;
-    let (playbook, _) = state.library.read(id).await.map_err(|error| refuse_playbook(&error))?;
-    if let Some(error) = playbook.error {
+    let missing = || Problem::from(Invalid::field("playbook", "is not in the library"));
+    state.refresh_library().await?;
+    let mut connection = state.database.acquire().await?;
+    let playbook = match playbooks::get_playbook(&mut connection, &checked.playbook).await {
+        Err(StoreError::NotFound(_)) => return Err(missing()),
+        found => found?,
+    };
+    let version = match checked.version_id {
+        Some(version) => {
+            let found = packages::get_version(&mut connection, version).await;
+            if !found.is_ok_and(|found| found.package_id == playbook.package_id) {
+                return Err(Invalid::field("version_id", "is no version of the playbook's package").into());
+            }
+            version
+        }
+        None if playbook.missing_since.is_some() => return Err(missing()),
+        None => {
+            if let Some(error) = playbook.outline.error {
+                return Err(Invalid::field("playbook", error).into());
+            }
+            playbook.version.ok_or_else(missing)?
+        }
+    };
+    let files = packages::load_version_files(&mut connection, version).await?;
+    drop(connection);
+    let text = files
+        .iter()
+        .find(|file| file.path == playbook.entry_path)
+        .and_then(|file| std::str::from_utf8(&file.content).ok());
+    let outline = text
+        .and_then(|text| outline(&playbook.entry_path, text))
+        .ok_or_else(missing)?;
+    if let Some(error) = outline.error {
         return Err(Invalid::field("playbook", error).into());
     }
-    let snapshot = state
-        .library
-        .snapshot(id)
-        .await
-        .map_err(|error| refuse_playbook(&error))?;
-    let mut transaction = state.database.begin().await?;
-    let version = playbooks::upsert_playbook_version(
-        &mut transaction,
-        id.origin(),
-        id.path(),
-        &snapshot.digest,
-        &snapshot.manifest,
-        &snapshot.files,
-    )
-    .await?;
-    transaction.commit().await.map_err(crate::store::StoreError::from)?;
-    check_syntax(state, checked, &snapshot, version).await?;
-    Ok(FrozenPlaybook {
+    let frozen = FrozenPlaybook {
         version,
-        playbook,
-        snapshot,
-    })
-}
-
-fn refuse_playbook(error: &LibraryError) -> Problem {
-    match error {
-        LibraryError::NotFound(_) => Invalid::field("playbook", "is not in the library").into(),
-        LibraryError::Stopped => Problem::internal(error),
-        error => Invalid::field("playbook", error.to_string()).into(),
-    }
+        outline,
+        entry_path: playbook.entry_path,
+        files,
+    };
+    check_syntax(state, checked, &frozen).await?;
+    Ok(frozen)
 }
 
 /// The syntax is checked once per version and ansible-core, without variables. Only a playbook that cannot be read without some
 /// (`hosts: "{{ x }}"`) is checked anew at each launch, with the variables of that launch. A refusal is not kept: a missing role or
 /// collection is a fault of the machine, and mended without a new version.
-async fn check_syntax(
-    state: &AppState,
-    checked: &Checked,
-    snapshot: &Snapshot,
-    version: VersionId,
-) -> Result<(), Problem> {
+async fn check_syntax(state: &AppState, checked: &Checked, frozen: &FrozenPlaybook) -> Result<(), Problem> {
     // One at a time: a second launch of the same playbook waits for the first one's answer, and launches do not crowd the machine.
     let _turn = state.library.syntax_turn().await;
     let mut connection = state.database.acquire().await?;
     let ansible_version = &state.library.ansible().version;
-    let known = playbooks::is_syntax_valid(&mut connection, version, ansible_version).await?;
+    let (version, entry_path) = (frozen.version, &frozen.entry_path);
+    let known = packages::is_syntax_valid(&mut connection, version, entry_path, ansible_version).await?;
     drop(connection);
     if known {
         return Ok(());
     }
-    let Some(refusal) = syntax_check(state, snapshot, None).await? else {
+    let Some(refusal) = syntax_check(state, frozen, None).await? else {
         let mut connection = state.database.acquire().await?;
-        playbooks::record_valid_syntax(&mut connection, version, ansible_version).await?;
+        packages::record_valid_syntax(&mut connection, version, entry_path, ansible_version).await?;
         return Ok(());
     };
     if checked.variables.is_empty() && checked.secret_variables.is_empty() {
@@ -310,7 +320,7 @@ async fn check_syntax(
         .map(|name| (name.clone(), SecretString::from("secret")))
         .collect();
     let text = extra_vars::render_extra_vars(&checked.variables, &secret);
-    match syntax_check(state, snapshot, Some(text.expose_secret())).await? {
+    match syntax_check(state, frozen, Some(text.expose_secret())).await? {
         None => Ok(()),
         Some(message) => Err(Invalid::field("playbook", message).into()),
     }
@@ -318,10 +328,13 @@ async fn check_syntax(
 
 async fn syntax_check(
     state: &AppState,
-    snapshot: &Snapshot,
+    frozen: &FrozenPlaybook,
     extra_vars: Option<&str>,
 ) -> Result<Option<String>, Problem> {
-    match state.library.syntax_check(snapshot, extra_vars).await {
+    let checking = state
+        .library
+        .syntax_check(&frozen.files, &frozen.entry_path, extra_vars);
+    match checking.await {
         Ok(()) => Ok(None),
         Err(SyntaxError::Refused(message)) => Ok(Some(message)),
         Err(error) => Err(Problem::internal(&error)),
@@ -346,6 +359,7 @@ async fn resolve(connection: &mut Connection, target: &Target) -> Result<Vec<Ser
             "all",
             "there is no active server",
         ),
+        Target::Recorded => return Err(Problem::conflict("what was recorded in a shell is run again there")),
     };
     found.retain(|server| server.status == ServerStatus::Active);
     if found.is_empty() {

@@ -1,8 +1,12 @@
 //! What every handler can reach.
 
-use super::{live::Live, scrape::Scrape};
+use super::{live::Live, problem::Problem, scrape::Scrape};
 use crate::{
-    auth::limiter::SignInLimiter, domain::clock::Clock, playbooks::Library, store::Database, telemetry::Metrics,
+    auth::limiter::SignInLimiter,
+    domain::clock::Clock,
+    playbooks::{Library, LibraryError},
+    store::Database,
+    telemetry::Metrics,
     vault::Vault,
 };
 use std::{net::IpAddr, sync::Arc};
@@ -53,6 +57,15 @@ impl AppState {
             metrics: Metrics::new(),
             scrape: Arc::default(),
             shutdown: CancellationToken::new(),
+        }
+    }
+
+    /// Has the database know what lies in the folders of playbooks now.
+    pub(super) async fn refresh_library(&self) -> Result<(), Problem> {
+        match self.library.sync(&self.database).await {
+            Ok(()) => Ok(()),
+            Err(LibraryError::Store(error)) => Err(error.into()),
+            Err(error) => Err(Problem::internal(&error)),
         }
     }
 }

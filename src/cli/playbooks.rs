@@ -41,7 +41,16 @@ async fn run_with(client: &Client, format: Format, command: PlaybooksCommand) ->
             match format {
                 Format::Json => output::json(&playbooks),
                 Format::Table => Ok(Table::new(&["ID", "NAME", "DESCRIPTION", "ACCELERATOR", "ERROR"])
-                    .rows_of(&playbooks, &["/id", "/name", "/description", "/accelerator", "/error"])
+                    .rows_of(
+                        &playbooks,
+                        &[
+                            "/id",
+                            "/outline/name",
+                            "/outline/description",
+                            "/outline/accelerator",
+                            "/outline/error",
+                        ],
+                    )
                     .print()?),
             }
         }
@@ -54,7 +63,10 @@ async fn run_with(client: &Client, format: Format, command: PlaybooksCommand) ->
                 Format::Json => output::json(&answer),
                 Format::Table => {
                     // Talk, and so to stderr: the playbook's text can be piped on.
-                    for (what, pointer) in [("accelerator", "/playbook/accelerator"), ("error", "/playbook/error")] {
+                    for (what, pointer) in [
+                        ("accelerator", "/playbook/outline/accelerator"),
+                        ("error", "/playbook/outline/error"),
+                    ] {
                         if let Some(text) = answer.pointer(pointer).and_then(Value::as_str) {
                             output::say(&format!("{what}: {}", output::printable(text)));
                         }
@@ -114,17 +126,17 @@ mod tests {
     fn the_closest_match_wins() {
         let playbooks: Vec<_> = [
             "builtin/ping.yml",
-            "custom/ping.yml",
-            "custom/app/site.yml",
-            "custom/site.yml",
+            "project/ping.yml",
+            "project/app/site.yml",
+            "project/site.yml",
         ]
         .iter()
         .map(|id| json!({"id": id}))
         .collect();
-        assert_eq!(choose(&playbooks, "custom/ping.yml"), ["custom/ping.yml"]);
-        assert_eq!(choose(&playbooks, "ping.yml"), ["builtin/ping.yml", "custom/ping.yml"]);
-        assert_eq!(choose(&playbooks, "site.yml"), ["custom/site.yml"]);
-        assert_eq!(choose(&playbooks, "app/site.yml"), ["custom/app/site.yml"]);
+        assert_eq!(choose(&playbooks, "project/ping.yml"), ["project/ping.yml"]);
+        assert_eq!(choose(&playbooks, "ping.yml"), ["builtin/ping.yml", "project/ping.yml"]);
+        assert_eq!(choose(&playbooks, "site.yml"), ["project/site.yml"]);
+        assert_eq!(choose(&playbooks, "app/site.yml"), ["project/app/site.yml"]);
         assert!(choose(&playbooks, "nope.yml").is_empty());
     }
 }

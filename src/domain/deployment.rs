@@ -4,6 +4,7 @@ use super::{text_enum::text_enum, validation::Validator};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -76,6 +77,32 @@ impl HostStatus {
     /// Nothing will change any more.
     pub const fn is_final(self) -> bool {
         !matches!(self, Self::Pending | Self::Running)
+    }
+}
+
+text_enum! {
+    /// What a deployment carries out.
+    DeploymentKind {
+        /// A playbook of the library.
+        Playbook = "playbook",
+        /// One module, with its arguments.
+        Adhoc = "adhoc",
+        /// What somebody ran in a shell of theirs, and recorded.
+        Recorded = "recorded",
+    }
+}
+
+text_enum! {
+    /// Where a deployment's variable has its value from.
+    VariableSource {
+        /// The form's default.
+        Form = "form",
+        /// The environment.
+        Environment = "environment",
+        /// The preset.
+        Preset = "preset",
+        /// Given at launch.
+        Launch = "launch",
     }
 }
 
@@ -286,6 +313,8 @@ pub enum Target {
     },
     /// All active servers.
     All,
+    /// The hosts of somebody's own inventory: of what was recorded in a shell.
+    Recorded,
 }
 
 /// What an operator asked for, and how it stands.
@@ -299,14 +328,32 @@ pub struct Deployment {
     pub name: String,
     /// Given at launch.
     pub description: Option<String>,
-    /// The playbook's id in the library.
-    pub playbook: String,
     /// Where it stands.
     pub status: DeploymentStatus,
     /// Why it ended so; null unless it failed or was cancelled.
     pub reason: Option<Reason>,
     /// The reason in words.
     pub message: Option<String>,
+    /// What it carries out.
+    pub kind: DeploymentKind,
+    /// The playbook's id in the library; of a command the module; of what was recorded the playbook's file, as it was named.
+    pub playbook: String,
+    /// The playbook among the version's files.
+    pub entry_path: String,
+    /// The version it ran; null for what has none.
+    pub version: Option<DeployedVersion>,
+    /// What was carried out that is no playbook of the library.
+    pub command: Option<CommandLine>,
+    /// The environment whose variables it has.
+    pub environment: Option<String>,
+    /// The preset it was launched with.
+    pub preset: Option<String>,
+    /// Where its variables have their values from.
+    pub variable_sources: BTreeMap<String, VariableSource>,
+    /// Names of the variables that are paths of files given at launch.
+    pub file_variables: Vec<String>,
+    /// Settings of the project's `ansible.cfg` that were not honoured.
+    pub overridden_settings: Vec<OverriddenSetting>,
     /// Trouble that did not stop the run.
     pub warnings: Vec<String>,
     /// What it was aimed at.
@@ -340,6 +387,62 @@ pub struct Deployment {
     pub isolation: Option<String>,
     /// While it is pending: deployments at work on servers that it needs, or before it in the queue for them.
     pub waiting_for: Vec<WaitedFor>,
+}
+
+/// The version of a package that a deployment runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeployedVersion {
+    /// Identifies the version.
+    pub id: Uuid,
+    /// The package.
+    pub package_id: Uuid,
+    /// The package's name.
+    pub package_name: String,
+    /// Its number within the package.
+    pub number: i32,
+    /// The commit it was taken from.
+    pub commit_id: Option<String>,
+    /// The package's current version, when its files differ from this one's.
+    pub differs_from_current: Option<Uuid>,
+    /// When somebody accepted what was found in it.
+    pub reviewed_at: Option<DateTime<Utc>>,
+    /// Who accepted it.
+    pub reviewed_by_name: Option<String>,
+}
+
+/// A command that is no playbook of the library.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum CommandLine {
+    /// A module on the targets.
+    Module {
+        /// Its name.
+        module: String,
+        /// Its arguments as `ansible -a` takes them.
+        arguments: String,
+    },
+    /// What somebody typed, without the values of extra variables.
+    Shell {
+        /// The program and its arguments.
+        words: Vec<String>,
+        /// The folder it was run in.
+        folder: String,
+        /// The machine it was run on.
+        machine: String,
+    },
+}
+
+/// A setting of a project's `ansible.cfg` that Admiral must own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OverriddenSetting {
+    /// The section, such as `defaults`.
+    pub section: String,
+    /// The key.
+    pub key: String,
+    /// What the project says.
+    pub value: String,
+    /// Why it does not hold.
+    pub reason: String,
 }
 
 /// A deployment that another one waits for.

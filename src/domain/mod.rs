@@ -4,7 +4,9 @@ pub mod audit;
 pub mod clock;
 pub mod deployment;
 pub mod event;
+pub mod finding;
 pub mod key;
+pub mod package;
 pub mod page;
 pub mod playbook;
 pub mod principal;
@@ -26,6 +28,10 @@ pub type PrivateKeyId = Uuid;
 pub type DeploymentId = Uuid;
 /// Identifies a run.
 pub type RunId = Uuid;
+/// Identifies a package of playbooks.
+pub type PackageId = Uuid;
+/// Identifies a version of a package.
+pub type VersionId = Uuid;
 /// Identifies a user.
 pub type UserId = Uuid;
 /// Identifies a worker process.

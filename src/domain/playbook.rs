@@ -1,41 +1,105 @@
 //! Playbooks, as the library lists them.
 
-use super::{deployment::Accelerator, text_enum::text_enum};
-use std::{fmt, str::FromStr};
-
+use super::{
+    deployment::{Accelerator, DeploymentStatus},
+    text_enum::text_enum,
+};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 text_enum! {
     /// Where a playbook comes from.
     PlaybookOrigin {
         /// Ships with Admiral.
         BuiltIn = "built_in",
-        /// Put into the playbook folder by its owner.
+        /// Uploaded.
         Custom = "custom",
+        /// In the watched folder or a git repository.
+        Project = "project",
     }
 }
 
 /// An entry of the library.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Playbook {
-    /// `builtin/PATH` or `custom/PATH`.
+    /// `builtin/PATH`, `custom/PACKAGE/PATH` or `project/PATH`.
     pub id: String,
     /// Where it comes from.
     pub origin: PlaybookOrigin,
-    /// Relative to its origin's folder.
+    /// The id without the origin.
     pub path: String,
-    /// The first play's name, or the file's.
+    /// The package that it is an entry point of.
+    pub package_id: Uuid,
+    /// That package's name.
+    pub package_name: String,
+    /// Relative to the package.
+    pub entry_path: String,
+    /// What its text tells.
+    pub outline: Outline,
+    /// The package's current version.
+    pub version: Option<Uuid>,
+    /// Its number.
+    pub version_number: Option<i32>,
+    /// When that was made.
+    pub updated_at: Option<DateTime<Utc>>,
+    /// Since when it is gone from its package.
+    pub missing_since: Option<DateTime<Utc>>,
+    /// How its deployments went.
+    pub record: PlaybookRecord,
+}
+
+/// What a playbook's text tells at a glance.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct Outline {
+    /// The front matter's name, the first play's, or the file's.
     pub name: String,
-    /// The leading comment, without the front matter.
+    /// The front matter's description, or the leading comment.
     pub description: Option<String>,
-    /// What the front matter says makes Ansible quicker with this playbook; null when it says nothing.
+    /// What the library groups it by; from the front matter.
+    pub category: Option<String>,
+    /// What the front matter says makes Ansible quicker with this playbook.
     pub accelerator: Option<Accelerator>,
-    /// What is wrong with the front matter; such a playbook cannot be launched.
+    /// Patterns of its plays' `hosts`, each once.
+    pub hosts: Vec<String>,
+    /// Names of variables that its plays define or ask for, each once.
+    pub variables: Vec<String>,
+    /// Tags of its plays and tasks, each once.
+    pub tags: Vec<String>,
+    /// Roles that its plays name, each once.
+    pub roles: Vec<String>,
+    /// What is wrong with it: it is no YAML, or its front matter cannot be read. Such a playbook cannot be launched.
     pub error: Option<String>,
 }
 
-/// Names a playbook of the library: `builtin/ping.yml`, `custom/site/site.yml`.
+/// How a playbook's deployments went.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlaybookRecord {
+    /// How many ended, cancelled ones aside.
+    pub ended: i64,
+    /// How many of those completed.
+    pub completed: i64,
+    /// The latest ones, the newest first, five at most.
+    pub latest: Vec<PastDeployment>,
+}
+
+/// One deployment of a playbook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PastDeployment {
+    /// Identifies the deployment.
+    pub id: Uuid,
+    /// Its short number.
+    pub number: i64,
+    /// Where it stands.
+    pub status: DeploymentStatus,
+    /// When it was launched.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Names a playbook of the library: `builtin/ping.yml`, `custom/shop/site.yml`, `project/site.yml`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PlaybookId {
     origin: PlaybookOrigin,
@@ -43,7 +107,7 @@ pub struct PlaybookId {
 }
 
 impl PlaybookId {
-    /// `path` is relative to the origin's folder; refused when it could lead out of it.
+    /// `path` is the id without the origin; refused when it could lead out of a folder.
     pub fn new(origin: PlaybookOrigin, path: impl Into<String>) -> Result<Self, InvalidPlaybookId> {
         let path = path.into();
         let plain = !path.is_empty()
@@ -64,7 +128,7 @@ impl PlaybookId {
         self.origin
     }
 
-    /// The playbook's file relative to its origin's folder, which is also its path among the files of its version.
+    /// The id without the origin.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -95,6 +159,7 @@ impl PlaybookOrigin {
         match self {
             Self::BuiltIn => "builtin",
             Self::Custom => "custom",
+            Self::Project => "project",
         }
     }
 }
@@ -102,7 +167,7 @@ impl PlaybookOrigin {
 /// One file of a version, without its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestEntry {
-    /// Relative to the origin's folder, parts separated by `/`.
+    /// Relative to the package, parts separated by `/`.
     pub path: String,
     /// Permission bits: 0o644, or 0o755 for a file that its owner may execute.
     pub mode: u32,
@@ -113,7 +178,7 @@ pub struct ManifestEntry {
 /// One file of a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlaybookFile {
-    /// Relative to the origin's folder, parts separated by `/`.
+    /// Relative to the package, parts separated by `/`.
     pub path: String,
     /// Permission bits: 0o644, or 0o755 for a file that its owner may execute.
     pub mode: u32,
@@ -123,7 +188,7 @@ pub struct PlaybookFile {
 
 /// A text that names no playbook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a playbook's id: \"builtin/\" or \"custom/\" and a path inside that folder is needed")]
+#[error("not a playbook's id: \"builtin/\", \"custom/\" or \"project/\" and a path is needed")]
 pub struct InvalidPlaybookId;
 
 #[cfg(test)]
@@ -144,7 +209,7 @@ mod tests {
             "ping.yml",
             "builtin",
             "builtin/",
-            "project/x.yml",
+            "other/x.yml",
             "custom/../x.yml",
             "custom/a/../../x.yml",
             "custom//etc/x.yml",

@@ -4,6 +4,7 @@
 //! # Rolls out the agent.
 //! #
 //! # admiral:
+//! #   category: Web servers
 //! #   accelerator: mitogen
 //! ```
 //!
@@ -17,6 +18,15 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FrontMatter {
+    /// What the playbook is called, instead of its first play's name.
+    #[serde(default)]
+    pub(super) name: Option<String>,
+    /// What it is for, instead of the comment around the front matter.
+    #[serde(default)]
+    pub(super) description: Option<String>,
+    /// What the library groups it by.
+    #[serde(default)]
+    pub(super) category: Option<String>,
     /// The accelerator to use unless the launch says otherwise.
     #[serde(default)]
     pub(super) accelerator: Option<Accelerator>,
@@ -84,6 +94,9 @@ mod tests {
     }
 
     const MITOGEN: FrontMatter = FrontMatter {
+        name: None,
+        description: None,
+        category: None,
         accelerator: Some(Accelerator::Mitogen),
     };
 

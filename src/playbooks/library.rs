@@ -1,49 +1,39 @@
-//! The library: two folders of playbooks, built-in and custom.
+//! The library: what lies in the built-in and the watched folder, taken over into the database as packages and versions.
+//!
+//! Each top folder is a package of its own, and what lies beside them another one, without a name. But a watched folder that has an
+//! `ansible.cfg` at its root is one project, and one package.
 
 use super::{
     ansible::{self, AnsibleTools, SyntaxError},
-    front_matter::FrontMatter,
-    outline::{Outline, outline},
-    snapshot::{self, Snapshot},
+    folder::{self, FoundPackage},
+    snapshot::Snapshot,
 };
-use crate::domain::playbook::{Playbook, PlaybookId, PlaybookOrigin};
+use crate::{
+    domain::playbook::{Outline, PlaybookFile, PlaybookOrigin},
+    store::{
+        Connection, Database, StoreError,
+        packages::{self, Author, NewVersion},
+        playbooks,
+    },
+};
 use std::{
-    fs,
-    io::{self, Read},
+    collections::HashMap,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 use tokio::sync::{Mutex, MutexGuard};
 
-/// A playbook's own file is read up to this size, in bytes.
-const MAX_PLAYBOOK_BYTES: u64 = 1024 * 1024;
-/// Folders below the origin's root that are looked into.
-const MAX_FOLDERS: usize = 2;
-/// What Ansible keeps beside playbooks: YAML, but no playbooks.
-const NOT_PLAYBOOKS: &[&str] = &[
-    "roles",
-    "tasks",
-    "vars",
-    "group_vars",
-    "host_vars",
-    "templates",
-    "files",
-    "handlers",
-    "defaults",
-    "meta",
-    "library",
-    "collections",
-    "node_modules",
-    "__pycache__",
-];
+/// Who makes the versions that are found in a folder.
+const FOUND_BY: &str = "folder";
 
 /// Where the library finds things.
 #[derive(Debug, Clone)]
 pub struct LibraryConfig {
     /// Where [`super::builtin::unpack`] wrote the built-in playbooks.
     pub builtin_folder: PathBuf,
-    /// The custom playbooks; need not exist.
-    pub custom_folder: PathBuf,
+    /// The watched folder; need not exist.
+    pub project_folder: PathBuf,
     /// Checks their syntax.
     pub ansible: AnsibleTools,
 }
@@ -51,9 +41,6 @@ pub struct LibraryConfig {
 /// Why the library could not do as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum LibraryError {
-    /// No such playbook.
-    #[error("no playbook {0:?} in the library")]
-    NotFound(String),
     /// A symlink leads out of the library.
     #[error("{0:?} is a link that leads out of the library")]
     LeavesLibrary(String),
@@ -75,7 +62,7 @@ pub enum LibraryError {
     /// The disk said no.
     #[error("failed to read {path:?}")]
     Read {
-        /// Relative to the origin's folder.
+        /// Relative to the package.
         path: String,
         /// What the system said.
         #[source]
@@ -84,13 +71,18 @@ pub enum LibraryError {
     /// The work was given up because the process is ending.
     #[error("the library is shutting down")]
     Stopped,
+    /// The database said no.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
-/// The playbooks that can be launched. Reads the disk anew each time: what is put into the folder is there at once.
+/// Takes folders over into the database, and lets Ansible check what is in it.
 #[derive(Debug, Clone)]
 pub struct Library {
     config: LibraryConfig,
     syntax_turn: Arc<Mutex<()>>,
+    /// What each package looked like when it was last taken over.
+    seen: Arc<Mutex<HashMap<PlaybookOrigin, HashMap<String, u64>>>>,
 }
 
 impl Library {
@@ -99,6 +91,7 @@ impl Library {
         Self {
             config,
             syntax_turn: Arc::default(),
+            seen: Arc::default(),
         }
     }
 
@@ -107,46 +100,42 @@ impl Library {
         &self.config.ansible
     }
 
-    /// All playbooks whose id, name or description holds `search`, built-in first, then by path.
-    pub async fn list(&self, search: Option<&str>) -> Result<Vec<Playbook>, LibraryError> {
-        let config = self.config.clone();
-        let search = search.unwrap_or_default().to_lowercase();
-        blocking(move || {
-            let mut playbooks = Vec::new();
-            for &origin in PlaybookOrigin::ALL {
-                for (path, outline) in find_playbooks(folder(&config, origin)) {
-                    if let Ok(id) = PlaybookId::new(origin, path) {
-                        playbooks.push(describe(&id, outline));
-                    }
+    /// The watched folder.
+    pub fn project_folder(&self) -> &Path {
+        &self.config.project_folder
+    }
+
+    /// Takes over what has changed in the folders since the last time. Cheap when nothing has.
+    pub async fn sync(&self, database: &Database) -> Result<(), LibraryError> {
+        let mut seen = self.seen.lock().await;
+        for (origin, root) in [
+            (PlaybookOrigin::BuiltIn, &self.config.builtin_folder),
+            (PlaybookOrigin::Project, &self.config.project_folder),
+        ] {
+            let (root, known) = (root.clone(), seen.get(&origin).cloned());
+            let is_first = known.is_none();
+            let mut known = known.unwrap_or_default();
+            let (found, mut known) = blocking(move || {
+                let found = folder::look(&root, &|name| known.get(name).copied());
+                known.retain(|name, _| found.iter().any(|package| package.name == *name));
+                Ok((found, known))
+            })
+            .await?;
+            let names: Vec<String> = found.iter().map(|package| package.name.clone()).collect();
+            for package in found {
+                let (name, signature) = (package.name.clone(), package.signature);
+                if take_over(database, origin, package).await? {
+                    known.insert(name, signature);
                 }
             }
-            let holds = |text: &str| text.to_lowercase().contains(&search);
-            playbooks.retain(|playbook| {
-                holds(&playbook.id) || holds(&playbook.name) || playbook.description.as_deref().is_some_and(holds)
-            });
-            Ok(playbooks)
-        })
-        .await
-    }
-
-    /// One playbook and its file's content.
-    pub async fn read(&self, id: &PlaybookId) -> Result<(Playbook, Vec<u8>), LibraryError> {
-        let (config, id) = (self.config.clone(), id.clone());
-        blocking(move || {
-            let (text, outline) = open(&config, &id)?;
-            Ok((describe(&id, outline), text.into_bytes()))
-        })
-        .await
-    }
-
-    /// Freezes a playbook and the files beside it.
-    pub async fn snapshot(&self, id: &PlaybookId) -> Result<Snapshot, LibraryError> {
-        let (config, id) = (self.config.clone(), id.clone());
-        blocking(move || {
-            open(&config, &id)?;
-            snapshot::take(folder(&config, id.origin()), id)
-        })
-        .await
+            if is_first || seen.get(&origin) != Some(&known) {
+                let mut transaction = database.begin().await?;
+                packages::mark_missing_packages(&mut transaction, origin, &names).await?;
+                transaction.commit().await.map_err(StoreError::from)?;
+            }
+            seen.insert(origin, known);
+        }
+        Ok(())
     }
 
     /// Held by whoever checks a syntax and keeps the outcome.
@@ -154,123 +143,84 @@ impl Library {
         self.syntax_turn.lock().await
     }
 
-    /// Lets Ansible check a snapshot. `extra_vars` is the text of an extra-vars file, for playbooks that need variables to be read.
-    pub async fn syntax_check(&self, snapshot: &Snapshot, extra_vars: Option<&str>) -> Result<(), SyntaxError> {
-        ansible::syntax_check(&self.config.ansible, &snapshot.files, &snapshot.entry_path, extra_vars).await
+    /// Lets Ansible check a playbook among its files. `extra_vars` is the text of an extra-vars file, for playbooks that need
+    /// variables to be read.
+    pub async fn syntax_check(
+        &self,
+        files: &[PlaybookFile],
+        entry_path: &str,
+        extra_vars: Option<&str>,
+    ) -> Result<(), SyntaxError> {
+        ansible::syntax_check(&self.config.ansible, files, entry_path, extra_vars).await
     }
 }
 
-fn folder(config: &LibraryConfig, origin: PlaybookOrigin) -> &Path {
-    match origin {
-        PlaybookOrigin::BuiltIn => &config.builtin_folder,
-        PlaybookOrigin::Custom => &config.custom_folder,
-    }
-}
-
-fn describe(id: &PlaybookId, outline: Outline) -> Playbook {
-    let file = id.path().rsplit('/').next().unwrap_or_default();
-    let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
-    let (front_matter, error) = match outline.front_matter {
-        Ok(front_matter) => (front_matter, None),
-        Err(error) => (
-            FrontMatter::default(),
-            Some(format!("the front matter `# admiral:` cannot be read: {error}")),
-        ),
+/// Stores a package as it was found. Says whether it is known now.
+async fn take_over(database: &Database, origin: PlaybookOrigin, found: FoundPackage) -> Result<bool, LibraryError> {
+    let Some(content) = found.content else {
+        return Ok(false);
     };
-    Playbook {
-        id: id.to_string(),
-        origin: id.origin(),
-        path: id.path().to_owned(),
-        name: outline.name.unwrap_or_else(|| stem.to_owned()),
-        description: outline.description,
-        accelerator: front_matter.accelerator,
-        error,
+    let author = Author {
+        id: None,
+        name: match origin {
+            PlaybookOrigin::BuiltIn => "admiral".to_owned(),
+            _ => FOUND_BY.to_owned(),
+        },
+    };
+    let mut transaction = database.begin().await?;
+    let head = packages::upsert_package(&mut transaction, origin, &found.name, &author).await?;
+    if packages::is_git(&mut transaction, head.id).await? {
+        tracing::warn!(name = found.name, "a folder is passed over: a git project has its name");
+        return Ok(true);
     }
-}
-
-/// Opens what the library would list, and nothing else.
-fn open(config: &LibraryConfig, id: &PlaybookId) -> Result<(String, Outline), LibraryError> {
-    let missing = || LibraryError::NotFound(id.to_string());
-    let root = folder(config, id.origin()).canonicalize().map_err(|_| missing())?;
-    let parts: Vec<&str> = id.path().split('/').collect();
-    let (folders, file) = parts.split_at(parts.len() - 1);
-    if folders.len() > MAX_FOLDERS || !folders.iter().all(|name| may_hold_playbooks(name)) || !may_be_playbook(file[0])
-    {
-        return Err(missing());
-    }
-    let path = root.join(id.path()).canonicalize().map_err(|_| missing())?;
-    if !path.starts_with(&root) {
-        return Err(LibraryError::LeavesLibrary(id.path().to_owned()));
-    }
-    let text = read_text(&path).ok_or_else(missing)?;
-    let outline = outline(&text).ok_or_else(missing)?;
-    Ok((text, outline))
-}
-
-/// All playbooks below `root`, by path. What cannot be read is left out: one bad file must not hide the others.
-pub(super) fn find_playbooks(root: &Path) -> Vec<(String, Outline)> {
-    let mut found = Vec::new();
-    if let Ok(root) = root.canonicalize() {
-        walk(&root, &root, "", 0, &mut found);
-    }
-    found.sort_by(|(a, _), (b, _)| a.cmp(b));
-    found
-}
-
-fn walk(root: &Path, folder: &Path, relative: &str, depth: usize, found: &mut Vec<(String, Outline)>) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let Ok(name) = entry.file_name().into_string() else {
-            continue;
-        };
-        let Ok(path) = entry.path().canonicalize() else {
-            continue;
-        };
-        if !path.starts_with(root) {
-            continue;
-        }
-        let relative = if relative.is_empty() {
-            name.clone()
-        } else {
-            format!("{relative}/{name}")
-        };
-        if path.is_dir() {
-            if depth < MAX_FOLDERS && may_hold_playbooks(&name) {
-                walk(root, &path, &relative, depth + 1, found);
+    let error = match &content.snapshot {
+        Ok(snapshot) => {
+            if head.digest.as_deref() != Some(&snapshot.digest) {
+                store_version(&mut transaction, &head, snapshot, &author).await?;
             }
-        } else if may_be_playbook(&name)
-            && let Some(outline) = read_text(&path).as_deref().and_then(outline)
-        {
-            found.push((relative, outline));
+            None
         }
-    }
+        Err(error) => Some(error.to_string()),
+    };
+    packages::set_package_error(&mut transaction, head.id, error.as_deref()).await?;
+    playbooks::set_entry_points(&mut transaction, origin, head.id, &found.name, &content.playbooks).await?;
+    transaction.commit().await.map_err(StoreError::from)?;
+    Ok(true)
 }
 
-fn may_hold_playbooks(folder: &str) -> bool {
-    !folder.starts_with('.') && !NOT_PLAYBOOKS.contains(&folder)
+async fn store_version(
+    connection: &mut Connection,
+    head: &packages::PackageHead,
+    snapshot: &Snapshot,
+    author: &Author,
+) -> Result<(), StoreError> {
+    packages::add_version(
+        connection,
+        &NewVersion {
+            package_id: head.id,
+            digest: &snapshot.digest,
+            manifest: &snapshot.manifest,
+            files: &snapshot.files,
+            comment: "",
+            author,
+            commit_id: None,
+            rolled_back_to: None,
+        },
+    )
+    .await
+    .map(drop)
 }
 
-fn may_be_playbook(file: &str) -> bool {
-    !file.starts_with('.') && (has_extension(file, "yml") || has_extension(file, "yaml"))
-}
-
-fn has_extension(file: &str, extension: &str) -> bool {
-    Path::new(file).extension().is_some_and(|found| found == extension)
-}
-
-/// The text of a YAML file; `None` when it is something else, too large or not UTF-8.
-pub(super) fn read_text(path: &Path) -> Option<String> {
-    let name = path.file_name()?.to_str()?;
-    // Only a plain file: opening a pipe would wait for ever.
-    if !path.metadata().ok()?.is_file() || !(has_extension(name, "yml") || has_extension(name, "yaml")) {
-        return None;
-    }
-    let mut text = String::new();
-    fs::File::open(path)
-        .ok()?
-        .take(MAX_PLAYBOOK_BYTES + 1)
-        .read_to_string(&mut text)
-        .ok()?;
-    (text.len() as u64 <= MAX_PLAYBOOK_BYTES).then_some(text)
+/// The playbooks that a package holds, by the same rules as in a folder: what an upload or a repository offers to launch.
+pub fn find_entry_points(files: &[PlaybookFile]) -> Vec<(String, Outline)> {
+    files
+        .iter()
+        .filter(|file| folder::may_be_entry_point(&file.path))
+        .filter_map(|file| {
+            let text = std::str::from_utf8(&file.content).ok()?;
+            Some((file.path.clone(), super::outline::outline(&file.path, text)?))
+        })
+        .collect()
 }
 
 async fn blocking<T: Send + 'static>(

@@ -3,6 +3,7 @@
 pub mod acceleration;
 pub mod ansible;
 pub mod builtin;
+mod folder;
 mod front_matter;
 mod library;
 pub mod mitogen;
@@ -11,5 +12,6 @@ mod snapshot;
 mod yaml;
 
 pub use ansible::{AnsibleError, AnsibleTools, SyntaxError};
-pub use library::{Library, LibraryConfig, LibraryError};
+pub use library::{Library, LibraryConfig, LibraryError, find_entry_points};
+pub use outline::outline;
 pub use snapshot::{MAX_FILES, MAX_TOTAL_BYTES, Snapshot};

@@ -4,20 +4,10 @@
 //! playbook is correct is for Ansible to say.
 
 use super::front_matter::{self, FrontMatter, Parted};
+use crate::domain::playbook::Outline;
 
-/// What the library shows of a playbook.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Outline {
-    /// The first play's name.
-    pub(super) name: Option<String>,
-    /// The comment before the first play.
-    pub(super) description: Option<String>,
-    /// What that comment tells Admiral, or what is wrong with it.
-    pub(super) front_matter: Result<FrontMatter, String>,
-}
-
-/// Reads the outline; `None` when the text is not a list of plays.
-pub(super) fn outline(text: &str) -> Option<Outline> {
+/// Reads the outline of the playbook at `path`; `None` when the text is not a list of plays.
+pub fn outline(path: &str, text: &str) -> Option<Outline> {
     let mut list_indent: Option<usize> = None;
     let mut key_indent = 0;
     let mut items = 0;
@@ -65,12 +55,27 @@ pub(super) fn outline(text: &str) -> Option<Outline> {
     }
     is_playbook.then(|| {
         let Parted { comment, front_matter } = front_matter::part(&leading_comment(text));
+        let (front_matter, error) = match front_matter {
+            Ok(front_matter) => (front_matter, None),
+            Err(error) => {
+                let error = format!("the front matter `# admiral:` cannot be read: {error}");
+                (FrontMatter::default(), Some(error))
+            }
+        };
         Outline {
-            name,
-            description: describe(&comment),
-            front_matter,
+            name: front_matter.name.or(name).unwrap_or_else(|| stem(path).to_owned()),
+            description: front_matter.description.or_else(|| describe(&comment)),
+            category: front_matter.category,
+            accelerator: front_matter.accelerator,
+            error,
+            ..Outline::default()
         }
     })
+}
+
+fn stem(path: &str) -> &str {
+    let file = path.rsplit('/').next().unwrap_or_default();
+    file.rsplit_once('.').map_or(file, |(stem, _)| stem)
 }
 
 /// The rest of an item's first line; its keys stand in the column where that begins (unknown yet when it is empty).
@@ -140,7 +145,7 @@ mod tests {
             "%YAML 1.1\n---\n- 'hosts': all\n",
             "-   gather_facts: false\n    hosts: all\n",
         ] {
-            assert!(outline(playbook).is_some(), "{playbook:?}");
+            assert!(outline("x.yml", playbook).is_some(), "{playbook:?}");
         }
         for other in [
             "",
@@ -152,36 +157,35 @@ mod tests {
             "- name: x\n  vars:\n    - hosts: y\n",
             "text\n- hosts: all\n",
         ] {
-            assert_eq!(outline(other), None, "{other:?}");
+            assert_eq!(outline("x.yml", other), None, "{other:?}");
         }
     }
 
     #[test]
     fn name_and_description() {
         let text = "#!/usr/bin/env ansible-playbook\n---\n# Rolls out\n# the agent.\n\n# not this\n- hosts: all\n  name: \"Agent: roll-out\" # x\n- name: second\n  hosts: b\n";
-        let outline = outline(text).unwrap();
-        assert_eq!(outline.name.as_deref(), Some("Agent: roll-out"));
+        let outline = outline("x.yml", text).unwrap();
+        assert_eq!(outline.name, "Agent: roll-out");
         assert_eq!(outline.description.as_deref(), Some("Rolls out\nthe agent."));
     }
 
     #[test]
     fn front_matter_is_no_description() {
         let text = "---\n# Rolls out.\n#\n# admiral:\n#   accelerator: mitogen\n- hosts: all\n";
-        let outline = outline(text).unwrap();
+        let outline = outline("x.yml", text).unwrap();
         assert_eq!(outline.description.as_deref(), Some("Rolls out."));
-        assert!(outline.front_matter.unwrap().accelerator.is_some());
+        assert!(outline.accelerator.is_some());
     }
 
     #[test]
     fn a_plain_name_ends_at_a_comment() {
-        let outline = outline("- hosts: all\n  name: a #1 b # comment\n").unwrap();
-        assert_eq!(outline.name.as_deref(), Some("a"));
+        let outline = outline("x.yml", "- hosts: all\n  name: a #1 b # comment\n").unwrap();
+        assert_eq!(outline.name, "a");
         assert_eq!(
-            super::outline("- hosts: all\n").unwrap(),
+            super::outline("web/x.yml", "- hosts: all\n").unwrap(),
             Outline {
-                name: None,
-                description: None,
-                front_matter: Ok(FrontMatter::default()),
+                name: "x".to_owned(),
+                ..Outline::default()
             }
         );
     }

@@ -1,7 +1,7 @@
-//! A playbook and the files beside it, frozen.
+//! The files of a package, frozen.
 
-use super::{LibraryError, library};
-use crate::domain::playbook::{ManifestEntry, PlaybookFile, PlaybookId};
+use super::LibraryError;
+use crate::domain::playbook::{ManifestEntry, PlaybookFile};
 use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeSet,
@@ -16,65 +16,55 @@ pub const MAX_FILES: usize = 10_000;
 /// A snapshot with more bytes than this is refused.
 pub const MAX_TOTAL_BYTES: u64 = 64 * 1024 * 1024;
 
-const MAX_DEPTH: usize = 32;
+/// Folders below one another.
+pub(super) const MAX_DEPTH: usize = 32;
 const LEFT_OUT: &[&str] = &[".git", "__pycache__", "node_modules", ".venv"];
 
-/// The files a playbook is launched with.
+/// The files of a package, frozen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The playbook.
-    pub id: PlaybookId,
     /// SHA-256 over path, mode and digest of every file: the same files have the same digest.
     pub digest: String,
     /// Every file, sorted by path.
     pub manifest: Vec<ManifestEntry>,
     /// The same files with their content.
     pub files: Vec<PlaybookFile>,
-    /// The playbook itself among the files.
-    pub entry_path: String,
 }
 
-/// Takes a snapshot: of the top folder that the playbook is in, or, for a playbook at the root of its origin, of everything at the
-/// root except folders that hold playbooks of their own and that no YAML file at the root refers to.
-pub(super) fn take(root: &Path, id: PlaybookId) -> Result<Snapshot, LibraryError> {
-    let root = root
-        .canonicalize()
-        .map_err(|_| LibraryError::NotFound(id.to_string()))?;
+impl Snapshot {
+    /// Of these files.
+    pub fn new(mut files: Vec<PlaybookFile>) -> Self {
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        let manifest: Vec<ManifestEntry> = files
+            .iter()
+            .map(|file| ManifestEntry {
+                path: file.path.clone(),
+                mode: file.mode,
+                digest: hex::encode(Sha256::digest(&file.content)),
+            })
+            .collect();
+        Self {
+            digest: digest(&manifest),
+            manifest,
+            files,
+        }
+    }
+}
+
+/// Takes a snapshot of the package in the top folder `package` of `root`, or, when that is empty, of `root` itself without the top
+/// folders `left_out`. Links are followed as long as they stay below `root`.
+pub(super) fn take(root: &Path, package: &str, left_out: &BTreeSet<String>) -> Result<Snapshot, LibraryError> {
     let mut collector = Collector {
-        root: root.clone(),
+        root: root.to_owned(),
         files: Vec::new(),
         total: 0,
     };
-    if let Some((top, _)) = id.path().split_once('/') {
-        collector.folder(&root.join(top), top, 1)?;
-    } else {
-        let left_out = folders_of_others(&root);
-        for (path, name) in entries(&root)? {
-            if !left_out.contains(&name) {
-                collector.entry(&path, &name, 1)?;
-            }
+    for (path, name) in entries(&root.join(package))? {
+        if !left_out.contains(&name) {
+            collector.entry(&path, &name, 1)?;
         }
     }
-    let mut files = collector.files;
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    if !files.iter().any(|file| file.path == id.path()) {
-        return Err(LibraryError::NotFound(id.to_string()));
-    }
-    let manifest: Vec<ManifestEntry> = files
-        .iter()
-        .map(|file| ManifestEntry {
-            path: file.path.clone(),
-            mode: file.mode,
-            digest: hex::encode(Sha256::digest(&file.content)),
-        })
-        .collect();
-    Ok(Snapshot {
-        digest: digest(&manifest),
-        entry_path: id.path().to_owned(),
-        id,
-        manifest,
-        files,
-    })
+    Ok(Snapshot::new(collector.files))
 }
 
 fn digest(manifest: &[ManifestEntry]) -> String {
@@ -84,22 +74,6 @@ fn digest(manifest: &[ManifestEntry]) -> String {
         hash.update(format!("{}\0{:o}\0{}\n", entry.path, entry.mode, entry.digest));
     }
     hex::encode(hash.finalize())
-}
-
-/// Top folders that hold playbooks of their own and that nothing at the root mentions as `FOLDER/`.
-fn folders_of_others(root: &Path) -> BTreeSet<String> {
-    let playbooks = library::find_playbooks(root);
-    let texts: Vec<String> = fs::read_dir(root)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| library::read_text(&entry.ok()?.path()))
-        .collect();
-    let tops = playbooks
-        .iter()
-        .filter_map(|(path, _)| path.split_once('/'))
-        .map(|(top, _)| top.to_owned());
-    tops.filter(|top| !texts.iter().any(|text| text.contains(&format!("{top}/"))))
-        .collect()
 }
 
 struct Collector {
@@ -169,7 +143,7 @@ impl Collector {
 }
 
 /// What is in a folder, sorted, without what no run needs.
-fn entries(folder: &Path) -> Result<Vec<(PathBuf, String)>, LibraryError> {
+pub(super) fn entries(folder: &Path) -> Result<Vec<(PathBuf, String)>, LibraryError> {
     let unreadable = |source| LibraryError::Read {
         path: folder.to_string_lossy().into_owned(),
         source,

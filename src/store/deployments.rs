@@ -2,14 +2,18 @@
 
 use super::{Connection, StoreError, events, run_ends};
 use crate::domain::{
-    DeploymentId, RunId, ServerId,
-    deployment::{Deployment, DeploymentOptions, DeploymentStatus, HostCounts, Launcher, Reason, Target, WaitedFor},
+    DeploymentId, RunId, ServerId, VersionId,
+    deployment::{
+        CommandLine, DeployedVersion, Deployment, DeploymentKind, DeploymentOptions, DeploymentStatus, HostCounts,
+        Launcher, OverriddenSetting, Reason, Target, VariableSource, WaitedFor,
+    },
     event::own,
     page::PageRequest,
 };
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 use sqlx::types::Json;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// The channel that tells workers of runs to claim; the payload is empty.
@@ -28,10 +32,14 @@ pub struct NewDeployment {
     pub name: String,
     /// For people.
     pub description: Option<String>,
-    /// The playbook's id in the library.
+    /// What is carried out.
+    pub kind: DeploymentKind,
+    /// As in [`Deployment`].
     pub playbook: String,
+    /// The playbook among the version's files.
+    pub entry_path: String,
     /// The files as they were.
-    pub playbook_version_id: Uuid,
+    pub playbook_version_id: Option<VersionId>,
     /// What was asked for.
     pub target: Target,
     /// Extra variables.
@@ -90,7 +98,16 @@ struct DeploymentRow {
     number: i64,
     name: String,
     description: Option<String>,
+    kind: String,
     playbook: String,
+    entry_path: String,
+    command: Option<Json<CommandLine>>,
+    environment_name: Option<String>,
+    preset_name: Option<String>,
+    variable_sources: Json<BTreeMap<String, VariableSource>>,
+    file_variable_names: Vec<String>,
+    overridden_settings: Json<Vec<OverriddenSetting>>,
+    deployed_version: Option<Json<DeployedVersion>>,
     server_filter: Json<Target>,
     variables: Json<Map<String, Value>>,
     secret_variable_names: Vec<String>,
@@ -126,7 +143,13 @@ const SELECT: &str = "SELECT d.*, (SELECT r.isolation FROM admiral.runs r WHERE 
      CASE WHEN d.status = 'pending' AND cardinality(d.waiting_for) > 0 THEN \
          (SELECT coalesce(jsonb_agg(jsonb_build_object('id', w.id, 'number', w.number, 'name', w.name) ORDER BY w.number), '[]') \
           FROM admiral.deployments w WHERE w.id = ANY (d.waiting_for)) \
-     ELSE '[]' END AS waited_for FROM admiral.deployments d";
+     ELSE '[]' END AS waited_for, \
+     (SELECT jsonb_build_object('id', v.id, 'package_id', v.package_id, 'package_name', p.name, 'number', v.number, \
+             'commit_id', v.commit_id, 'reviewed_at', v.reviewed_at, 'reviewed_by_name', v.reviewed_by_name, \
+             'differs_from_current', CASE WHEN c.digest <> v.digest THEN c.id END) \
+      FROM admiral.playbook_versions v JOIN admiral.packages p ON p.id = v.package_id \
+      LEFT JOIN admiral.playbook_versions c ON c.id = p.current_version_id \
+      WHERE v.id = d.playbook_version_id) AS deployed_version FROM admiral.deployments d";
 
 impl TryFrom<DeploymentRow> for Deployment {
     type Error = StoreError;
@@ -138,7 +161,16 @@ impl TryFrom<DeploymentRow> for Deployment {
             number: row.number,
             name: row.name,
             description: row.description,
+            kind: row.kind.parse().map_err(|_| StoreError::Corrupt("deployments.kind"))?,
             playbook: row.playbook,
+            entry_path: row.entry_path,
+            version: row.deployed_version.map(|version| version.0),
+            command: row.command.map(|command| command.0),
+            environment: row.environment_name,
+            preset: row.preset_name,
+            variable_sources: row.variable_sources.0,
+            file_variables: row.file_variable_names,
+            overridden_settings: row.overridden_settings.0,
             status: row
                 .status
                 .parse()
@@ -182,8 +214,8 @@ impl TryFrom<DeploymentRow> for Deployment {
 pub async fn insert_deployment(connection: &mut Connection, new: &NewDeployment) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO admiral.deployments (id, name, description, playbook, playbook_version_id, server_filter, variables, \
-             secret_variable_names, sealed_variables, options, retry_of, created_by, created_by_name, total, pending) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14)",
+             secret_variable_names, sealed_variables, options, retry_of, created_by, created_by_name, total, pending, kind, entry_path) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15, $16)",
     )
     .bind(new.id)
     .bind(&new.name)
@@ -199,6 +231,8 @@ pub async fn insert_deployment(connection: &mut Connection, new: &NewDeployment)
     .bind(new.created_by.id)
     .bind(&new.created_by.username)
     .bind(i32::try_from(new.hosts.len()).unwrap_or(i32::MAX))
+    .bind(new.kind.as_str())
+    .bind(&new.entry_path)
     .execute(&mut *connection)
     .await?;
     sqlx::query(
@@ -303,8 +337,8 @@ pub async fn list_watched(
 /// What a retry takes over besides what [`Deployment`] shows.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Frozen {
-    /// The files as they were.
-    pub playbook_version_id: Uuid,
+    /// The files as they were; `None` for what has none.
+    pub playbook_version_id: Option<VersionId>,
     /// The secret variables, sealed for this deployment.
     pub sealed_variables: Option<Vec<u8>>,
 }

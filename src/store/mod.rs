@@ -15,6 +15,7 @@ pub mod keys;
 pub mod links;
 pub mod notifications;
 pub mod output;
+pub mod packages;
 pub mod partitions;
 pub mod playbooks;
 pub mod retention;

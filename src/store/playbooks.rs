@@ -1,176 +1,153 @@
-//! Versions of playbooks: immutable, each file's content stored once.
+//! Playbooks: the entry points of packages, as the library lists them.
 
 use super::{Connection, StoreError};
 use crate::domain::{
+    PackageId,
     clock::new_id,
-    playbook::{ManifestEntry, PlaybookFile, PlaybookOrigin},
+    playbook::{Outline, PastDeployment, Playbook, PlaybookId, PlaybookOrigin, PlaybookRecord},
 };
+use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-/// Identifies a version of a playbook.
-pub type VersionId = Uuid;
-
-/// Stores a version unless it is there already. `digest` is the digest of the whole; `files` holds the content of every entry of
-/// `manifest`.
-pub async fn upsert_playbook_version(
-    connection: &mut Connection,
-    origin: PlaybookOrigin,
-    path: &str,
-    digest: &str,
-    manifest: &[ManifestEntry],
-    files: &[PlaybookFile],
-) -> Result<VersionId, StoreError> {
-    if let Some(id) = find_version(connection, origin, path, digest).await? {
-        return Ok(id);
-    }
-    sqlx::query(
-        "INSERT INTO admiral.playbooks (id, origin, path) VALUES ($1, $2, $3) ON CONFLICT (origin, path) DO NOTHING",
-    )
-    .bind(new_id())
-    .bind(origin.as_str())
-    .bind(path)
-    .execute(&mut *connection)
-    .await?;
-    insert_files(connection, manifest, files).await?;
-    sqlx::query(
-        "INSERT INTO admiral.playbook_versions (id, playbook_id, digest, manifest) \
-         SELECT $1, id, $4, $5 FROM admiral.playbooks WHERE origin = $2 AND path = $3 \
-         ON CONFLICT (playbook_id, digest) DO NOTHING",
-    )
-    .bind(new_id())
-    .bind(origin.as_str())
-    .bind(path)
-    .bind(digest)
-    .bind(Json(manifest))
-    .execute(&mut *connection)
-    .await?;
-    find_version(connection, origin, path, digest)
-        .await?
-        .ok_or(StoreError::NotFound("playbook version"))
+/// Which playbooks are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct PlaybookListFilter {
+    /// Part of the id, the name, the description or the category.
+    pub search: Option<String>,
+    /// Only this origin's.
+    pub origin: Option<PlaybookOrigin>,
 }
 
-async fn find_version(
+/// Says which playbooks a package has now; others that it had are missing from now on. `entries` are paths within the package
+/// and what their texts tell.
+pub async fn set_entry_points(
     connection: &mut Connection,
     origin: PlaybookOrigin,
-    path: &str,
-    digest: &str,
-) -> Result<Option<VersionId>, StoreError> {
-    Ok(sqlx::query_scalar(
-        "SELECT v.id FROM admiral.playbook_versions v JOIN admiral.playbooks p ON p.id = v.playbook_id \
-         WHERE p.origin = $1 AND p.path = $2 AND v.digest = $3",
-    )
-    .bind(origin.as_str())
-    .bind(path)
-    .bind(digest)
-    .fetch_optional(connection)
-    .await?)
-}
-
-async fn insert_files(
-    connection: &mut Connection,
-    manifest: &[ManifestEntry],
-    files: &[PlaybookFile],
+    package: PackageId,
+    package_name: &str,
+    entries: &[(String, Outline)],
 ) -> Result<(), StoreError> {
-    let wanted: Vec<&str> = manifest.iter().map(|entry| entry.digest.as_str()).collect();
-    let missing: Vec<String> = sqlx::query_scalar(
-        "SELECT DISTINCT wanted.digest FROM unnest($1::text[]) AS wanted (digest) \
-         WHERE NOT EXISTS (SELECT FROM admiral.playbook_files f WHERE f.digest = decode(wanted.digest, 'hex'))",
-    )
-    .bind(wanted)
-    .fetch_all(&mut *connection)
-    .await?;
-    // Sorted, so that two launches that store the same files wait for one another and do not deadlock.
-    let mut missing: Vec<&ManifestEntry> = manifest
-        .iter()
-        .filter(|entry| missing.contains(&entry.digest))
-        .collect();
-    missing.sort_by(|a, b| a.digest.cmp(&b.digest));
-    missing.dedup_by(|a, b| a.digest == b.digest);
-    for entry in missing {
-        let file = files
-            .iter()
-            .find(|file| file.path == entry.path)
-            .ok_or(StoreError::NotFound("playbook file"))?;
+    for (entry_path, outline) in entries {
+        let path = if package_name.is_empty() {
+            entry_path.clone()
+        } else {
+            format!("{package_name}/{entry_path}")
+        };
         sqlx::query(
-            "INSERT INTO admiral.playbook_files (digest, content) VALUES (decode($1, 'hex'), $2) ON CONFLICT DO NOTHING",
+            "INSERT INTO admiral.playbooks (id, origin, path, package_id, entry_path, outline) VALUES ($1, $2, $3, $4, $5, $6) \
+             ON CONFLICT (origin, path) DO UPDATE SET package_id = $4, entry_path = $5, outline = $6, missing_since = NULL",
         )
-        .bind(&entry.digest)
-        .bind(&file.content)
+        .bind(new_id())
+        .bind(origin.as_str())
+        .bind(path)
+        .bind(package)
+        .bind(entry_path)
+        .bind(Json(outline))
         .execute(&mut *connection)
         .await?;
     }
+    let present: Vec<&str> = entries.iter().map(|(path, _)| path.as_str()).collect();
+    sqlx::query(
+        "UPDATE admiral.playbooks SET missing_since = now() \
+         WHERE package_id = $1 AND missing_since IS NULL AND entry_path <> ALL ($2)",
+    )
+    .bind(package)
+    .bind(present)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
-/// Whether this ansible-core has already found a version's syntax in order.
-pub async fn is_syntax_valid(
-    connection: &mut Connection,
-    version_id: VersionId,
-    ansible_version: &str,
-) -> Result<bool, StoreError> {
-    sqlx::query_scalar("SELECT syntax_valid_with IS NOT DISTINCT FROM $2 FROM admiral.playbook_versions WHERE id = $1")
-        .bind(version_id)
-        .bind(ansible_version)
-        .fetch_optional(connection)
-        .await?
-        .ok_or(StoreError::NotFound("playbook version"))
+#[derive(sqlx::FromRow)]
+struct PlaybookRow {
+    origin: String,
+    path: String,
+    package_id: Uuid,
+    package_name: String,
+    entry_path: String,
+    outline: Json<Outline>,
+    version: Option<Uuid>,
+    version_number: Option<i32>,
+    updated_at: Option<DateTime<Utc>>,
+    missing_since: Option<DateTime<Utc>>,
+    package_error: Option<String>,
+    ended: i64,
+    completed: i64,
+    latest: Json<Vec<PastDeployment>>,
 }
 
-/// Keeps that this ansible-core found a version's syntax in order.
-pub async fn record_valid_syntax(
-    connection: &mut Connection,
-    version_id: VersionId,
-    ansible_version: &str,
-) -> Result<(), StoreError> {
-    let done = sqlx::query("UPDATE admiral.playbook_versions SET syntax_valid_with = $2 WHERE id = $1")
-        .bind(version_id)
-        .bind(ansible_version)
-        .execute(connection)
-        .await?;
-    if done.rows_affected() == 1 {
-        Ok(())
-    } else {
-        Err(StoreError::NotFound("playbook version"))
+const SELECT: &str = "SELECT e.origin, e.path, e.package_id, p.name AS package_name, e.entry_path, e.outline, v.id AS version, \
+         v.number AS version_number, v.created_at AS updated_at, e.missing_since, p.error AS package_error, \
+         r.ended, r.completed, r.latest \
+     FROM admiral.playbooks e JOIN admiral.packages p ON p.id = e.package_id \
+     LEFT JOIN admiral.playbook_versions v ON v.id = p.current_version_id \
+     CROSS JOIN LATERAL ( \
+         SELECT count(*) FILTER (WHERE d.status IN ('completed', 'failed')) AS ended, \
+                count(*) FILTER (WHERE d.status = 'completed') AS completed, \
+                coalesce(jsonb_agg(jsonb_build_object('id', d.id, 'number', d.number, 'status', d.status, 'created_at', d.created_at) \
+                                   ORDER BY d.number DESC) FILTER (WHERE d.place <= 5), '[]') AS latest \
+         FROM (SELECT id, number, status, created_at, row_number() OVER (ORDER BY number DESC) AS place \
+               FROM admiral.deployments WHERE kind = 'playbook' \
+                 AND playbook = CASE e.origin WHEN 'built_in' THEN 'builtin' ELSE e.origin END || '/' || e.path) d) r \
+     WHERE p.deleted_at IS NULL";
+
+impl TryFrom<PlaybookRow> for Playbook {
+    type Error = StoreError;
+
+    fn try_from(row: PlaybookRow) -> Result<Self, StoreError> {
+        let origin: PlaybookOrigin = row
+            .origin
+            .parse()
+            .map_err(|_| StoreError::Corrupt("playbooks.origin"))?;
+        let id = PlaybookId::new(origin, row.path.clone()).map_err(|_| StoreError::Corrupt("playbooks.path"))?;
+        let mut outline = row.outline.0;
+        outline.error = row.package_error.or(outline.error);
+        Ok(Self {
+            id: id.to_string(),
+            origin,
+            path: row.path,
+            package_id: row.package_id,
+            package_name: row.package_name,
+            entry_path: row.entry_path,
+            outline,
+            version: row.version,
+            version_number: row.version_number,
+            updated_at: row.updated_at,
+            missing_since: row.missing_since,
+            record: PlaybookRecord {
+                ended: row.ended,
+                completed: row.completed,
+                latest: row.latest.0,
+            },
+        })
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct FileRow {
-    path: String,
-    mode: i32,
-    content: Vec<u8>,
-}
-
-/// All files of a version, sorted by path.
-pub async fn load_version_files(
+/// The library: built-in first, then custom, then projects, each by path.
+pub async fn list_playbooks(
     connection: &mut Connection,
-    version_id: VersionId,
-) -> Result<Vec<PlaybookFile>, StoreError> {
-    let entries: Option<i64> =
-        sqlx::query_scalar("SELECT jsonb_array_length(manifest)::bigint FROM admiral.playbook_versions WHERE id = $1")
-            .bind(version_id)
-            .fetch_optional(&mut *connection)
-            .await?;
-    let entries = entries.ok_or(StoreError::NotFound("playbook version"))?;
-    let rows: Vec<FileRow> = sqlx::query_as(
-        "SELECT m.path, m.mode, f.content FROM admiral.playbook_versions v, \
-             jsonb_to_recordset(v.manifest) AS m (path text, mode integer, digest text) \
-             JOIN admiral.playbook_files f ON f.digest = decode(m.digest, 'hex') \
-         WHERE v.id = $1 ORDER BY m.path",
-    )
-    .bind(version_id)
+    filter: &PlaybookListFilter,
+) -> Result<Vec<Playbook>, StoreError> {
+    let rows: Vec<PlaybookRow> = sqlx::query_as(&format!(
+        "{SELECT} AND ($1::text IS NULL OR e.origin = $1) \
+           AND ($2::text IS NULL OR strpos(lower(concat_ws(' ', CASE e.origin WHEN 'built_in' THEN 'builtin' ELSE e.origin END \
+               || '/' || e.path, e.outline ->> 'name', e.outline ->> 'description', e.outline ->> 'category')), lower($2)) > 0) \
+         ORDER BY e.origin COLLATE \"C\", e.path COLLATE \"C\""
+    ))
+    .bind(filter.origin.map(PlaybookOrigin::as_str))
+    .bind(filter.search.as_deref().filter(|text| !text.is_empty()))
     .fetch_all(connection)
     .await?;
-    if rows.len() as i64 != entries {
-        return Err(StoreError::Corrupt("playbook_versions.manifest"));
-    }
-    Ok(rows
-        .into_iter()
-        .map(|row| PlaybookFile {
-            path: row.path,
-            mode: row.mode as u32,
-            content: row.content,
-        })
-        .collect())
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// One playbook, also one that is missing.
+pub async fn get_playbook(connection: &mut Connection, id: &PlaybookId) -> Result<Playbook, StoreError> {
+    let row: Option<PlaybookRow> = sqlx::query_as(&format!("{SELECT} AND e.origin = $1 AND e.path = $2"))
+        .bind(id.origin().as_str())
+        .bind(id.path())
+        .fetch_optional(connection)
+        .await?;
+    row.ok_or(StoreError::NotFound("playbook"))?.try_into()
 }

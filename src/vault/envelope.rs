@@ -57,6 +57,69 @@ impl RowIdentity {
             id,
         }
     }
+
+    /// The files among the variables of a deployment.
+    pub const fn deployment_files(id: Uuid) -> Self {
+        Self {
+            table: "deployments",
+            column: "sealed_files",
+            id,
+        }
+    }
+
+    /// The secret variables of a preset.
+    pub const fn preset_variables(id: Uuid) -> Self {
+        Self {
+            table: "presets",
+            column: "sealed_variables",
+            id,
+        }
+    }
+
+    /// The secret variables of an environment.
+    pub const fn environment_variables(id: Uuid) -> Self {
+        Self {
+            table: "environments",
+            column: "sealed_variables",
+            id,
+        }
+    }
+
+    /// The token that a git project is read with; `id` is its package's.
+    pub const fn git_token(id: Uuid) -> Self {
+        Self {
+            table: "git_projects",
+            column: "sealed_token",
+            id,
+        }
+    }
+
+    /// The secret of a git project's webhook; `id` is its package's.
+    pub const fn webhook_secret(id: Uuid) -> Self {
+        Self {
+            table: "git_projects",
+            column: "sealed_webhook_secret",
+            id,
+        }
+    }
+
+    /// A password of ansible-vault.
+    pub const fn vault_password(id: Uuid) -> Self {
+        Self {
+            table: "vault_passwords",
+            column: "sealed_password",
+            id,
+        }
+    }
+
+    /// The token of a Galaxy server.
+    pub const fn galaxy_token(id: Uuid) -> Self {
+        Self {
+            table: "galaxy_servers",
+            column: "sealed_token",
+            id,
+        }
+    }
 }
 
 impl fmt::Display for RowIdentity {

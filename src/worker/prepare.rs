@@ -10,7 +10,7 @@ use crate::{
     domain::{
         PrivateKeyId, ServerId,
         deployment::{Accelerator, Deployment},
-        playbook::{PlaybookFile, PlaybookId},
+        playbook::PlaybookFile,
     },
     inventory::{InventoryHost, extra_vars, known_hosts, render_list},
     playbooks::mitogen,
@@ -18,7 +18,7 @@ use crate::{
     store::{
         Database, deployments,
         host_keys::{self, TrustedHostKey},
-        playbooks,
+        packages,
         run_targets::{self, RunTarget},
         runs::OwnedRun,
     },
@@ -109,7 +109,8 @@ async fn load(database: &Database, vault: &Vault, run: &OwnedRun) -> Result<Mate
     let mut connection = database.acquire().await?;
     let deployment = deployments::get_deployment(&mut connection, run.deployment_id).await?;
     let frozen = deployments::get_frozen(&mut connection, run.deployment_id).await?;
-    let files = playbooks::load_version_files(&mut connection, frozen.playbook_version_id).await?;
+    let version = frozen.playbook_version_id.ok_or(PrepareError::PlaybookPath)?;
+    let files = packages::load_version_files(&mut connection, version).await?;
     let targets = run_targets::list_targets(&mut connection, run.deployment_id, run.slice).await?;
     let hosts = crate::store::ingest::list_hosts(&mut connection, run.deployment_id, run.slice).await?;
     let present: BTreeSet<&str> = targets.iter().map(|target| target.host.as_str()).collect();
@@ -133,11 +134,6 @@ async fn load(database: &Database, vault: &Vault, run: &OwnedRun) -> Result<Mate
 }
 
 fn fill(config: &WorkerConfig, run: &OwnedRun, folder: &RunFolder, material: &Material) -> Result<(), PrepareError> {
-    let playbook: PlaybookId = material
-        .deployment
-        .playbook
-        .parse()
-        .map_err(|_| PrepareError::PlaybookPath)?;
     let secrets_folder = SecretsFolder::create(run.id).map_err(io_error("make the folder for secrets"))?;
     let made = (|| {
         write_project(folder, &material.files)?;
@@ -156,7 +152,12 @@ fn fill(config: &WorkerConfig, run: &OwnedRun, folder: &RunFolder, material: &Ma
             version: RECORD_VERSION,
             run_id: run.id,
             program: config.ansible_playbook.clone(),
-            arguments: arguments(folder, &variables, &material.deployment.options, playbook.path())?,
+            arguments: arguments(
+                folder,
+                &variables,
+                &material.deployment.options,
+                &material.deployment.entry_path,
+            )?,
             environment: environment(config, folder, &secrets_folder, &material.deployment.options),
             working_directory: folder.project(),
             secrets_folder: secrets_folder.clone(),

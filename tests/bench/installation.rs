@@ -107,7 +107,7 @@ impl Installation {
         let folder = self.folder.path().join("playbooks").join(name);
         std::fs::create_dir_all(&folder)?;
         std::fs::write(folder.join("site.yml"), content)?;
-        Ok(format!("custom/{name}/site.yml"))
+        Ok(format!("project/{name}/site.yml"))
     }
 
     /// Registers `count` servers named `host-0001…`, which share one key. For playbooks that run on `connection: local`.

@@ -434,7 +434,7 @@ async fn what_mitogen_cannot_do_is_refused_at_launch() {
         "becomes.yml",
         &PLAIN.replace("hosts: all", "hosts: all\n  become: true\n  become_method: runas"),
     );
-    let body = |playbook: &str, accelerator: Option<&str>| json!({"playbook": format!("custom/{playbook}"), "all": true, "options": {"accelerator": accelerator}});
+    let body = |playbook: &str, accelerator: Option<&str>| json!({"playbook": format!("project/{playbook}"), "all": true, "options": {"accelerator": accelerator}});
     for (playbook, accelerator, frozen) in [
         ("plain.yml", None, "none"),
         ("plain.yml", Some("mitogen"), "mitogen"),
@@ -485,7 +485,7 @@ async fn a_retry_keeps_the_accelerator_and_is_judged_anew() {
     let pad = Launchpad::with_real_ansible().await;
     pad.add_server("web1", &[], "active", true).await;
     pad.write_playbook("plain.yml", PLAIN);
-    let body = json!({"playbook": "custom/plain.yml", "all": true,
+    let body = json!({"playbook": "project/plain.yml", "all": true,
                       "options": {"accelerator": "mitogen", "priority": 7, "allow_overlap": true}});
     let id = text(&pad.launch(body).await, "id");
     pad.execute("UPDATE admiral.deployment_servers SET status = 'failed'")
@@ -538,8 +538,7 @@ async fn mitogen_has_to_be_there_and_to_fit() {
         let pad = Launchpad::with_ansible(&ansible_run_by(python, version)).await;
         pad.add_server("web1", &[], "active", true).await;
         pad.write_playbook("plain.yml", PLAIN);
-        let body =
-            |accelerator| json!({"playbook": "custom/plain.yml", "all": true, "options": {"accelerator": accelerator}});
+        let body = |accelerator| json!({"playbook": "project/plain.yml", "all": true, "options": {"accelerator": accelerator}});
         let (status, answer) = pad.call("POST", "/api/deployments", Some(body("mitogen"))).await;
         assert_eq!(status, 422, "{answer}");
         let refusal = refusal(&answer);
@@ -587,7 +586,7 @@ async fn front_matter_that_cannot_be_read_is_that_playbooks_error() {
     let error = text(&playbooks[0], "error");
     assert!(error.contains("warp") && error.contains("line 3"), "{error}");
     assert_eq!(playbooks[1]["error"], Value::Null);
-    let body = json!({"playbook": "custom/bad.yml", "all": true});
+    let body = json!({"playbook": "project/bad.yml", "all": true});
     let (status, answer) = pad.call("POST", "/api/deployments", Some(body)).await;
     assert_eq!(status, 422, "{answer}");
     assert!(refusal(&answer).starts_with("playbook: the front matter"), "{answer}");

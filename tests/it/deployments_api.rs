@@ -2,7 +2,7 @@
 
 use crate::support::launchpad::Launchpad;
 use admiral::{
-    store::{deployments, playbooks},
+    store::{deployments, packages},
     vault::RowIdentity,
 };
 use secrecy::ExposeSecret as _;
@@ -77,7 +77,7 @@ async fn each_bad_input_is_refused_by_its_field_and_inserts_nothing() {
             "not in the library",
         ),
         (
-            with(json!({ "playbook": "custom/../builtin/ping.yml" })),
+            with(json!({ "playbook": "project/../builtin/ping.yml" })),
             "playbook",
             "id of a playbook",
         ),
@@ -192,7 +192,7 @@ async fn a_launch_freezes_everything() {
     pad.add_server("web-4", &["web", "eu"], "inactive", true).await;
     let deployment = pad
         .launch(json!({
-            "playbook": "custom/site/site.yml", "tags": ["web", "eu"], "description": "why",
+            "playbook": "project/site/site.yml", "tags": ["web", "eu"], "description": "why",
             "variables": { "a": [1, "{{ x }}"] }, "secret_variables": { "password": "canary-7" },
             "options": { "forks": 7, "become": true, "limit": "web-1" },
         }))
@@ -238,7 +238,7 @@ async fn a_launch_freezes_everything() {
 
     let mut connection = pad.database().acquire().await.unwrap();
     let frozen = deployments::get_frozen(&mut connection, id(&deployment)).await.unwrap();
-    let files = playbooks::load_version_files(&mut connection, frozen.playbook_version_id)
+    let files = packages::load_version_files(&mut connection, frozen.playbook_version_id.unwrap())
         .await
         .unwrap();
     let files: Vec<(&str, &[u8])> = files
@@ -248,8 +248,8 @@ async fn a_launch_freezes_everything() {
     assert_eq!(
         files,
         [
-            ("site/group_vars/all.yml", b"a: 1\n".as_slice()),
-            ("site/site.yml", b"# About.\n- name: Site\n  hosts: all\n".as_slice())
+            ("group_vars/all.yml", b"a: 1\n".as_slice()),
+            ("site.yml", b"# About.\n- name: Site\n  hosts: all\n".as_slice())
         ]
     );
     let sealed = frozen.sealed_variables.unwrap();
@@ -381,7 +381,7 @@ async fn a_retry_takes_what_failed_with_identical_parameters() {
     }
     let old = pad
         .launch(json!({
-            "playbook": "custom/site/site.yml", "tags": ["all"], "name": "Roll-out", "variables": { "a": 1 },
+            "playbook": "project/site/site.yml", "tags": ["all"], "name": "Roll-out", "variables": { "a": 1 },
             "secret_variables": { "password": "canary-8" }, "options": { "forks": 3, "limit": "all:!x" },
         }))
         .await;

@@ -130,7 +130,7 @@ pub async fn counters_equal_the_recap(ansible: &Path, accelerator: &str) -> BTre
         let deployment = server
             .post(
                 "/api/deployments",
-                json!({"name": case, "playbook": format!("custom/parity/{case}.yml"), "all": true,
+                json!({"name": case, "playbook": format!("project/parity/{case}.yml"), "all": true,
                        "options": {"forks": 5, "accelerator": accelerator}}),
             )
             .await;

@@ -1,7 +1,14 @@
 //! The library, its snapshots, and what the real Ansible says about syntax.
 
 use crate::support::launchpad::{Launchpad, real_ansible_playbook};
-use admiral::playbooks::{LibraryError, ansible};
+use admiral::{
+    domain::playbook::Playbook,
+    playbooks::ansible,
+    store::{
+        packages,
+        playbooks::{self, PlaybookListFilter},
+    },
+};
 use serde_json::json;
 use std::{fs, os::unix::fs::symlink};
 
@@ -46,21 +53,31 @@ async fn the_library_lists_plays_and_nothing_else() {
             "builtin/packages-update.yml",
             "builtin/ping.yml",
             "builtin/reboot.yml",
-            "custom/binary.yml",
-            "custom/root.yml",
-            "custom/web/playbooks/deep.yml",
-            "custom/web/site.yaml",
+            "project/binary.yml",
+            "project/root.yml",
+            "project/web/playbooks/deep.yml",
+            "project/web/site.yaml",
         ]
     );
     let (_, found) = pad.call("GET", "/api/playbooks?search=HELLO", None).await;
     assert_eq!(found["data"].as_array().unwrap().len(), 3);
+    let first = &found["data"][0];
     assert_eq!(
-        found["data"][0],
-        json!({"id": "custom/root.yml", "origin": "custom", "path": "root.yml", "name": "Hello", "description": "Says hello.",
-               "accelerator": null, "error": null})
+        (&first["id"], &first["origin"]),
+        (&json!("project/root.yml"), &json!("project"))
+    );
+    assert_eq!(
+        (&first["package_name"], &first["entry_path"]),
+        (&json!(""), &json!("root.yml"))
+    );
+    assert_eq!(first["outline"]["name"], "Hello");
+    assert_eq!(first["outline"]["description"], "Says hello.");
+    assert_eq!(
+        (&first["version_number"], &first["missing_since"]),
+        (&json!(1), &json!(null))
     );
     let (status, content) = pad
-        .call("GET", "/api/playbooks/content?id=custom/web/site.yaml", None)
+        .call("GET", "/api/playbooks/content?id=project/web/site.yaml", None)
         .await;
     assert_eq!((status, content["content"].as_str()), (200, Some(PING)));
 }
@@ -77,21 +94,21 @@ async fn nothing_outside_the_library_is_read() {
     )
     .unwrap();
     symlink(pad.folder.path(), pad.folder.path().join("playbooks/up")).unwrap();
-    let absolute = format!("custom/{}", pad.folder.path().join("outside.yml").display());
+    let absolute = format!("project/{}", pad.folder.path().join("outside.yml").display());
     for id in [
-        "custom/../outside.yml",
-        "custom/..%2Foutside.yml",
-        "custom/%2e%2e/outside.yml",
+        "project/../outside.yml",
+        "project/..%2Foutside.yml",
+        "project/%2e%2e/outside.yml",
         "builtin/../playbooks/in.yml",
         "../in.yml",
-        "custom/link.yml",
-        "custom/up/outside.yml",
-        "custom/tasks/t.yml",
-        "custom/missing.yml",
-        "project/in.yml",
+        "project/link.yml",
+        "project/up/outside.yml",
+        "project/tasks/t.yml",
+        "project/missing.yml",
+        "other/in.yml",
         "",
         &absolute,
-        "custom/in.yml%00",
+        "project/in.yml%00",
     ] {
         let (status, problem) = pad.call("GET", &format!("/api/playbooks/content?id={id}"), None).await;
         assert_eq!(
@@ -122,18 +139,9 @@ async fn a_snapshot_holds_what_the_playbook_needs() {
     }
     let script = pad.write_playbook("web/files/run.sh", "#!/bin/sh\n");
     fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let library = &pad.state.library;
-    let paths = |snapshot: &admiral::playbooks::Snapshot| {
-        snapshot
-            .manifest
-            .iter()
-            .map(|entry| format!("{} {:o}", entry.path, entry.mode))
-            .collect::<Vec<_>>()
-    };
-    let root = library.snapshot(&"custom/site.yml".parse().unwrap()).await.unwrap();
     // `web` is somebody else's; `shared` is mentioned.
     assert_eq!(
-        paths(&root),
+        manifest(&pad, "project/site.yml").await.1,
         [
             "group_vars/all.yml 644",
             "roles/common/tasks/main.yml 644",
@@ -141,71 +149,102 @@ async fn a_snapshot_holds_what_the_playbook_needs() {
             "site.yml 644"
         ]
     );
-    let web = library.snapshot(&"custom/web/site.yml".parse().unwrap()).await.unwrap();
+    let (digest, paths) = manifest(&pad, "project/web/site.yml").await;
     assert_eq!(
-        paths(&web),
-        [
-            "web/files/run.sh 755",
-            "web/roles/x/tasks/main.yml 644",
-            "web/site.yml 644"
-        ]
+        paths,
+        ["files/run.sh 755", "roles/x/tasks/main.yml 644", "site.yml 644"]
     );
-    assert_eq!(web.entry_path, "web/site.yml");
 
     // The digest follows the content, the path and the mode, and nothing else.
+    let id = "project/web/site.yml";
     pad.write_playbook("web/site.yml", PING);
-    assert_eq!(library.snapshot(&web.id).await.unwrap().digest, web.digest);
+    assert_eq!(manifest(&pad, id).await.0, digest);
     fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
-    let plain = library.snapshot(&web.id).await.unwrap();
-    assert_ne!(plain.digest, web.digest);
+    let plain = manifest(&pad, id).await.0;
+    assert_ne!(plain, digest);
     pad.write_playbook("web/roles/x/tasks/main.yml", "[] \n");
-    assert_ne!(library.snapshot(&web.id).await.unwrap().digest, plain.digest);
+    assert_ne!(manifest(&pad, id).await.0, plain);
+}
+
+/// Digest, paths and modes of a playbook's current version.
+async fn manifest(pad: &Launchpad, id: &str) -> (String, Vec<String>) {
+    let playbook = playbook(pad, id).await;
+    let mut connection = pad.database().acquire().await.unwrap();
+    let version = playbook.version.unwrap();
+    let manifest = packages::get_manifest(&mut connection, version).await.unwrap();
+    let paths = manifest
+        .iter()
+        .map(|entry| format!("{} {:o}", entry.path, entry.mode))
+        .collect();
+    (
+        packages::get_version(&mut connection, version).await.unwrap().digest,
+        paths,
+    )
+}
+
+/// A playbook, as it lies in the folder now.
+async fn playbook(pad: &Launchpad, id: &str) -> Playbook {
+    pad.state.library.sync(pad.database()).await.unwrap();
+    let mut connection = pad.database().acquire().await.unwrap();
+    playbooks::get_playbook(&mut connection, &id.parse().unwrap())
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
 async fn links_that_leave_and_folders_without_end_are_refused() {
     let pad = Launchpad::new().await;
     pad.write_playbook("web/site.yml", PING);
-    let id = "custom/web/site.yml".parse().unwrap();
-    let inside = pad.folder.path().join("playbooks/web/inside");
-    symlink("site.yml", &inside).unwrap();
-    let snapshot = pad.state.library.snapshot(&id).await.unwrap();
-    assert_eq!(
-        snapshot
-            .files
-            .iter()
-            .find(|file| file.path == "web/inside")
-            .unwrap()
-            .content,
-        PING.as_bytes()
-    );
-    symlink("/etc/hostname", pad.folder.path().join("playbooks/web/leaves")).unwrap();
-    let error = pad.state.library.snapshot(&id).await.unwrap_err();
-    assert!(matches!(error, LibraryError::LeavesLibrary(path) if path == "web/leaves"));
-    fs::remove_file(pad.folder.path().join("playbooks/web/leaves")).unwrap();
-    symlink(".", pad.folder.path().join("playbooks/web/loop")).unwrap();
-    assert!(matches!(
-        pad.state.library.snapshot(&id).await.unwrap_err(),
-        LibraryError::TooDeep(_)
-    ));
-    fs::remove_file(pad.folder.path().join("playbooks/web/loop")).unwrap();
-    let large = fs::File::create(pad.folder.path().join("playbooks/web/large")).unwrap();
+    pad.write_playbook("good/site.yml", PING);
+    let id = "project/web/site.yml";
+    let error = async || playbook(&pad, id).await.outline.error;
+    let in_web = |name: &str| pad.folder.path().join("playbooks/web").join(name);
+    symlink("site.yml", in_web("inside")).unwrap();
+    assert_eq!(error().await, None);
+    let mut connection = pad.database().acquire().await.unwrap();
+    let version = playbook(&pad, id).await.version.unwrap();
+    let inside = packages::read_file(&mut connection, version, "inside").await.unwrap();
+    assert_eq!(inside.as_deref(), Some(PING.as_bytes()));
+    symlink("/etc/hostname", in_web("leaves")).unwrap();
+    assert!(error().await.unwrap().contains("\"leaves\" is a link that leads out"));
+    fs::remove_file(in_web("leaves")).unwrap();
+    symlink(".", in_web("loop")).unwrap();
+    assert!(error().await.unwrap().contains("nested too deeply"));
+    fs::remove_file(in_web("loop")).unwrap();
+    let large = fs::File::create(in_web("large")).unwrap();
     large.set_len(admiral::playbooks::MAX_TOTAL_BYTES).unwrap();
-    assert!(matches!(
-        pad.state.library.snapshot(&id).await.unwrap_err(),
-        LibraryError::TooLarge
-    ));
+    assert!(error().await.unwrap().contains("64 MiB"));
+    // The others are as they were, and this one is launched no more.
+    assert_eq!(playbook(&pad, "project/good/site.yml").await.outline.error, None);
+    let server = pad.add_server("web-1", &[], "active", true).await;
+    let launch = json!({ "playbook": id, "server_ids": [server] });
+    let (status, problem) = pad.call("POST", "/api/deployments", Some(launch)).await;
+    assert_eq!(
+        (status, &problem["errors"][0]["field"]),
+        (422, &json!("playbook")),
+        "{problem}"
+    );
+    fs::remove_file(in_web("large")).unwrap();
+    assert_eq!(error().await, None);
 }
 
 #[tokio::test]
 async fn the_real_ansible_accepts_the_built_in_playbooks() {
     let pad = Launchpad::with_real_ansible().await;
-    for playbook in pad.state.library.list(Some("builtin/")).await.unwrap() {
-        assert!(playbook.description.is_some(), "{}", playbook.id);
-        let snapshot = pad.state.library.snapshot(&playbook.id.parse().unwrap()).await.unwrap();
+    pad.state.library.sync(pad.database()).await.unwrap();
+    let mut connection = pad.database().acquire().await.unwrap();
+    let shipped = playbooks::list_playbooks(&mut connection, &PlaybookListFilter::default())
+        .await
+        .unwrap();
+    assert!(shipped.len() >= 4);
+    for playbook in shipped {
+        assert!(playbook.outline.description.is_some(), "{}", playbook.id);
+        let files = packages::load_version_files(&mut connection, playbook.version.unwrap())
+            .await
+            .unwrap();
         pad.state
             .library
-            .syntax_check(&snapshot, None)
+            .syntax_check(&files, &playbook.entry_path, None)
             .await
             .unwrap_or_else(|error| panic!("{}: {error}", playbook.id));
     }
@@ -222,15 +261,15 @@ async fn the_syntax_is_checked_once_per_content() {
     let server = pad.add_server("web-1", &[], "active", true).await;
     pad.write_playbook("site/good.yml", PING);
     let launch = |playbook: &str| json!({ "playbook": playbook, "server_ids": [server] });
-    pad.launch(launch("custom/site/good.yml")).await;
+    pad.launch(launch("project/site/good.yml")).await;
     assert_eq!(pad.ansible_runs(), 1);
-    pad.launch(launch("custom/site/good.yml")).await;
+    pad.launch(launch("project/site/good.yml")).await;
     assert_eq!(pad.ansible_runs(), 1, "the second launch asks nobody");
 
     pad.write_playbook("site/good.yml", "- hosts: all\n  tasks:\n   - ping:\n    x: y\n");
     for _ in 0..2 {
         let (status, problem) = pad
-            .call("POST", "/api/deployments", Some(launch("custom/site/good.yml")))
+            .call("POST", "/api/deployments", Some(launch("project/site/good.yml")))
             .await;
         assert_eq!(
             (status, problem["errors"][0]["field"].as_str()),
@@ -238,10 +277,7 @@ async fn the_syntax_is_checked_once_per_content() {
             "{problem}"
         );
         let message = problem["errors"][0]["message"].as_str().unwrap();
-        assert!(
-            message.contains("YAML") && message.contains("site/good.yml"),
-            "{message}"
-        );
+        assert!(message.contains("YAML") && message.contains("good.yml"), "{message}");
         assert!(
             !message.contains("/tmp") && !message.contains("admiral-syntax"),
             "{message}"
@@ -253,7 +289,7 @@ async fn the_syntax_is_checked_once_per_content() {
         "a refusal may be the machine's fault, so it is asked for again"
     );
     pad.write_playbook("site/good.yml", PING);
-    pad.launch(launch("custom/site/good.yml")).await;
+    pad.launch(launch("project/site/good.yml")).await;
     assert_eq!(pad.ansible_runs(), 3, "known content is known again");
     assert_eq!(pad.number("SELECT count(*) FROM admiral.deployments").await, 3);
 }
@@ -266,7 +302,7 @@ async fn a_playbook_may_need_variables_to_be_read() {
         "v/site.yml",
         "- hosts: \"{{ target }}\"\n  gather_facts: false\n  tasks: []\n",
     );
-    let mut launch = json!({ "playbook": "custom/v/site.yml", "server_ids": [server] });
+    let mut launch = json!({ "playbook": "project/v/site.yml", "server_ids": [server] });
     let (status, problem) = pad.call("POST", "/api/deployments", Some(launch.clone())).await;
     assert_eq!(status, 422);
     assert!(

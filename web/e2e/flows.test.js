@@ -211,7 +211,7 @@ test("servers are added, and a bad field is named", async () => {
 test("a playbook is read before it is chosen", async () => {
   await place("Deployments").click();
   await button("New deployment").first().click();
-  await field("Playbook").selectOption("custom/work/site.yml");
+  await field("Playbook").selectOption("project/work/site.yml");
   await button("View playbook").click();
   await visible(page.getByRole("dialog").getByText("- name: Take a moment"));
   await dialogButton("Close").click();
@@ -219,7 +219,7 @@ test("a playbook is read before it is chosen", async () => {
 });
 
 test("hosts go green without a reload", async () => {
-  await launch("custom/work/site.yml");
+  await launch("project/work/site.yml");
   await page.evaluate(() => {
     window.neverReloaded = true;
   });
@@ -233,7 +233,7 @@ test("hosts go green without a reload", async () => {
 });
 
 test("a failed task opens to its result", async () => {
-  await launch("custom/work/site.yml", { broken: "web2" });
+  await launch("project/work/site.yml", { broken: "web2" });
   await visible(status("web2", "failed"));
   await visible(page.getByText("1 of 2 hosts failed"));
   await hostRow("web2").click();
@@ -245,7 +245,7 @@ test("a failed task opens to its result", async () => {
 });
 
 test("two slices share the servers, and their hosts are told apart", async () => {
-  await launch("custom/sliced/site.yml", {}, async () => {
+  await launch("project/sliced/site.yml", {}, async () => {
     await page.getByText("Advanced options", { exact: true }).click();
     await field("Slices").fill("101");
     await button("Next").click();
@@ -283,10 +283,10 @@ test("two slices share the servers, and their hosts are told apart", async () =>
 });
 
 test("a deployment says whom it waits for", async () => {
-  await launch("custom/hold/site.yml");
+  await launch("project/hold/site.yml");
   await visible(status("web1", "running"));
   const holder = new URL(page.url()).pathname;
-  await launch("custom/work/site.yml");
+  await launch("project/work/site.yml");
   const waiting = new URL(page.url()).pathname;
   const other = page.getByRole("link", { name: `#${holder.split("/").at(-1)} Hold`, exact: true });
   await visible(other);
@@ -300,7 +300,7 @@ test("a deployment says whom it waits for", async () => {
 });
 
 test("a running deployment is cancelled", async () => {
-  await launch("custom/long/site.yml");
+  await launch("project/long/site.yml");
   await visible(status("web1", "running"));
   await button("Cancel deployment").click();
   await dialogButton("Cancel deployment").click();

@@ -64,7 +64,7 @@ try {
   }
   const deployment = await call("/api/deployments", {
     name: "Bring the site up to date",
-    playbook: "custom/site/site.yml",
+    playbook: "project/site/site.yml",
     all: true,
   });
   await page.goto(`${admiral.url}/deployments/${deployment.id}`);

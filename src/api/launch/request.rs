@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{
-        ServerId,
+        ServerId, VersionId,
         deployment::{DeploymentOptions, Target},
         playbook::PlaybookId,
         validation::{Invalid, Validator},
@@ -23,6 +23,7 @@ pub(in crate::api) struct LaunchRequest {
     pub(in crate::api) name: Option<String>,
     pub(in crate::api) description: Option<String>,
     pub(in crate::api) playbook: String,
+    pub(in crate::api) version_id: Option<VersionId>,
     pub(in crate::api) server_ids: Option<Vec<ServerId>>,
     pub(in crate::api) tags: Option<Vec<String>>,
     pub(in crate::api) all: Option<bool>,
@@ -37,6 +38,7 @@ pub(super) struct Checked {
     pub(super) name: Option<String>,
     pub(super) description: Option<String>,
     pub(super) playbook: PlaybookId,
+    pub(super) version_id: Option<VersionId>,
     pub(super) target: Target,
     pub(super) variables: Map<String, Value>,
     pub(super) secret_variables: BTreeMap<String, SecretString>,
@@ -79,6 +81,7 @@ pub(super) fn check(request: LaunchRequest) -> Result<Checked, Invalid> {
         name,
         description: request.description.filter(|text| !text.trim().is_empty()),
         playbook,
+        version_id: request.version_id,
         target,
         variables: request.variables,
         secret_variables: request.secret_variables,

@@ -4,7 +4,7 @@ use admiral::{
     domain::{
         DeploymentId, RunId, ServerId, WorkerId,
         clock::new_id,
-        deployment::{Deployment, DeploymentOptions, DeploymentServer, Launcher, Target},
+        deployment::{Deployment, DeploymentKind, DeploymentOptions, DeploymentServer, Launcher, Target},
         event::DeploymentEvent,
         playbook::{ManifestEntry, PlaybookFile, PlaybookOrigin},
     },
@@ -13,7 +13,8 @@ use admiral::{
         claims::{self, ClaimTerms},
         deployment_servers,
         deployments::{self, NewDeployment, NewHost},
-        events, playbooks,
+        events,
+        packages::{self, Author, NewVersion},
         runs::OwnedRun,
     },
 };
@@ -65,21 +66,33 @@ pub async fn launch(
     let servers = insert_servers(database, hosts).await;
     let digest = hex::encode(Sha256::digest(playbook));
     let mut transaction = database.begin().await.expect("a transaction");
-    let version = playbooks::upsert_playbook_version(
+    let author = Author {
+        id: None,
+        name: "test".to_owned(),
+    };
+    let head = packages::upsert_package(&mut transaction, PlaybookOrigin::Project, "", &author)
+        .await
+        .expect("a package");
+    let version = packages::add_version(
         &mut transaction,
-        PlaybookOrigin::Custom,
-        "play.yml",
-        &digest,
-        &[ManifestEntry {
-            path: "play.yml".to_owned(),
-            mode: 0o644,
-            digest: digest.clone(),
-        }],
-        &[PlaybookFile {
-            path: "play.yml".to_owned(),
-            mode: 0o644,
-            content: playbook.as_bytes().to_vec(),
-        }],
+        &NewVersion {
+            package_id: head.id,
+            digest: &digest,
+            manifest: &[ManifestEntry {
+                path: "play.yml".to_owned(),
+                mode: 0o644,
+                digest: digest.clone(),
+            }],
+            files: &[PlaybookFile {
+                path: "play.yml".to_owned(),
+                mode: 0o644,
+                content: playbook.as_bytes().to_vec(),
+            }],
+            comment: "",
+            author: &author,
+            commit_id: None,
+            rolled_back_to: None,
+        },
     )
     .await
     .expect("a playbook version");
@@ -88,8 +101,10 @@ pub async fn launch(
         run_ids: vec![new_id()],
         name: "test".to_owned(),
         description: None,
-        playbook: "custom/play.yml".to_owned(),
-        playbook_version_id: version,
+        playbook: "project/play.yml".to_owned(),
+        kind: DeploymentKind::Playbook,
+        entry_path: "play.yml".to_owned(),
+        playbook_version_id: Some(version.id),
         target: Target::All,
         variables: serde_json::Map::new(),
         secret_variable_names: Vec::new(),

@@ -59,7 +59,7 @@ impl Launchpad {
         builtin::unpack(&builtin_folder).expect("the built-in playbooks are unpacked");
         let library = Library::new(LibraryConfig {
             builtin_folder,
-            custom_folder: folder.path().join("playbooks"),
+            project_folder: folder.path().join("playbooks"),
             ansible: AnsibleTools {
                 ansible_playbook,
                 version: "2.19.0".to_owned(),

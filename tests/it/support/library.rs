@@ -8,7 +8,7 @@ pub fn library() -> Arc<Library> {
     let nowhere = std::path::Path::new("/nonexistent");
     Arc::new(Library::new(LibraryConfig {
         builtin_folder: nowhere.join("builtin"),
-        custom_folder: nowhere.join("custom"),
+        project_folder: nowhere.join("custom"),
         ansible: AnsibleTools {
             ansible_playbook: nowhere.join("ansible-playbook"),
             version: "2.19.0".to_owned(),

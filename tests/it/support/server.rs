@@ -328,7 +328,7 @@ impl AdmiralServer {
         let folder = self.folder.path().join("playbooks").join(name);
         std::fs::create_dir_all(&folder).expect("the folder is writable");
         std::fs::write(folder.join("site.yml"), content).expect("the folder is writable");
-        format!("custom/{name}/site.yml")
+        format!("project/{name}/site.yml")
     }
 
     /// Waits until the deployment is over and returns it.

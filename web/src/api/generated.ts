@@ -694,6 +694,24 @@ export interface components {
              */
             force?: boolean;
         };
+        /** @description A command that is no playbook of the library. */
+        CommandLine: {
+            /** @description Its arguments as `ansible -a` takes them. */
+            arguments: string;
+            /** @enum {string} */
+            kind: "module";
+            /** @description Its name. */
+            module: string;
+        } | {
+            /** @description The folder it was run in. */
+            folder: string;
+            /** @enum {string} */
+            kind: "shell";
+            /** @description The machine it was run on. */
+            machine: string;
+            /** @description The program and its arguments. */
+            words: string[];
+        };
         /** @description The first admin. */
         CompleteSetup: {
             /**
@@ -731,6 +749,11 @@ export interface components {
             tags?: string[] | null;
             /** @description Extra variables. Strings are taken as they are, never as templates. */
             variables?: Record<string, unknown>;
+            /**
+             * Format: uuid
+             * @description A version of the playbook's package; the current one when left out.
+             */
+            version_id?: string | null;
         };
         /** @description A key to be stored. */
         CreateKey: {
@@ -833,6 +856,40 @@ export interface components {
          * @enum {string}
          */
         DatabaseHealth: "ok" | "busy" | "unavailable";
+        /** @description The version of a package that a deployment runs. */
+        DeployedVersion: {
+            /** @description The commit it was taken from. */
+            commit_id?: string | null;
+            /**
+             * Format: uuid
+             * @description The package's current version, when its files differ from this one's.
+             */
+            differs_from_current?: string | null;
+            /**
+             * Format: uuid
+             * @description Identifies the version.
+             */
+            id: string;
+            /**
+             * Format: int32
+             * @description Its number within the package.
+             */
+            number: number;
+            /**
+             * Format: uuid
+             * @description The package.
+             */
+            package_id: string;
+            /** @description The package's name. */
+            package_name: string;
+            /**
+             * Format: date-time
+             * @description When somebody accepted what was found in it.
+             */
+            reviewed_at?: string | null;
+            /** @description Who accepted it. */
+            reviewed_by_name?: string | null;
+        };
         /** @description What an operator asked for, and how it stands. */
         Deployment: {
             /**
@@ -840,6 +897,7 @@ export interface components {
              * @description When cancelling was first asked for.
              */
             cancel_requested_at?: string | null;
+            command?: null | components["schemas"]["CommandLine"];
             /** @description How many hosts stand where. */
             counts: components["schemas"]["HostCounts"];
             /**
@@ -851,11 +909,17 @@ export interface components {
             created_by: components["schemas"]["Launcher"];
             /** @description Given at launch. */
             description?: string | null;
+            /** @description The playbook among the version's files. */
+            entry_path: string;
+            /** @description The environment whose variables it has. */
+            environment?: string | null;
             /**
              * Format: int64
              * @description Position of the latest event.
              */
             event_position: number;
+            /** @description Names of the variables that are paths of files given at launch. */
+            file_variables: string[];
             /**
              * Format: date-time
              * @description When it ended.
@@ -868,6 +932,8 @@ export interface components {
             id: string;
             /** @description How its run was kept apart from the rest of the machine: `bwrap`, `user`, `none`; null before it began. */
             isolation?: string | null;
+            /** @description What it carries out. */
+            kind: components["schemas"]["DeploymentKind"];
             /** @description The reason in words. */
             message?: string | null;
             /** @description Given at launch, or the playbook's name. */
@@ -884,8 +950,12 @@ export interface components {
              * @description Bytes of output stored.
              */
             output_bytes: number;
-            /** @description The playbook's id in the library. */
+            /** @description Settings of the project's `ansible.cfg` that were not honoured. */
+            overridden_settings: components["schemas"]["OverriddenSetting"][];
+            /** @description The playbook's id in the library; of a command the module; of what was recorded the playbook's file, as it was named. */
             playbook: string;
+            /** @description The preset it was launched with. */
+            preset?: string | null;
             reason?: null | components["schemas"]["Reason"];
             /**
              * Format: uuid
@@ -903,8 +973,13 @@ export interface components {
             status: components["schemas"]["DeploymentStatus"];
             /** @description What it was aimed at. */
             target: components["schemas"]["Target"];
+            /** @description Where its variables have their values from. */
+            variable_sources: {
+                [key: string]: components["schemas"]["VariableSource"];
+            };
             /** @description Extra variables. */
             variables: Record<string, unknown>;
+            version?: null | components["schemas"]["DeployedVersion"];
             /** @description While it is pending: deployments at work on servers that it needs, or before it in the queue for them. */
             waiting_for: components["schemas"]["WaitedFor"][];
             /** @description Trouble that did not stop the run. */
@@ -940,6 +1015,11 @@ export interface components {
             /** @description Ansible's uuid of the task. */
             task_id?: string | null;
         };
+        /**
+         * @description What a deployment carries out.
+         * @enum {string}
+         */
+        DeploymentKind: "playbook" | "adhoc" | "recorded";
         /** @description A page of deployments. */
         DeploymentList: {
             /** @description Newest first. */
@@ -1250,6 +1330,51 @@ export interface components {
             /** @description The name at the time. */
             username: string;
         };
+        /** @description What a playbook's text tells at a glance. */
+        Outline: {
+            /** @default null */
+            accelerator?: null | components["schemas"]["Accelerator"];
+            /**
+             * @description What the library groups it by; from the front matter.
+             * @default null
+             */
+            category?: string | null;
+            /**
+             * @description The front matter's description, or the leading comment.
+             * @default null
+             */
+            description?: string | null;
+            /**
+             * @description What is wrong with it: it is no YAML, or its front matter cannot be read. Such a playbook cannot be launched.
+             * @default null
+             */
+            error?: string | null;
+            /**
+             * @description Patterns of its plays' `hosts`, each once.
+             * @default []
+             */
+            hosts?: string[];
+            /**
+             * @description The front matter's name, the first play's, or the file's.
+             * @default
+             */
+            name?: string;
+            /**
+             * @description Roles that its plays name, each once.
+             * @default []
+             */
+            roles?: string[];
+            /**
+             * @description Tags of its plays and tasks, each once.
+             * @default []
+             */
+            tags?: string[];
+            /**
+             * @description Names of variables that its plays define or ask for, each once.
+             * @default []
+             */
+            variables?: string[];
+        };
         /** @description Some output. */
         OutputChunk: {
             /**
@@ -1285,6 +1410,17 @@ export interface components {
              * @description Bytes stored so far, and removed since.
              */
             total_bytes: number;
+        };
+        /** @description A setting of a project's `ansible.cfg` that Admiral must own. */
+        OverriddenSetting: {
+            /** @description The key. */
+            key: string;
+            /** @description Why it does not hold. */
+            reason: string;
+            /** @description The section, such as `defaults`. */
+            section: string;
+            /** @description What the project says. */
+            value: string;
         };
         /** @description Where a page stands in its list. */
         PageMeta: {
@@ -1513,21 +1649,67 @@ export interface components {
             /** @description Where the page stands. */
             meta: components["schemas"]["PageMeta"];
         };
+        /** @description One deployment of a playbook. */
+        PastDeployment: {
+            /**
+             * Format: date-time
+             * @description When it was launched.
+             */
+            created_at: string;
+            /**
+             * Format: uuid
+             * @description Identifies the deployment.
+             */
+            id: string;
+            /**
+             * Format: int64
+             * @description Its short number.
+             */
+            number: number;
+            /** @description Where it stands. */
+            status: components["schemas"]["DeploymentStatus"];
+        };
         /** @description An entry of the library. */
         Playbook: {
-            accelerator?: null | components["schemas"]["Accelerator"];
-            /** @description The leading comment, without the front matter. */
-            description?: string | null;
-            /** @description What is wrong with the front matter; such a playbook cannot be launched. */
-            error?: string | null;
-            /** @description `builtin/PATH` or `custom/PATH`. */
+            /** @description Relative to the package. */
+            entry_path: string;
+            /** @description `builtin/PATH`, `custom/PACKAGE/PATH` or `project/PATH`. */
             id: string;
-            /** @description The first play's name, or the file's. */
-            name: string;
+            /**
+             * Format: date-time
+             * @description Since when it is gone from its package.
+             */
+            missing_since?: string | null;
             /** @description Where it comes from. */
             origin: components["schemas"]["PlaybookOrigin"];
-            /** @description Relative to its origin's folder. */
+            /** @description What its text tells. */
+            outline: components["schemas"]["Outline"];
+            /**
+             * Format: uuid
+             * @description The package that it is an entry point of.
+             */
+            package_id: string;
+            /** @description That package's name. */
+            package_name: string;
+            /** @description The id without the origin. */
             path: string;
+            /** @description How its deployments went. */
+            record: components["schemas"]["PlaybookRecord"];
+            /**
+             * Format: date-time
+             * @description When that was made.
+             */
+            updated_at?: string | null;
+            /**
+             * Format: uuid
+             * @description The package's current version.
+             */
+            version?: string | null;
+            /**
+             * Format: int32
+             * @description Its number.
+             */
+            version_number?: number | null;
         };
         /** @description A playbook and its text. */
         PlaybookContent: {
@@ -1538,14 +1720,29 @@ export interface components {
         };
         /** @description The library. */
         PlaybookList: {
-            /** @description Built-in first, then by path. */
+            /** @description Built-in first, then custom, then projects, each by path. */
             data: components["schemas"]["Playbook"][];
         };
         /**
          * @description Where a playbook comes from.
          * @enum {string}
          */
-        PlaybookOrigin: "built_in" | "custom";
+        PlaybookOrigin: "built_in" | "custom" | "project";
+        /** @description How a playbook's deployments went. */
+        PlaybookRecord: {
+            /**
+             * Format: int64
+             * @description How many of those completed.
+             */
+            completed: number;
+            /**
+             * Format: int64
+             * @description How many ended, cancelled ones aside.
+             */
+            ended: number;
+            /** @description The latest ones, the newest first, five at most. */
+            latest: components["schemas"]["PastDeployment"][];
+        };
         /** @description A private key as listed. The private part is never shown again. */
         PrivateKey: {
             /**
@@ -1800,6 +1997,9 @@ export interface components {
         } | {
             /** @enum {string} */
             kind: "all";
+        } | {
+            /** @enum {string} */
+            kind: "recorded";
         };
         /** @description Changes to a key; what is not there stays as it is. */
         UpdateKey: {
@@ -1879,6 +2079,11 @@ export interface components {
             /** @description Unique; 1 to 64 of `a-z A-Z 0-9 . _ @ -`. */
             username: string;
         };
+        /**
+         * @description Where a deployment's variable has its value from.
+         * @enum {string}
+         */
+        VariableSource: "form" | "environment" | "preset" | "launch";
         /** @description A deployment that another one waits for. */
         WaitedFor: {
             /**
@@ -2918,8 +3123,10 @@ export interface operations {
     list_playbooks: {
         parameters: {
             query?: {
-                /** @description Part of the id, the name or the description. */
+                /** @description Part of the id, the name, the description or the category. */
                 search?: string;
+                /** @description Only this origin's. */
+                origin?: components["schemas"]["PlaybookOrigin"];
             };
             header?: never;
             path?: never;

@@ -28,6 +28,8 @@ pub struct CreateDeployment {
     description: Option<String>,
     /// The playbook's id in the library: `builtin/ping.yml`.
     playbook: String,
+    /// A version of the playbook's package; the current one when left out.
+    version_id: Option<Uuid>,
     /// These servers.
     server_ids: Option<Vec<Uuid>>,
     /// Active servers that have all of these tags.
@@ -78,6 +80,7 @@ pub(super) async fn create_deployment(
         name: body.name,
         description: body.description,
         playbook: body.playbook,
+        version_id: body.version_id,
         server_ids: body.server_ids,
         tags: body.tags,
         all: body.all,

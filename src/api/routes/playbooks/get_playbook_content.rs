@@ -8,6 +8,7 @@ use crate::{
     },
     auth::policy::Action,
     domain::playbook::{Playbook, PlaybookId},
+    store::{packages, playbooks},
 };
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
@@ -49,7 +50,14 @@ pub(super) async fn get_playbook_content(
 ) -> Result<Json<PlaybookContent>, Problem> {
     actor.require(Action::ReadPlaybooks)?;
     let id: PlaybookId = query.id.parse().map_err(|_| Problem::not_found("playbook"))?;
-    let (playbook, content) = state.library.read(&id).await.map_err(|error| super::problem(&error))?;
+    state.refresh_library().await?;
+    let mut connection = state.database.acquire().await?;
+    let playbook = playbooks::get_playbook(&mut connection, &id).await?;
+    let content = match playbook.version {
+        Some(version) => packages::read_file(&mut connection, version, &playbook.entry_path).await?,
+        None => None,
+    };
+    let content = content.ok_or_else(|| Problem::not_found("playbook"))?;
     Ok(Json(PlaybookContent {
         playbook,
         content: String::from_utf8_lossy(&content).into_owned(),

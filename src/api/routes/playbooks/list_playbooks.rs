@@ -7,7 +7,8 @@ use crate::{
         problem::Problem,
     },
     auth::policy::Action,
-    domain::playbook::Playbook,
+    domain::playbook::{Playbook, PlaybookOrigin},
+    store::playbooks::{self, PlaybookListFilter},
 };
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
@@ -18,14 +19,16 @@ use utoipa::{IntoParams, ToSchema};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListPlaybooksQuery {
-    /// Part of the id, the name or the description.
+    /// Part of the id, the name, the description or the category.
     search: Option<String>,
+    /// Only this origin's.
+    origin: Option<PlaybookOrigin>,
 }
 
 /// The library.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct PlaybookList {
-    /// Built-in first, then by path.
+    /// Built-in first, then custom, then projects, each by path.
     pub data: Vec<Playbook>,
 }
 
@@ -45,10 +48,11 @@ pub(super) async fn list_playbooks(
     Query(query): Query<ListPlaybooksQuery>,
 ) -> Result<Json<PlaybookList>, Problem> {
     actor.require(Action::ReadPlaybooks)?;
-    let data = state
-        .library
-        .list(query.search.as_deref())
-        .await
-        .map_err(|error| super::problem(&error))?;
+    state.refresh_library().await?;
+    let filter = PlaybookListFilter {
+        search: query.search,
+        origin: query.origin,
+    };
+    let data = playbooks::list_playbooks(&mut *state.database.acquire().await?, &filter).await?;
     Ok(Json(PlaybookList { data }))
 }

@@ -6,10 +6,7 @@ mod list_playbooks;
 pub use get_playbook_content::PlaybookContent;
 pub use list_playbooks::PlaybookList;
 
-use crate::{
-    api::{AppState, problem::Problem},
-    playbooks::LibraryError,
-};
+use crate::api::AppState;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// `/api/playbooks…`.
@@ -17,12 +14,4 @@ pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_playbooks::list_playbooks))
         .routes(routes!(get_playbook_content::get_playbook_content))
-}
-
-fn problem(error: &LibraryError) -> Problem {
-    match error {
-        // A link that leads out is not there, as far as anybody can see.
-        LibraryError::NotFound(_) | LibraryError::LeavesLibrary(_) => Problem::not_found("playbook"),
-        error => Problem::internal(error),
-    }
 }

@@ -22,7 +22,7 @@ export function AdvancedOptions({ form, change, errors }: StepProps) {
   const wrong = errors.some((error) => FIELDS.some((field) => isWithin(error.field, field)));
   const [opened, setOpened] = useState(differs);
   const ofPlaybook =
-    playbooks.data?.data.find((playbook) => playbook.id === form.playbook)?.accelerator ?? "none";
+    playbooks.data?.data.find((playbook) => playbook.id === form.playbook)?.outline.accelerator ?? "none";
   return (
     <details
       className="border-line rounded-md border px-4 py-3"

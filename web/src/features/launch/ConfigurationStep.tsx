@@ -161,7 +161,9 @@ function PlaybookSelect({
       .filter((playbook) => playbook.origin === origin)
       .map((playbook) => (
         <option key={playbook.id} value={playbook.id}>
-          {playbook.name === playbook.path ? playbook.path : `${playbook.name} (${playbook.path})`}
+          {playbook.outline.name === playbook.path
+            ? playbook.path
+            : `${playbook.outline.name} (${playbook.path})`}
         </option>
       ));
   return (
@@ -171,10 +173,10 @@ function PlaybookSelect({
         autoFocus
         error={
           error ??
-          chosen?.error ??
+          chosen?.outline.error ??
           (missing ? `${value} is no longer in the library. Choose another playbook.` : undefined)
         }
-        hint={chosen?.description ?? (playbooks.isPending ? "Loading playbooks…" : "What to run.")}
+        hint={chosen?.outline.description ?? (playbooks.isPending ? "Loading playbooks…" : "What to run.")}
         value={value}
         onChange={(event) => {
           onChange(event.target.value);

@@ -10,7 +10,7 @@ export function PlaybookDialog({ id, onClose }: { id: string; onClose: () => voi
   const playbook = useQuery(playbookContentQuery(id));
   return (
     <Dialog
-      title={playbook.data?.playbook.name ?? id}
+      title={playbook.data?.playbook.outline.name ?? id}
       description={<code>{id}</code>}
       shape="wide"
       onClose={onClose}

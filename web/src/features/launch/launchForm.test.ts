@@ -62,7 +62,7 @@ it("parts secret from other variables", () => {
 
 it("gives the request of the deployment it was made from", () => {
   const deployment = deploymentFixture({
-    playbook: "custom/site.yml",
+    playbook: "project/site.yml",
     variables: { port: 80, version: "2", list: ["a"] },
     options: { forks: 5, check: true, tags: ["setup", "config"], limit: "web*", timeout_seconds: 60 },
     target: { kind: "tags", tags: ["web", "eu"] },

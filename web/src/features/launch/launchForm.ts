@@ -94,7 +94,7 @@ export function formOfDeployment(deployment: Deployment): LaunchForm {
     accelerator: options.accelerator ?? "",
     allowOverlap: options.allow_overlap ?? false,
     priority: String(options.priority ?? 0),
-    mode: target.kind,
+    mode: target.kind === "recorded" ? "server_ids" : target.kind,
     serverIds: target.kind === "server_ids" ? target.server_ids : [],
     targetTags: target.kind === "tags" ? target.tags : [],
   };

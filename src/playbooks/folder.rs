@@ -1,0 +1,245 @@
+//! What lies in a folder of playbooks: which packages, which playbooks, and whether anything has changed.
+
+use super::{
+    LibraryError,
+    outline::outline,
+    snapshot::{self, Snapshot},
+};
+use crate::domain::playbook::Outline;
+use std::{
+    collections::BTreeSet,
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    io::Read,
+    os::unix::fs::MetadataExt,
+    path::Path,
+};
+
+/// A playbook's own file is read up to this size, in bytes.
+pub(super) const MAX_PLAYBOOK_BYTES: u64 = 1024 * 1024;
+/// Folders below a package's root that are looked into.
+const MAX_FOLDERS: usize = 2;
+/// What Ansible keeps beside playbooks: YAML, but no playbooks.
+const NOT_PLAYBOOKS: &[&str] = &[
+    "roles",
+    "tasks",
+    "vars",
+    "group_vars",
+    "host_vars",
+    "templates",
+    "files",
+    "handlers",
+    "defaults",
+    "meta",
+    "library",
+    "collections",
+    "node_modules",
+    "__pycache__",
+];
+/// With this at its root, a folder is one project and not a collection of several: its settings hold for all of it.
+const MARK_OF_A_PROJECT: &str = "ansible.cfg";
+
+/// A package that lies in a folder.
+#[derive(Debug)]
+pub(super) struct FoundPackage {
+    /// The top folder's name; empty for what lies beside the top folders.
+    pub(super) name: String,
+    /// Changes whenever one of its files does.
+    pub(super) signature: u64,
+    /// What is in it; `None` when it is as it was.
+    pub(super) content: Option<Content>,
+}
+
+/// What a package holds.
+#[derive(Debug)]
+pub(super) struct Content {
+    /// Its files, or why they cannot be taken over.
+    pub(super) snapshot: Result<Snapshot, LibraryError>,
+    /// Its playbooks.
+    pub(super) playbooks: Vec<(String, Outline)>,
+}
+
+/// Looks into a folder. `known` tells what each package's signature was the last time.
+pub(super) fn look(root: &Path, known: &dyn Fn(&str) -> Option<u64>) -> Vec<FoundPackage> {
+    let Ok(root) = root.canonicalize() else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    let mut inspect = |name: &str, left_out: &BTreeSet<String>| {
+        let signature = signature(&root, name, left_out);
+        if known(name) == Some(signature) {
+            found.push(FoundPackage {
+                name: name.to_owned(),
+                signature,
+                content: None,
+            });
+            return;
+        }
+        let playbooks = find_playbooks(&root, name, left_out);
+        if !playbooks.is_empty() {
+            found.push(FoundPackage {
+                name: name.to_owned(),
+                signature,
+                content: Some(Content {
+                    snapshot: snapshot::take(&root, name, left_out),
+                    playbooks,
+                }),
+            });
+        }
+    };
+    if root.join(MARK_OF_A_PROJECT).exists() {
+        inspect("", &BTreeSet::new());
+        return found;
+    }
+    let tops: Vec<String> = top_folders(&root);
+    let others = folders_of_others(&root, &tops);
+    inspect("", &others);
+    for top in &others {
+        inspect(top, &BTreeSet::new());
+    }
+    found
+}
+
+fn top_folders(root: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(root)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.path().is_dir())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| may_hold_playbooks(name))
+        .collect();
+    names.sort();
+    names
+}
+
+/// Top folders that nothing at the root mentions as `FOLDER/`: each is a package of its own.
+fn folders_of_others(root: &Path, tops: &[String]) -> BTreeSet<String> {
+    let texts: Vec<String> = fs::read_dir(root)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| read_text(&entry.ok()?.path()))
+        .collect();
+    tops.iter()
+        .filter(|top| !texts.iter().any(|text| text.contains(&format!("{top}/"))))
+        .cloned()
+        .collect()
+}
+
+/// Name, size, times and identity of every file: no content is read.
+fn signature(root: &Path, package: &str, left_out: &BTreeSet<String>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    sign(&root.join(package), 0, left_out, &mut hasher);
+    hasher.finish()
+}
+
+fn sign(folder: &Path, depth: usize, left_out: &BTreeSet<String>, hasher: &mut DefaultHasher) {
+    let Ok(entries) = snapshot::entries(folder) else {
+        0_u8.hash(hasher);
+        return;
+    };
+    for (path, name) in entries {
+        if depth == 0 && left_out.contains(&name) {
+            continue;
+        }
+        name.hash(hasher);
+        let Ok(metadata) = path.metadata() else {
+            1_u8.hash(hasher);
+            continue;
+        };
+        if metadata.is_dir() {
+            if depth < snapshot::MAX_DEPTH {
+                sign(&path, depth + 1, left_out, hasher);
+            }
+        } else {
+            let times = (
+                metadata.mtime(),
+                metadata.mtime_nsec(),
+                metadata.ctime(),
+                metadata.ctime_nsec(),
+            );
+            (metadata.len(), metadata.mode(), metadata.ino(), times).hash(hasher);
+        }
+    }
+}
+
+/// The playbooks of a package by path. What cannot be read is left out: one bad file must not hide the others.
+fn find_playbooks(root: &Path, package: &str, left_out: &BTreeSet<String>) -> Vec<(String, Outline)> {
+    let mut found = Vec::new();
+    walk(root, &root.join(package), "", 0, left_out, &mut found);
+    found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    found
+}
+
+fn walk(
+    root: &Path,
+    folder: &Path,
+    relative: &str,
+    depth: usize,
+    left_out: &BTreeSet<String>,
+    found: &mut Vec<(String, Outline)>,
+) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        if depth == 0 && left_out.contains(&name) {
+            continue;
+        }
+        let Ok(path) = entry.path().canonicalize() else {
+            continue;
+        };
+        if !path.starts_with(root) {
+            continue;
+        }
+        let relative = if relative.is_empty() {
+            name.clone()
+        } else {
+            format!("{relative}/{name}")
+        };
+        if path.is_dir() {
+            if depth < MAX_FOLDERS && may_hold_playbooks(&name) {
+                walk(root, &path, &relative, depth + 1, left_out, found);
+            }
+        } else if may_be_playbook(&name)
+            && let Some(outline) = read_text(&path).and_then(|text| outline(&relative, &text))
+        {
+            found.push((relative, outline));
+        }
+    }
+}
+
+/// Whether a file may be a playbook, by its path within a package.
+pub(super) fn may_be_entry_point(path: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').collect();
+    let (folders, file) = parts.split_at(parts.len() - 1);
+    folders.len() <= MAX_FOLDERS && folders.iter().all(|name| may_hold_playbooks(name)) && may_be_playbook(file[0])
+}
+
+fn may_hold_playbooks(folder: &str) -> bool {
+    !folder.starts_with('.') && !NOT_PLAYBOOKS.contains(&folder)
+}
+
+fn may_be_playbook(file: &str) -> bool {
+    !file.starts_with('.') && (has_extension(file, "yml") || has_extension(file, "yaml"))
+}
+
+fn has_extension(file: &str, extension: &str) -> bool {
+    Path::new(file).extension().is_some_and(|found| found == extension)
+}
+
+/// The text of a YAML file; `None` when it is something else, too large or not UTF-8.
+fn read_text(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    // Only a plain file: opening a pipe would wait for ever.
+    if !path.metadata().ok()?.is_file() || !(has_extension(name, "yml") || has_extension(name, "yaml")) {
+        return None;
+    }
+    let mut text = String::new();
+    fs::File::open(path)
+        .ok()?
+        .take(MAX_PLAYBOOK_BYTES + 1)
+        .read_to_string(&mut text)
+        .ok()?;
+    (text.len() as u64 <= MAX_PLAYBOOK_BYTES).then_some(text)
+}
