@@ -14,6 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 /// Seconds after which what is unavailable may be there again.
@@ -39,6 +40,10 @@ pub struct Problem {
     /// What is wrong with which field.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// More for programs that know the code, such as the current version with `version_conflict`.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[schema(value_type = Object)]
+    pub extra: Map<String, Value>,
     /// Written into the audit log on the way out.
     #[serde(skip)]
     pub audit: Option<Box<AuditEntry>>,
@@ -58,9 +63,19 @@ impl Problem {
             code: code.to_owned(),
             request_id: None,
             errors: Vec::new(),
+            extra: Map::new(),
             audit: None,
             retry_after: None,
         }
+    }
+
+    /// With a member of `extra`.
+    pub fn with(mut self, name: &str, value: &impl Serialize) -> Self {
+        match serde_json::to_value(value) {
+            Ok(value) => drop(self.extra.insert(name.to_owned(), value)),
+            Err(error) => tracing::error!(%error, name, "a problem's member could not be written"),
+        }
+        self
     }
 
     /// 404.
