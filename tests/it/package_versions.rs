@@ -115,7 +115,7 @@ async fn the_second_of_two_people_is_told_and_nothing_is_lost() {
     let (saved, refused) = if a.0 == 201 { (a, b) } else { (b, a) };
     assert_eq!((saved.0, refused.0), (201, 409), "{saved:?} {refused:?}");
     assert_eq!(refused.1["code"], "version_conflict");
-    assert_eq!(refused.1["extra"]["current"], saved.1);
+    assert_eq!(refused.1["current"], saved.1);
     assert_eq!(pad.number("SELECT count(*) FROM admiral.playbook_versions v JOIN admiral.packages p ON p.id = v.package_id WHERE p.origin = 'custom'").await, 2);
     let back = json!({ "version_id": first, "base_version_id": first });
     let (status, problem) = pad.call("POST", &format!("{package}/rollback"), Some(back)).await;
