@@ -6,18 +6,17 @@ import { Fact, Facts } from "@/components/Page";
 import { Tags } from "@/components/Tag";
 import { Time } from "@/components/Time";
 import { plural } from "@/format/numbers";
+import { CarriedOut } from "./CarriedOut";
+import { FrozenVariables } from "./FrozenVariables";
 import { OptionFacts } from "./OptionFacts";
 import { RunsAndHistory } from "./RunsAndHistory";
 
 export function DetailsTab({ deployment }: { deployment: Deployment }) {
-  const variables = Object.entries(deployment.variables);
   return (
     <div className="grid gap-8 p-4 lg:grid-cols-2">
       <Section title="Launch">
         <Facts>
-          <Fact name="Playbook">
-            <code className="text-xs">{deployment.playbook}</code>
-          </Fact>
+          <CarriedOut deployment={deployment} />
           <Fact name="Target">
             <Target deployment={deployment} />
           </Fact>
@@ -43,29 +42,22 @@ export function DetailsTab({ deployment }: { deployment: Deployment }) {
       </Section>
       <RunsAndHistory deployment={deployment} />
       <Section title="Variables">
-        {variables.length === 0 && deployment.secret_variables.length === 0 ? (
-          <p className="text-soft text-sm">None.</p>
-        ) : (
+        <FrozenVariables deployment={deployment} />
+      </Section>
+      {deployment.overridden_settings.length > 0 && (
+        <Section title="Settings of ansible.cfg that do not hold">
           <dl className="space-y-2 text-sm">
-            {variables.map(([name, value]) => (
-              <div key={name}>
-                <dt className="font-mono text-xs font-semibold">{name}</dt>
-                <dd>
-                  <pre className="bg-sunken overflow-x-auto rounded-md px-2.5 py-1.5 text-xs whitespace-pre-wrap">
-                    {typeof value === "string" ? value : JSON.stringify(value, null, 2)}
-                  </pre>
-                </dd>
-              </div>
-            ))}
-            {deployment.secret_variables.map((name) => (
-              <div key={name}>
-                <dt className="font-mono text-xs font-semibold">{name}</dt>
-                <dd className="bg-sunken text-faint rounded-md px-2.5 py-1.5 text-xs">•••••••• secret</dd>
+            {deployment.overridden_settings.map((setting) => (
+              <div key={`${setting.section} ${setting.key}`}>
+                <dt className="font-mono text-xs font-semibold break-all">
+                  [{setting.section}] {setting.key} = {setting.value}
+                </dt>
+                <dd className="text-soft">{setting.reason}</dd>
               </div>
             ))}
           </dl>
-        )}
-      </Section>
+        </Section>
+      )}
     </div>
   );
 }
@@ -80,6 +72,8 @@ function Target({ deployment: { target } }: { deployment: Deployment }) {
           active servers having all of <Tags tags={target.tags} />
         </span>
       );
+    case "recorded":
+      return "the hosts of the inventory it was run with";
     case "server_ids":
       return `${plural(target.server_ids.length, "chosen server")}`;
   }
