@@ -24,6 +24,7 @@ pub mod output;
 pub mod playbooks;
 pub mod recap;
 pub mod serve;
+pub mod server_import;
 pub mod servers;
 pub mod settings;
 pub mod slices;

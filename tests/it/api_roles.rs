@@ -71,6 +71,12 @@ fn table() -> Vec<(&'static str, &'static str, Who, Option<Value>)> {
             Who::Operators,
             Some(json!({"hostname": "web-1", "ssh_host": "192.0.2.1"})),
         ),
+        (
+            "post",
+            "/api/servers/import",
+            Who::Operators,
+            Some(json!({"inventory": {"_meta": {"hostvars": {}}}})),
+        ),
         ("get", "/api/servers/{id}", Who::SignedIn, None),
         ("patch", "/api/servers/{id}", Who::Operators, Some(json!({}))),
         ("delete", "/api/servers/{id}", Who::Operators, None),

@@ -37,6 +37,7 @@ mod retention;
 mod roles;
 mod runner;
 mod scheduler;
+mod server_import;
 mod settings;
 mod shell_inventory;
 mod soak;
