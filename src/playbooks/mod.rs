@@ -2,6 +2,7 @@
 
 pub mod acceleration;
 pub mod ansible;
+pub mod archive;
 pub mod builtin;
 mod folder;
 mod front_matter;
