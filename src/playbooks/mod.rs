@@ -10,6 +10,7 @@ mod library;
 pub mod mitogen;
 mod outline;
 mod snapshot;
+pub mod upload;
 pub mod versions;
 mod watch;
 mod yaml;

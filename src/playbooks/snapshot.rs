@@ -1,6 +1,6 @@
 //! The files of a package, frozen.
 
-use super::LibraryError;
+use super::{LibraryError, archive};
 use crate::domain::playbook::{ManifestEntry, PlaybookFile};
 use sha2::{Digest, Sha256};
 use std::{
@@ -152,16 +152,10 @@ impl Collector {
     }
 }
 
-/// Whether a path stays inside its package and can be laid out on every disk.
+/// Whether a path stays inside its package and can be laid out on every disk: what an upload may hold, too.
 pub(super) fn is_plain_path(path: &str) -> bool {
-    let parts: Vec<&str> = path.split('/').collect();
-    path.len() <= 1024
-        && parts.len() <= MAX_DEPTH
-        && !path.contains('\\')
-        && !path.contains(char::is_control)
-        && parts.iter().all(|part| {
-            !part.is_empty() && part.len() <= 255 && *part != "." && *part != ".." && !LEFT_OUT.contains(part)
-        })
+    let is_deep = path.split('/').count() > MAX_DEPTH;
+    archive::check_path(path).is_ok() && !is_deep && !path.split('/').any(is_left_out)
 }
 
 /// What is in a folder, sorted, without what no run needs.
