@@ -31,6 +31,7 @@ pub mod slices;
 pub mod sse;
 pub mod supervise;
 pub mod tokens;
+pub mod upload;
 pub mod users;
 pub mod version;
 pub mod views;
@@ -71,7 +72,7 @@ pub enum Command {
     /// Manage SSH private keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// List and show playbooks
+    /// List, show and upload playbooks
     #[command(subcommand)]
     Playbooks(playbooks::PlaybooksCommand),
     /// Manage users

@@ -2,6 +2,7 @@
 
 pub mod acceleration;
 pub mod ansible;
+pub mod archive;
 pub mod builtin;
 mod folder;
 mod front_matter;
@@ -9,6 +10,7 @@ mod library;
 pub mod mitogen;
 mod outline;
 mod snapshot;
+pub mod upload;
 pub mod versions;
 mod watch;
 mod yaml;

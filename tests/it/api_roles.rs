@@ -98,6 +98,8 @@ fn table() -> Vec<(&'static str, &'static str, Who, Option<Value>)> {
         ("get", "/api/settings", Who::SignedIn, None),
         ("patch", "/api/settings", Who::Admins, Some(json!({}))),
         ("get", "/api/packages", Who::SignedIn, None),
+        ("post", "/api/packages", Who::Operators, None),
+        ("post", "/api/packages/inspect", Who::Operators, None),
         ("get", "/api/packages/{id}", Who::SignedIn, None),
         (
             "patch",
