@@ -5,6 +5,7 @@ pub mod clock;
 pub mod deployment;
 pub mod event;
 pub mod finding;
+pub mod form;
 pub mod key;
 pub mod package;
 pub mod page;

@@ -4,6 +4,7 @@ pub mod acceleration;
 pub mod ansible;
 pub mod builtin;
 mod folder;
+pub mod form;
 mod front_matter;
 mod library;
 pub mod mitogen;
