@@ -470,19 +470,19 @@ mod tests {
         assert_eq!(
             told(&form),
             [
-                json!(["port", "number", "port", false, 80, "argument_specs"]),
+                json!(["key", "secret", "key", false, null, "argument_specs"]),
                 json!(["mode", "choice", "mode", true, "fast", "argument_specs"]),
                 json!(["parts", "multi_choice", "parts", false, null, "argument_specs"]),
-                json!(["key", "secret", "key", false, null, "argument_specs"]),
+                json!(["port", "number", "port", false, 80, "argument_specs"]),
                 json!(["tls", "boolean", "tls", false, true, "argument_specs"]),
                 json!(["name", "text", "name", false, null, "argument_specs"]),
                 json!(["late", "text", "late", false, null, "argument_specs"]),
-                json!(["version", "text", "version", false, "1.10", "vars"]),
-                json!(["replicas", "number", "replicas", false, 2, "vars"]),
+                json!(["db_password", "secret", "db_password", false, null, "vars"]),
                 json!(["debug", "boolean", "debug", false, false, "vars"]),
                 json!(["path", "text", "path", false, null, "vars"]),
-                json!(["db_password", "secret", "db_password", false, null, "vars"]),
+                json!(["replicas", "number", "replicas", false, 2, "vars"]),
                 json!(["sealed", "secret", "sealed", false, null, "vars"]),
+                json!(["version", "text", "version", false, "1.10", "vars"]),
             ]
         );
         assert_eq!(form.field("port").unwrap().help.as_deref(), Some("One.\nTwo."));

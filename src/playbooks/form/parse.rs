@@ -278,7 +278,7 @@ mod tests {
     fn every_fault_has_its_place() {
         let table = [
             ("", 1, 1, "a form is a map"),
-            ("fields: [\n", 2, 1, "no YAML"),
+            ("fields: [\n", 1, 9, "no YAML"),
             ("form: []\n", 1, 1, "is no key of a form"),
             ("fields:\n  - name: x\n", 2, 5, "type is missing"),
             (
