@@ -10,6 +10,7 @@ mod library;
 pub mod mitogen;
 mod outline;
 mod snapshot;
+pub mod versions;
 mod yaml;
 
 pub use ansible::{AnsibleError, AnsibleTools, SyntaxError};
