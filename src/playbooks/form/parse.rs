@@ -306,7 +306,7 @@ mod tests {
                 "regular expression",
             ),
             (
-                "fields:\n  - name: x\n    type: text\n    shown_when: {field: y, equals: 1}\n",
+                "fields:\n  - name: x\n    type: text\n    shown_when: {field: other, equals: 1}\n",
                 4,
                 17,
                 "which is no field",
