@@ -8,10 +8,12 @@ mod front_matter;
 mod library;
 pub mod mitogen;
 mod outline;
+mod review;
 mod snapshot;
 mod yaml;
 
 pub use ansible::{AnsibleError, AnsibleTools, SyntaxError};
 pub use library::{Library, LibraryConfig, LibraryError, find_entry_points};
 pub use outline::outline;
+pub use review::{MAX_FINDINGS, review};
 pub use snapshot::{MAX_FILES, MAX_TOTAL_BYTES, Snapshot};
