@@ -2,6 +2,7 @@
 //! later.
 
 mod accelerator;
+mod adhoc;
 mod inputs;
 mod preview;
 mod request;
@@ -9,9 +10,13 @@ mod variables;
 
 pub use preview::DeploymentPreview;
 pub(super) use preview::preview;
-pub(super) use request::{FileText, LaunchRequest, check_options};
+pub(super) use request::{FileText, LaunchRequest, ModuleCommand, check_options};
 
-use self::{accelerator::Plan, inputs::gather, request::check};
+use self::{
+    accelerator::Plan,
+    inputs::gather,
+    request::{Checked, check},
+};
 use super::{
     AppState,
     extract::Actor,
@@ -23,13 +28,13 @@ use crate::{
     domain::{
         PackageId, RunId, ServerId, VersionId,
         clock::new_id,
-        deployment::{Accelerator, Deployment, DeploymentKind, DeploymentOptions, Launcher, Target},
+        deployment::{Accelerator, CommandLine, Deployment, DeploymentKind, DeploymentOptions, Launcher, Target},
         playbook::{Outline, PlaybookFile, PlaybookId, PlaybookOrigin},
         server::{Server, ServerStatus},
         validation::{Invalid, Validator},
     },
     inventory::{extra_vars, limit},
-    playbooks::{SyntaxError, outline},
+    playbooks::{SyntaxError, outline, review},
     store::{
         Connection, StoreError,
         deployments::{self, DeploymentInputs, NewDeployment, NewHost},
@@ -49,9 +54,9 @@ const MAX_NAMED: usize = 10;
 /// Launches a deployment.
 pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchRequest) -> Result<Deployment, Problem> {
     let checked = check(request)?;
-    let frozen = find_playbook(state, &checked.playbook, checked.version_id).await?;
+    let frozen = find(state, actor, &checked).await?;
     if !frozen.is_reviewed && !checked.acknowledge {
-        return Err(review_required());
+        return Err(review_required(&frozen));
     }
     let mut connection = state.database.acquire().await?;
     let inputs = gather(state, &mut connection, &checked, &frozen.files, &frozen.entry_path).await?;
@@ -93,8 +98,16 @@ pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchReque
         run_ids: run_ids(&options, servers.len()),
         name: checked.name.unwrap_or(frozen.outline.name),
         description: checked.description,
-        playbook: checked.playbook.to_string(),
-        kind: DeploymentKind::Playbook,
+        playbook: match &frozen.command {
+            Some(CommandLine::Module { module, .. }) => module.clone(),
+            _ => checked.playbook.to_string(),
+        },
+        kind: if frozen.command.is_some() {
+            DeploymentKind::Adhoc
+        } else {
+            DeploymentKind::Playbook
+        },
+        command: frozen.command,
         entry_path: frozen.entry_path,
         playbook_version_id: Some(frozen.version),
         target,
@@ -195,6 +208,7 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
         description: old.description,
         playbook: old.playbook,
         kind: old.kind,
+        command: old.command,
         entry_path: old.entry_path,
         playbook_version_id: Some(version),
         target: Target::ServerIds {
@@ -276,8 +290,18 @@ struct FrozenPlaybook {
     outline: Outline,
     entry_path: String,
     files: Vec<PlaybookFile>,
+    /// What the playbook was written for, when it is no one's.
+    command: Option<CommandLine>,
     /// False when this launch has to note that its launcher accepts what was found.
     is_reviewed: bool,
+}
+
+/// Finds or writes what is to be carried out.
+async fn find(state: &AppState, actor: &Actor, checked: &Checked) -> Result<FrozenPlaybook, Problem> {
+    match &checked.command {
+        Some(command) => adhoc::freeze(state, actor, &command.module, &command.arguments).await,
+        None => find_playbook(state, &checked.playbook, checked.version_id).await,
+    }
 }
 
 /// Finds the version that is meant.
@@ -327,6 +351,7 @@ async fn find_playbook(
         version,
         package: playbook.package_id,
         is_reviewed,
+        command: None,
         outline,
         entry_path: playbook.entry_path,
         files,
@@ -334,11 +359,15 @@ async fn find_playbook(
 }
 
 /// 409 to the first launch of what was uploaded and nobody has looked at.
-fn review_required() -> Problem {
+fn review_required(frozen: &FrozenPlaybook) -> Problem {
     Problem::new(
         StatusCode::CONFLICT,
         "review_required",
         "nobody has accepted what was found in this version; look at the findings and acknowledge them",
+    )
+    .with(
+        "findings",
+        review(&frozen.files, std::slice::from_ref(&frozen.entry_path)),
     )
 }
 

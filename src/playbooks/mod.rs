@@ -1,6 +1,7 @@
 //! The playbook library: what can be launched, frozen to a [`Snapshot`] when it is.
 
 pub mod acceleration;
+pub mod adhoc;
 pub mod ansible;
 pub mod archive;
 pub mod builtin;
