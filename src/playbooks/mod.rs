@@ -5,6 +5,7 @@ pub mod ansible;
 pub mod archive;
 pub mod builtin;
 mod folder;
+pub mod form;
 mod front_matter;
 mod library;
 pub mod mitogen;
