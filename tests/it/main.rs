@@ -46,5 +46,6 @@ mod stream;
 mod support;
 mod telemetry;
 mod tidy;
+mod uploads;
 mod viewers;
 mod worker;

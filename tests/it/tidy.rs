@@ -168,6 +168,22 @@ fn pure_modules_do_no_input_or_output() {
 }
 
 #[test]
+fn uploads_are_read_in_memory() {
+    let mut wrong = Vec::new();
+    for source in sources()
+        .iter()
+        .filter(|source| source.path.starts_with("playbooks/archive"))
+    {
+        for word in IMPURE {
+            if source.code.contains(word) {
+                wrong.push(format!("{}: uploads never touch the disk: {word}", source.path));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn files_have_one_subject() {
     let long: Vec<_> = sources()
         .into_iter()
