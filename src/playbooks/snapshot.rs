@@ -155,16 +155,18 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<(PathBuf, String)>, LibraryEr
             .file_name()
             .into_string()
             .map_err(|name| LibraryError::NameNotUtf8(name.to_string_lossy().into_owned()))?;
-        let is_retry = Path::new(&name)
-            .extension()
-            .is_some_and(|extension| extension == "retry");
-        // Emacs's locks are links to nowhere; copies and swap files hold what is not saved yet.
-        let is_swap = Path::new(&name).extension().is_some_and(|extension| extension == "swp");
-        let is_editors = name.starts_with(".#") || name.ends_with('~') || is_swap;
-        if !is_retry && !is_editors && !LEFT_OUT.contains(&name.as_str()) {
+        if !is_left_out(&name) {
             found.push((entry.path(), name));
         }
     }
     found.sort();
     Ok(found)
+}
+
+/// Whether a file or folder of this name is what no run needs.
+pub(super) fn is_left_out(name: &str) -> bool {
+    let has_extension = |wanted| Path::new(name).extension().is_some_and(|extension| extension == wanted);
+    // Emacs's locks are links to nowhere; copies and swap files hold what is not saved yet.
+    let is_editors = name.starts_with(".#") || name.ends_with('~') || has_extension("swp");
+    has_extension("retry") || is_editors || LEFT_OUT.contains(&name)
 }
