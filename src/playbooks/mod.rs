@@ -5,6 +5,7 @@ pub mod ansible;
 pub mod builtin;
 mod folder;
 mod front_matter;
+pub mod git;
 mod library;
 pub mod mitogen;
 mod outline;

@@ -276,7 +276,10 @@ mod tests {
         let error = run_limited(shell("yes & wait"), limits, std::future::pending())
             .await
             .expect_err("too much");
-        assert!(matches!(error, ProcessError::TooMuchOutput { limit: 1000, .. }), "{error}");
+        assert!(
+            matches!(error, ProcessError::TooMuchOutput { limit: 1000, .. }),
+            "{error}"
+        );
         let error = run_limited(shell("sleep 600 & wait"), limits, async {})
             .await
             .expect_err("stopped");

@@ -144,7 +144,11 @@ fn hint(stderr: &str) -> &'static str {
         "returned error: 403",
     ]) {
         "the host asks for a token, or does not take this one: has it expired, may it read this repository, and is the user name right?"
-    } else if says(&["Could not resolve host", "Name or service not known", "Temporary failure in name resolution"]) {
+    } else if says(&[
+        "Could not resolve host",
+        "Name or service not known",
+        "Temporary failure in name resolution",
+    ]) {
         "the host's name is not known: is it written right, and can the server reach a name server?"
     } else if says(&[
         "Connection refused",
@@ -159,7 +163,12 @@ fn hint(stderr: &str) -> &'static str {
         "the host cannot be reached from the server: is it up, the port right, and the way open?"
     } else if says(&["certificate", "SSL", "TLS"]) {
         "the host's certificate is not trusted: set ADMIRAL_GIT_CA_FILE to the file of the authority that signed it"
-    } else if says(&["not found", "does not appear to be a git repository", "returned error: 404", "No such file"]) {
+    } else if says(&[
+        "not found",
+        "does not appear to be a git repository",
+        "returned error: 404",
+        "No such file",
+    ]) {
         "there is no such repository, or these credentials may not see it"
     } else {
         ""

@@ -13,7 +13,7 @@ use crate::{
     playbooks::snapshot::{MAX_FILES, MAX_TOTAL_BYTES},
 };
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     fmt::Write as _,
     path::{Path, PathBuf},
 };
@@ -24,6 +24,13 @@ const MAX_SUBMODULES: usize = 50;
 const MAX_NESTING: usize = 5;
 /// What `cat-file` writes around a content, at most.
 const AROUND_CONTENT: usize = 128;
+/// How git says that a host gives out whole branches only.
+const NEEDS_MORE: &[&str] = &[
+    "not our ref",
+    "unadvertised object",
+    "shallow",
+    "couldn't find remote ref",
+];
 /// Where a fetched commit is kept.
 const KEPT: &str = "refs/admiral/wanted";
 
@@ -62,7 +69,9 @@ pub(super) async fn look_up(
             .collect()
     };
     // Also where the commit is known already: that the repository can still be read is worth knowing.
-    let answer = session.ask_remote(repository, url, &["ls-remote", "--quiet"], &patterns).await?;
+    let answer = session
+        .ask_remote(repository, url, &["ls-remote", "--quiet"], &patterns)
+        .await?;
     if let Reference::Commit(id) = reference {
         return Ok(Found {
             name: id.clone(),
@@ -87,7 +96,11 @@ pub(super) async fn look_up(
         },
     })?;
     let peeled = known.get(format!("{name}^{{}}").as_str());
-    let commit = peeled.or_else(|| known.get(name.as_str())).copied().unwrap_or_default().to_owned();
+    let commit = peeled
+        .or_else(|| known.get(name.as_str()))
+        .copied()
+        .unwrap_or_default()
+        .to_owned();
     Ok(Found { name, commit })
 }
 
@@ -98,15 +111,22 @@ pub(super) async fn fetch(
     url: &GitUrl,
     found: &Found,
 ) -> Result<Fetched, GitError> {
-    const FETCH: &[&str] = &["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--force"];
+    const FETCH: &[&str] = &[
+        "fetch",
+        "--quiet",
+        "--no-tags",
+        "--no-recurse-submodules",
+        "--no-write-fetch-head",
+        "--force",
+    ];
     let shallow: Vec<&str> = FETCH.iter().copied().chain(["--depth=1"]).collect();
     let wanted = [format!("+{}:{KEPT}", found.name)];
     let is_commit = found.name == found.commit;
     let fetched = session.ask_remote(&repository, url, &shallow, &wanted).await;
     let kept = match fetched {
         Ok(_) => KEPT.to_owned(),
-        // Not every host hands out a commit that no name leads to directly; and `dumb` ones know no depth.
-        Err(error) if is_commit || error.says("shallow") => {
+        // Not every host hands out a commit that no name leads to directly; and those without git's own protocol know no depth.
+        Err(error) if NEEDS_MORE.iter().any(|words| error.says(words)) => {
             let all = if is_commit {
                 vec![
                     "+refs/heads/*:refs/admiral/heads/*".to_owned(),
@@ -126,7 +146,12 @@ pub(super) async fn fetch(
     };
     let revision = format!("{kept}^{{commit}}");
     let commit = session
-        .ask(&repository, &["rev-parse", "--verify", "--quiet", "--end-of-options", &revision], None, ANSWER_BYTES)
+        .ask(
+            &repository,
+            &["rev-parse", "--verify", "--quiet", "--end-of-options", &revision],
+            None,
+            ANSWER_BYTES,
+        )
         .await;
     let commit = match commit {
         Ok(answer) => answer.stdout_text().trim().to_owned(),
@@ -140,7 +165,20 @@ pub(super) async fn fetch(
         Err(error) => return Err(error),
     };
     let subject = session
-        .ask(&repository, &["log", "--max-count=1", "--no-show-signature", "--encoding=UTF-8", "--format=%s", &commit, "--"], None, ANSWER_BYTES)
+        .ask(
+            &repository,
+            &[
+                "log",
+                "--max-count=1",
+                "--no-show-signature",
+                "--encoding=UTF-8",
+                "--format=%s",
+                &commit,
+                "--",
+            ],
+            None,
+            ANSWER_BYTES,
+        )
         .await?
         .stdout_text();
     Ok(Fetched {
@@ -164,20 +202,36 @@ pub(super) async fn read_files(
         count: 0,
     };
     reading
-        .list(url.clone(), fetched.repository.clone(), fetched.commit.clone(), submodules)
+        .list(
+            url.clone(),
+            fetched.repository.clone(),
+            fetched.commit.clone(),
+            submodules,
+        )
         .await?;
-    let links: BTreeSet<&Listed> = reading.entries.iter().filter(|entry| entry.kind == Kind::Link).collect();
-    if let Some(long) = links.iter().find(|link| link.size > MAX_LINK) {
-        return Err(TreeError::Leaves(long.path.clone()).into());
+    let mut links = BTreeMap::new();
+    for link in reading.entries.iter().filter(|entry| entry.kind == Kind::Link) {
+        if link.size > MAX_LINK {
+            return Err(TreeError::Leaves(link.path.clone()).into());
+        }
+        links.insert(link.object.clone(), link.size);
     }
-    let links: BTreeMap<String, u64> = links.iter().map(|link| (link.object.clone(), link.size)).collect();
     let targets = reading.read(&links).await?;
     let files = Tree::new(&reading.entries, &targets)?.files()?;
     // Sizes are known before anything is read, and were added up: what is read fits.
-    let sizes: HashMap<&str, u64> = reading.entries.iter().map(|entry| (entry.object.as_str(), entry.size)).collect();
+    let sizes: HashMap<&str, u64> = reading
+        .entries
+        .iter()
+        .map(|entry| (entry.object.as_str(), entry.size))
+        .collect();
     let wanted: BTreeMap<String, u64> = files
         .iter()
-        .map(|file| (file.object.clone(), sizes.get(file.object.as_str()).copied().unwrap_or(0)))
+        .map(|file| {
+            (
+                file.object.clone(),
+                sizes.get(file.object.as_str()).copied().unwrap_or(0),
+            )
+        })
         .collect();
     let contents = reading.read(&wanted).await?;
     Ok(files
@@ -239,8 +293,19 @@ impl Reading<'_> {
     }
 
     async fn list_level(&self, level: &Level) -> Result<Vec<Listed>, GitError> {
-        let arguments = ["ls-tree", "-r", "-l", "-z", "--full-tree", "--end-of-options", &level.commit];
-        let answer = self.session.ask(&level.repository, &arguments, None, ANSWER_BYTES).await?;
+        let arguments = [
+            "ls-tree",
+            "-r",
+            "-l",
+            "-z",
+            "--full-tree",
+            "--end-of-options",
+            &level.commit,
+        ];
+        let answer = self
+            .session
+            .ask(&level.repository, &arguments, None, ANSWER_BYTES)
+            .await?;
         Ok(tree::parse_listing(&answer.stdout)?)
     }
 
@@ -345,7 +410,13 @@ mod tests {
         parse_contents(b"aa blob 3\na\nb\nbb blob 0\n\n", &mut contents).unwrap();
         assert_eq!(contents["aa"], b"a\nb");
         assert_eq!(contents["bb"], b"");
-        for answer in ["aa missing\n", "aa blob 3\nab", "aa tree 1\nx\n", "aa blob x\n\n", "aa blob 1\nab\n"] {
+        for answer in [
+            "aa missing\n",
+            "aa blob 3\nab",
+            "aa tree 1\nx\n",
+            "aa blob x\n\n",
+            "aa blob 1\nab\n",
+        ] {
             assert_eq!(
                 parse_contents(answer.as_bytes(), &mut HashMap::new()),
                 Err(TreeError::NotUnderstood),

@@ -121,8 +121,34 @@ mod tests {
     #[test]
     fn what_git_would_not_take_is_refused() {
         for text in [
-            "-x", "--upload-pack=id", "a..b", "a@{1}", "@", "a:b", "a~1", "a^", "a b", "a\nb", "a\0", "a?", "a*", "[a", "a\\b",
-            "/a", "a/", "a//b", ".a", "a/.b", "a.", "a.lock", "a.lock/b", "a.LOCK", "a/-b", "refs/", "\u{a0}", &"x".repeat(300),
+            "-x",
+            "--upload-pack=id",
+            "a..b",
+            "a@{1}",
+            "@",
+            "a:b",
+            "a~1",
+            "a^",
+            "a b",
+            "a\nb",
+            "a\0",
+            "a?",
+            "a*",
+            "[a",
+            "a\\b",
+            "/a",
+            "a/",
+            "a//b",
+            ".a",
+            "a/.b",
+            "a.",
+            "a.lock",
+            "a.lock/b",
+            "a.LOCK",
+            "a/-b",
+            "refs/",
+            "\u{a0}",
+            &"x".repeat(300),
         ] {
             assert!(Reference::parse(text).is_err(), "{text:?}");
         }

@@ -172,7 +172,12 @@ impl Session {
     /// What must not be in any message.
     pub(super) fn clean(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        if let Some(token) = self.token.as_ref().map(ExposeSecret::expose_secret).filter(|token| !token.is_empty()) {
+        if let Some(token) = self
+            .token
+            .as_ref()
+            .map(|token| token.expose_secret())
+            .filter(|token| !token.is_empty())
+        {
             text = text.replace(token, "********");
         }
         for folder in [&self.work, &self.secrets] {
@@ -184,9 +189,16 @@ impl Session {
     /// An empty repository.
     pub(super) async fn init(&self, name: &str) -> Result<PathBuf, GitError> {
         let repository = self.work.join(name);
-        let mut arguments: Vec<OsString> = ["init", "--quiet", "--bare", "--template=", "--initial-branch=admiral", "--"]
-            .map(Into::into)
-            .to_vec();
+        let mut arguments: Vec<OsString> = [
+            "init",
+            "--quiet",
+            "--bare",
+            "--template=",
+            "--initial-branch=admiral",
+            "--",
+        ]
+        .map(Into::into)
+        .to_vec();
         arguments.push(repository.clone().into());
         self.call(None, None, &arguments, None, ANSWER_BYTES).await?;
         Ok(repository)
@@ -204,7 +216,8 @@ impl Session {
         arguments.push("--".into());
         arguments.push(url.to_string().into());
         arguments.extend(operands.iter().map(Into::into));
-        self.call(Some(repository), Some(url), &arguments, None, ANSWER_BYTES).await
+        self.call(Some(repository), Some(url), &arguments, None, ANSWER_BYTES)
+            .await
     }
 
     /// Asks a repository something, which is fed `input`.

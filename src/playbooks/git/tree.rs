@@ -137,8 +137,14 @@ fn check_path(path: &[u8]) -> Result<String, TreeError> {
 #[derive(Debug)]
 enum Node {
     Folder(BTreeMap<String, Node>),
-    File { executable: bool, object: String, size: u64 },
-    Link { target: String },
+    File {
+        executable: bool,
+        object: String,
+        size: u64,
+    },
+    Link {
+        target: String,
+    },
 }
 
 /// All that a commit and its submodules hold.
@@ -405,7 +411,14 @@ mod tests {
         let files = Tree::new(&listed, &targets)?.files()?;
         Ok(files
             .into_iter()
-            .map(|file| format!("{}{}={}", file.path, if file.executable { "*" } else { "" }, file.object.trim_start_matches('0')))
+            .map(|file| {
+                format!(
+                    "{}{}={}",
+                    file.path,
+                    if file.executable { "*" } else { "" },
+                    file.object.trim_start_matches('0')
+                )
+            })
             .collect())
     }
 
@@ -415,7 +428,10 @@ mod tests {
             "100644 blob {OBJECT}      12\tsite.yml\0100755 blob {OBJECT} 3\tbin/ü run\0120000 blob {OBJECT} 4\tlink\0160000 commit {OBJECT}       -\tsub\0"
         );
         let listed = parse_listing(text.as_bytes()).unwrap();
-        let kinds: Vec<_> = listed.iter().map(|entry| (entry.path.as_str(), entry.kind, entry.size)).collect();
+        let kinds: Vec<_> = listed
+            .iter()
+            .map(|entry| (entry.path.as_str(), entry.kind, entry.size))
+            .collect();
         assert_eq!(
             kinds,
             [
@@ -430,11 +446,25 @@ mod tests {
     #[test]
     fn names_that_lead_elsewhere_are_refused() {
         for name in [
-            "../x", "a/../../x", "/etc/passwd", "a//b", "./a", "..", ".git/config", "a/.GIT/hooks/post-checkout", ".gIt", "a\nb",
-            "a\rb", "a\u{7f}", "a/",
+            "../x",
+            "a/../../x",
+            "/etc/passwd",
+            "a//b",
+            "./a",
+            "..",
+            ".git/config",
+            "a/.GIT/hooks/post-checkout",
+            ".gIt",
+            "a\nb",
+            "a\rb",
+            "a\u{7f}",
+            "a/",
         ] {
             let line = format!("100644 blob {OBJECT} 1\t{name}\0");
-            assert!(matches!(parse_listing(line.as_bytes()), Err(TreeError::Name(_))), "{name:?}");
+            assert!(
+                matches!(parse_listing(line.as_bytes()), Err(TreeError::Name(_))),
+                "{name:?}"
+            );
         }
         let line = [format!("100644 blob {OBJECT} 1\t").as_bytes(), b"\xff.yml\0"].concat();
         assert!(matches!(parse_listing(&line), Err(TreeError::NotUtf8(_))));
@@ -485,18 +515,19 @@ mod tests {
         assert!(is_loop(&[("x", "y"), ("y", "x")]));
         assert!(is_loop(&[("x", ".")]));
         assert!(is_loop(&[("a/b/x", "../..")]));
-        let bomb = files(&[
-            ("a/1", "../b"),
-            ("a/2", "../b"),
-            ("b/1", "../a"),
-            ("b/2", "../a"),
-        ]);
-        assert!(matches!(bomb, Err(TreeError::TooDeep(_) | TreeError::TooManyFiles)), "{bomb:?}");
+        let bomb = files(&[("a/1", "../b"), ("a/2", "../b"), ("b/1", "../a"), ("b/2", "../a")]);
+        assert!(
+            matches!(bomb, Err(TreeError::TooDeep(_) | TreeError::TooManyFiles)),
+            "{bomb:?}"
+        );
     }
 
     #[test]
     fn nothing_is_there_twice_and_what_no_run_needs_is_left_out() {
-        assert_eq!(files(&[("a", "-"), ("a/b", "-")]), Err(TreeError::Twice("a/b".to_owned())));
+        assert_eq!(
+            files(&[("a", "-"), ("a/b", "-")]),
+            Err(TreeError::Twice("a/b".to_owned()))
+        );
         assert_eq!(files(&[("a", "-"), ("a", "-")]), Err(TreeError::Twice("a".to_owned())));
         let kept = files(&[("a", "-"), ("node_modules/x", "-"), ("site.retry", "-"), ("b~", "-")]).unwrap();
         assert_eq!(kept, ["a="]);

@@ -24,9 +24,13 @@ pub struct GitUrl {
 enum Scheme {
     Https,
     /// `ssh://[user@]host[:port]/path`: the path begins at the root.
-    Ssh { user: Option<String> },
+    Ssh {
+        user: Option<String>,
+    },
     /// `user@host:path`: the path begins at the user's home.
-    Scp { user: String },
+    Scp {
+        user: String,
+    },
 }
 
 /// Why an address is refused. None of the messages repeats a part of it that may be secret.
@@ -187,7 +191,11 @@ impl GitUrl {
     fn parse_https(rest: &str) -> Result<Self, UrlError> {
         let (authority, path) = split_authority(rest)?;
         if let Some((user, _)) = authority.rsplit_once('@') {
-            return Err(if user.contains(':') { UrlError::Password } else { UrlError::User });
+            return Err(if user.contains(':') {
+                UrlError::Password
+            } else {
+                UrlError::User
+            });
         }
         let (host, port) = parse_host_and_port(authority)?;
         check_path(path, true)?;
@@ -282,9 +290,7 @@ fn check_text(text: &str) -> Result<(), UrlError> {
         return Err(UrlError::Helper);
     }
     // What cannot be seen counts as well: an address must be what it looks like.
-    let is_invisible = |c: char| {
-        matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
+    let is_invisible = |c: char| matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     if text.contains(|c: char| c.is_control() || c.is_whitespace() || is_invisible(c)) {
         return Err(UrlError::Blank);
     }
@@ -317,7 +323,11 @@ fn parse_user(user: &str) -> Result<String, UrlError> {
         return Err(UrlError::PartIsOption("user"));
     }
     let fits = (1..=64).contains(&user.len()) && user.chars().all(|c| c.is_ascii_alphanumeric() || "._-+".contains(c));
-    if fits { Ok(user.to_owned()) } else { Err(UrlError::BadUser) }
+    if fits {
+        Ok(user.to_owned())
+    } else {
+        Err(UrlError::BadUser)
+    }
 }
 
 fn parse_host_and_port(authority: &str) -> Result<(String, Option<u16>), UrlError> {
@@ -352,7 +362,9 @@ fn parse_host(host: &str) -> Result<String, UrlError> {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     let name = host.strip_suffix('.').unwrap_or(host);
     if name.len() > 253 || !name.split('.').all(is_label) {
@@ -370,7 +382,10 @@ fn check_path(path: &str, may_be_encoded: bool) -> Result<(), UrlError> {
     if path.starts_with('-') {
         return Err(UrlError::PartIsOption("path"));
     }
-    if path.split('/').any(|part| part.is_empty() || part == "." || part == "..") {
+    if path
+        .split('/')
+        .any(|part| part.is_empty() || part == "." || part == "..")
+    {
         return Err(UrlError::Traversal);
     }
     if path.contains('%') {
@@ -422,13 +437,22 @@ mod tests {
     #[test]
     fn addresses_are_taken_as_people_write_them() {
         for (text, normal) in [
-            ("https://example.org/infra/site.git", "https://example.org/infra/site.git"),
+            (
+                "https://example.org/infra/site.git",
+                "https://example.org/infra/site.git",
+            ),
             ("HTTPS://Example.ORG:8443/a", "https://example.org:8443/a"),
-            ("https://example.org/My%20Project/_git/site", "https://example.org/My%20Project/_git/site"),
+            (
+                "https://example.org/My%20Project/_git/site",
+                "https://example.org/My%20Project/_git/site",
+            ),
             ("https://example.org/gr%C3%BCn/x", "https://example.org/gr%C3%BCn/x"),
             ("https://example.org/grün/x/", "https://example.org/grün/x/"),
             ("https://[2001:DB8::1]:8443/a", "https://[2001:db8::1]:8443/a"),
-            ("ssh://git@example.org/infra/site.git", "ssh://git@example.org/infra/site.git"),
+            (
+                "ssh://git@example.org/infra/site.git",
+                "ssh://git@example.org/infra/site.git",
+            ),
             ("ssh://example.org:2222/srv/git/a", "ssh://example.org:2222/srv/git/a"),
             ("ssh://git@example.org/~/a.git", "ssh://git@example.org/~/a.git"),
             ("git@example.org:infra/site.git", "git@example.org:infra/site.git"),
@@ -538,9 +562,15 @@ mod tests {
         assert_eq!(resolved("../roles.git").unwrap(), "https://example.org/infra/roles.git");
         assert_eq!(resolved("../../a/b").unwrap(), "https://example.org/a/b");
         assert_eq!(resolved("./sub").unwrap(), "https://example.org/infra/site.git/sub");
-        assert_eq!(resolved("ssh://git@other.example/x").unwrap(), "ssh://git@other.example/x");
+        assert_eq!(
+            resolved("ssh://git@other.example/x").unwrap(),
+            "ssh://git@other.example/x"
+        );
         let scp = GitUrl::parse("git@example.org:infra/site.git").unwrap();
-        assert_eq!(scp.resolve("../roles.git").unwrap().to_string(), "git@example.org:infra/roles.git");
+        assert_eq!(
+            scp.resolve("../roles.git").unwrap().to_string(),
+            "git@example.org:infra/roles.git"
+        );
         assert_eq!(resolved("../../../../x"), Err(UrlError::Traversal));
         assert_eq!(resolved("../a/../../b"), Err(UrlError::Traversal));
         assert_eq!(resolved("../"), Err(UrlError::NoPath));
