@@ -16,7 +16,7 @@ use crate::{
         PackageId, RunId, ServerId, VersionId,
         clock::new_id,
         deployment::{Accelerator, Deployment, DeploymentKind, DeploymentOptions, Launcher, Target},
-        playbook::{Outline, PlaybookFile, PlaybookOrigin},
+        playbook::{Outline, PlaybookFile, PlaybookId, PlaybookOrigin},
         server::{Server, ServerStatus},
         validation::{Invalid, Validator},
     },
@@ -25,7 +25,7 @@ use crate::{
     store::{
         Connection, StoreError,
         deployments::{self, NewDeployment, NewHost},
-        packages, playbooks, servers,
+        packages, playbooks, projects, servers,
     },
     vault::RowIdentity,
 };
@@ -255,6 +255,9 @@ struct FrozenPlaybook {
 async fn freeze_playbook(state: &AppState, checked: &Checked) -> Result<FrozenPlaybook, Problem> {
     let missing = || Problem::from(Invalid::field("playbook", "is not in the library"));
     state.refresh_library().await?;
+    if checked.version_id.is_none() {
+        sync_first(state, &checked.playbook).await?;
+    }
     let mut connection = state.database.acquire().await?;
     let playbook = match playbooks::get_playbook(&mut connection, &checked.playbook).await {
         Err(StoreError::NotFound(_)) => return Err(missing()),
@@ -320,6 +323,19 @@ async fn accept_review(connection: &mut Connection, actor: &Actor, frozen: &Froz
     let version = packages::get_version(connection, frozen.version).await?;
     let entry = actor.entry("package.review").object(frozen.package).after(&version);
     Ok(actor.record(connection, entry).await?)
+}
+
+/// Syncs the git project that the playbook comes from, where that is wanted before each launch. What cannot be synced is not launched:
+/// nobody would know that it is not the latest.
+async fn sync_first(state: &AppState, playbook: &PlaybookId) -> Result<(), Problem> {
+    let project = projects::find_synced_before_launch(&mut *state.database.acquire().await?, playbook).await?;
+    if let Some(project) = project
+        && let Some(failure) = state.sync_project(project).await?
+    {
+        let message = format!("could not be synced before the launch: {failure}");
+        return Err(Invalid::field("playbook", message).into());
+    }
+    Ok(())
 }
 
 /// The syntax is checked once per version and ansible-core, without variables. Only a playbook that cannot be read without some

@@ -22,6 +22,7 @@ pub mod openapi;
 pub mod options;
 pub mod output;
 pub mod playbooks;
+pub mod projects;
 pub mod recap;
 pub mod serve;
 pub mod servers;
@@ -73,6 +74,9 @@ pub enum Command {
     /// List and show playbooks
     #[command(subcommand)]
     Playbooks(playbooks::PlaybooksCommand),
+    /// Manage git projects: playbooks that come from repositories
+    #[command(subcommand)]
+    Projects(projects::ProjectsCommand),
     /// Manage users
     #[command(subcommand)]
     Users(users::UsersCommand),
@@ -154,6 +158,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Servers(command) => servers::run(&global, command).await?,
         Command::Keys(command) => keys::run(&global, command).await?,
         Command::Playbooks(command) => playbooks::run(&global, command).await?,
+        Command::Projects(command) => projects::run(&global, command).await?,
         Command::Users(command) => users::run(&global, command).await?,
         Command::Tokens(command) => tokens::run(&global, command).await?,
         Command::Settings { command } => settings::run(&global, command).await?,

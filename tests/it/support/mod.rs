@@ -5,6 +5,8 @@ pub mod app;
 pub mod cluster;
 pub mod database;
 pub mod fleet;
+pub mod git_hosts;
+pub mod git_stage;
 pub mod invariants;
 pub mod launchpad;
 pub mod library;
