@@ -2,8 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { playbookFormQuery } from "@/api/playbookQueries";
-import type { PlaybookForm } from "@/api/pending";
-import type { PackageVersion } from "@/api/types";
+import type { PackageVersion, PlaybookForm } from "@/api/types";
 import { Button } from "@/components/Button";
 import { LazyEditor } from "@/components/editor/LazyEditor";
 import { EmptyState, ErrorNotice, Loading, Notice } from "@/components/Notice";
