@@ -212,7 +212,7 @@ function Findings({
         <div className="border-line mt-2 border-t pt-3">
           <CheckboxField
             label={findings.length === 0 ? "I have looked at this version" : "I have read these findings"}
-            hint="This version was not launched before. That you accept it is kept in the audit log."
+            hint="Nobody has accepted this version yet. That you do is kept in the audit log."
             checked={acknowledged}
             onChange={onAcknowledge}
           />

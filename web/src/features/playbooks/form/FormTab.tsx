@@ -54,6 +54,7 @@ function Loaded({
   };
   const others = Object.keys(begun.changes).filter((path) => path !== form.path);
   const shown = parsed ?? form;
+  const faulty = shown.errors.length > 0;
   return (
     <div className="space-y-4">
       <div className="flex flex-wrap items-start justify-between gap-3">
@@ -97,7 +98,8 @@ function Loaded({
             {(draft || edits !== null) && (
               <Button
                 variant="primary"
-                disabled={!draft && made === undefined}
+                disabled={(!draft && made === undefined) || faulty}
+                title={faulty ? "There are faults in it" : undefined}
                 onClick={() => {
                   if (made === undefined) put(form.yaml);
                   setSaving(true);
