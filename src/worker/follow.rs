@@ -4,7 +4,6 @@
 
 use super::{
     FollowError, Shared, host_keys, observe,
-    pipeline::Pipeline,
     reading::{Portion, Reader},
 };
 use crate::{
@@ -13,6 +12,7 @@ use crate::{
         last_output::last_words,
         summary::{EndReason, RunEnd},
     },
+    ingest::pipeline::Pipeline,
     process::{ProcessIdentity, Watch, boot_id, kill_point},
     runner::{self, ExitReason, RunFolder, TailWaker},
     store::{

@@ -1,8 +1,9 @@
 //! A run's secrets, opened: its keys and its secret variables.
 
-use super::{PrepareError, redact::Redactor};
+use super::PrepareError;
 use crate::{
     domain::{DeploymentId, PrivateKeyId},
+    ingest::redact::Redactor,
     store::{Connection, deployments, keys::get_sealed_keys},
     vault::{RowIdentity, Vault, ssh_key},
 };

@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("runner", &["process", "domain", "events"]),
     ("embedded", &["process", "domain"]),
     ("store", &["domain", "events", "inventory"]),
+    ("ingest", &["domain", "events", "store"]),
     ("telemetry", &["domain", "store"]),
     ("playbooks", &["domain", "process", "runner", "store"]),
     ("auth", &["domain", "store"]),
@@ -24,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "domain",
             "events",
+            "ingest",
             "inventory",
             "playbooks",
             "process",
@@ -40,6 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "auth",
             "domain",
             "events",
+            "ingest",
             "inventory",
             "playbooks",
             "store",
