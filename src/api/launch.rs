@@ -10,13 +10,13 @@ use self::{
     accelerator::Plan,
     request::{Checked, check},
 };
-use super::{AppState, extract::Actor, problem::Problem};
+use super::{AppState, extract::Actor, problem::Problem, routes::packages::author};
 use crate::{
     domain::{
-        RunId, ServerId, VersionId,
+        PackageId, RunId, ServerId, VersionId,
         clock::new_id,
         deployment::{Accelerator, Deployment, DeploymentKind, DeploymentOptions, Launcher, Target},
-        playbook::{Outline, PlaybookFile},
+        playbook::{Outline, PlaybookFile, PlaybookOrigin},
         server::{Server, ServerStatus},
         validation::{Invalid, Validator},
     },
@@ -29,6 +29,7 @@ use crate::{
     },
     vault::RowIdentity,
 };
+use axum::http::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -58,6 +59,9 @@ pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchReque
         secret_names: &secret_variable_names,
     };
     accelerator::check_plan(chosen, &checked.options, &plan)?;
+    if !frozen.is_reviewed {
+        accept_review(&mut transaction, actor, &frozen).await?;
+    }
     let id = new_id();
     let sealed_variables = expose(&checked.secret_variables)
         .map_err(|error| Problem::internal(&error))?
@@ -239,9 +243,12 @@ fn host(server: &Server) -> NewHost {
 /// A playbook as it is launched.
 struct FrozenPlaybook {
     version: VersionId,
+    package: PackageId,
     outline: Outline,
     entry_path: String,
     files: Vec<PlaybookFile>,
+    /// False when this launch has to note that its launcher accepts what was found.
+    is_reviewed: bool,
 }
 
 /// Finds the version that is meant and makes sure that Ansible can read it.
@@ -281,14 +288,38 @@ async fn freeze_playbook(state: &AppState, checked: &Checked) -> Result<FrozenPl
     if let Some(error) = outline.error {
         return Err(Invalid::field("playbook", error).into());
     }
+    let is_reviewed = playbook.origin != PlaybookOrigin::Custom
+        || packages::is_reviewed(&mut *state.database.acquire().await?, version).await?;
+    if !is_reviewed && !checked.acknowledge {
+        return Err(review_required());
+    }
     let frozen = FrozenPlaybook {
         version,
+        package: playbook.package_id,
+        is_reviewed,
         outline,
         entry_path: playbook.entry_path,
         files,
     };
     check_syntax(state, checked, &frozen).await?;
     Ok(frozen)
+}
+
+/// 409 to the first launch of what was uploaded and nobody has looked at.
+fn review_required() -> Problem {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "review_required",
+        "nobody has accepted what was found in this version; look at the findings and acknowledge them",
+    )
+}
+
+/// Notes that the launcher accepts what was found in a version.
+async fn accept_review(connection: &mut Connection, actor: &Actor, frozen: &FrozenPlaybook) -> Result<(), Problem> {
+    packages::mark_reviewed(connection, frozen.version, &author(actor)).await?;
+    let version = packages::get_version(connection, frozen.version).await?;
+    let entry = actor.entry("package.review").object(frozen.package).after(&version);
+    Ok(actor.record(connection, entry).await?)
 }
 
 /// The syntax is checked once per version and ansible-core, without variables. Only a playbook that cannot be read without some

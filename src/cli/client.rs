@@ -279,7 +279,7 @@ fn token(global: &GlobalOptions) -> anyhow::Result<SecretString> {
 }
 
 fn refused(status: u16, body: &[u8]) -> anyhow::Error {
-    let Ok(problem) = serde_json::from_slice::<Problem>(body) else {
+    let Some(problem) = Problem::parse(body) else {
         let code = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
         let detail = format!("the server answered {status} without saying why");
         return Refused(Problem::new(code, "unreadable", detail)).into();

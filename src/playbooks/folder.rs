@@ -59,15 +59,20 @@ pub(super) struct Content {
     pub(super) playbooks: Vec<(String, Outline)>,
 }
 
-/// Looks into a folder. `known` tells what each package's signature was the last time.
-pub(super) fn look(root: &Path, known: &dyn Fn(&str) -> Option<u64>) -> Vec<FoundPackage> {
+/// Looks into a folder. `known` tells what each package's signature was the last time, `is_busy` whether one is being written to:
+/// such a package stays as it was.
+pub(super) fn look(
+    root: &Path,
+    known: &dyn Fn(&str) -> Option<u64>,
+    is_busy: &dyn Fn(&str, &BTreeSet<String>) -> bool,
+) -> Vec<FoundPackage> {
     let Ok(root) = root.canonicalize() else {
         return Vec::new();
     };
     let mut found = Vec::new();
     let mut inspect = |name: &str, left_out: &BTreeSet<String>| {
         let signature = signature(&root, name, left_out);
-        if known(name) == Some(signature) {
+        if known(name) == Some(signature) || is_busy(name, left_out) {
             found.push(FoundPackage {
                 name: name.to_owned(),
                 signature,

@@ -9,9 +9,12 @@ mod library;
 pub mod mitogen;
 mod outline;
 mod snapshot;
+pub mod versions;
+mod watch;
 mod yaml;
 
 pub use ansible::{AnsibleError, AnsibleTools, SyntaxError};
 pub use library::{Library, LibraryConfig, LibraryError, find_entry_points};
 pub use outline::outline;
 pub use snapshot::{MAX_FILES, MAX_TOTAL_BYTES, Snapshot};
+pub use watch::watch;

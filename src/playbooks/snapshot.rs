@@ -142,6 +142,18 @@ impl Collector {
     }
 }
 
+/// Whether a path stays inside its package and can be laid out on every disk.
+pub(super) fn is_plain_path(path: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').collect();
+    path.len() <= 1024
+        && parts.len() <= MAX_DEPTH
+        && !path.contains('\\')
+        && !path.contains(char::is_control)
+        && parts.iter().all(|part| {
+            !part.is_empty() && part.len() <= 255 && *part != "." && *part != ".." && !LEFT_OUT.contains(part)
+        })
+}
+
 /// What is in a folder, sorted, without what no run needs.
 pub(super) fn entries(folder: &Path) -> Result<Vec<(PathBuf, String)>, LibraryError> {
     let unreadable = |source| LibraryError::Read {

@@ -98,10 +98,14 @@ pub async fn find_package(
 
 /// Locks a package until the transaction ends, so that versions are added one after the other.
 pub async fn lock_package(connection: &mut Connection, id: PackageId) -> Result<PackageHead, StoreError> {
+    // Two statements: the second one sees what was committed while the first one waited.
+    sqlx::query("SELECT FROM admiral.packages WHERE id = $1 FOR UPDATE")
+        .bind(id)
+        .execute(&mut *connection)
+        .await?;
     sqlx::query_as(
         "SELECT p.id, p.name, v.id AS version_id, v.digest, v.number FROM admiral.packages p \
-         LEFT JOIN admiral.playbook_versions v ON v.id = p.current_version_id \
-         WHERE p.id = $1 AND p.deleted_at IS NULL FOR UPDATE OF p",
+         LEFT JOIN admiral.playbook_versions v ON v.id = p.current_version_id WHERE p.id = $1 AND p.deleted_at IS NULL",
     )
     .bind(id)
     .fetch_optional(connection)
@@ -323,6 +327,19 @@ pub async fn mark_reviewed(connection: &mut Connection, id: VersionId, by: &Auth
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Whether somebody accepted what was found in a version, or in one with the same files.
+pub async fn is_reviewed(connection: &mut Connection, id: VersionId) -> Result<bool, StoreError> {
+    sqlx::query_scalar(
+        "SELECT bool_or(same.reviewed_at IS NOT NULL) FROM admiral.playbook_versions v \
+         JOIN admiral.playbook_versions same ON same.package_id = v.package_id AND same.digest = v.digest \
+         WHERE v.id = $1 GROUP BY v.id",
+    )
+    .bind(id)
+    .fetch_optional(connection)
+    .await?
+    .ok_or(StoreError::NotFound("version"))
 }
 
 #[derive(sqlx::FromRow)]

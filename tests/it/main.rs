@@ -30,6 +30,7 @@ mod lost_machine;
 mod lost_processes;
 mod many_workers;
 mod outage;
+mod package_versions;
 mod parity;
 mod playbooks;
 mod retention;

@@ -5,6 +5,7 @@ pub mod deployments;
 pub mod health;
 pub mod keys;
 pub mod metrics;
+pub mod packages;
 pub mod playbooks;
 pub mod servers;
 pub mod session;
@@ -35,6 +36,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(health::router())
         .merge(keys::router())
         .merge(metrics::router())
+        .merge(packages::router())
         .merge(playbooks::router())
         .merge(servers::router())
         .merge(session::router())

@@ -267,6 +267,145 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/packages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The packages that playbooks come from. */
+        get: operations["list_packages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/packages/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One package. */
+        get: operations["get_package"];
+        put?: never;
+        post?: never;
+        /** Takes a custom package out of the library. What was launched from it stays as it is. */
+        delete: operations["delete_package"];
+        options?: never;
+        head?: never;
+        /** Says which files of a custom package are its playbooks. */
+        patch: operations["update_package"];
+        trace?: never;
+    };
+    "/api/packages/{id}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How two versions of a package differ. */
+        get: operations["diff_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/packages/{id}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a new version that equals an old one. */
+        post: operations["roll_back_package"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/packages/{id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A package's versions, the newest first. */
+        get: operations["list_versions"];
+        put?: never;
+        /** Saves an edit of a custom package as its new current version. */
+        post: operations["create_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/packages/{id}/versions/{version_id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One file of a version. */
+        get: operations["get_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/packages/{id}/versions/{version_id}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The files of a version, without their content. */
+        get: operations["list_files"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/packages/{id}/versions/{version_id}/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Accepts what was found in a version: its first launch asks no more. */
+        post: operations["review_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/playbooks": {
         parameters: {
             query?: never;
@@ -694,6 +833,18 @@ export interface components {
              */
             force?: boolean;
         };
+        /** @description One file of an edit. */
+        ChangedFile: {
+            /** @description What is in it from now on; null takes it away. */
+            content?: string | null;
+            /**
+             * Format: int32
+             * @description Permission bits, 420 (0o644) or 493 (0o755); as before when left out.
+             */
+            mode?: number | null;
+            /** @description Relative to the package. */
+            path: string;
+        };
         /** @description A command that is no playbook of the library. */
         CommandLine: {
             /** @description Its arguments as `ansible -a` takes them. */
@@ -729,6 +880,8 @@ export interface components {
         };
         /** @description What to carry out, and where: exactly one of `server_ids`, `tags` and `all`. */
         CreateDeployment: {
+            /** @description Accepts what was found in a custom version that nobody has accepted yet. */
+            acknowledge?: boolean;
             /** @description All active servers. */
             all?: boolean | null;
             /** @description For people. */
@@ -843,6 +996,18 @@ export interface components {
             role: components["schemas"]["Role"];
             /** @description 1 to 64 of `a-z A-Z 0-9 . _ @ -`. */
             username: string;
+        };
+        /** @description An edit. */
+        CreateVersion: {
+            /**
+             * Format: uuid
+             * @description The version it was made on.
+             */
+            base_version_id: string;
+            /** @description At least one. */
+            changes: components["schemas"]["ChangedFile"][];
+            /** @description For people; at most 2000 characters. */
+            comment?: string;
         };
         /** @description A token, shown this once. */
         CreatedToken: {
@@ -1217,6 +1382,34 @@ export interface components {
             /** @description A sentence fragment that names the limit: "must be between 1 and 65535". */
             message: string;
         };
+        /** @description One file that differs. */
+        FileDiff: {
+            /** @description One of the two is no UTF-8 text. */
+            binary: boolean;
+            /** @description A unified difference; empty when binary, when left out, or when only the mode differs. */
+            diff: string;
+            /**
+             * Format: int32
+             * @description Permission bits in the new version.
+             */
+            new_mode?: number | null;
+            /**
+             * Format: int32
+             * @description Permission bits in the old version.
+             */
+            old_mode?: number | null;
+            /** @description Relative to the package. */
+            path: string;
+            /** @description What became of it. */
+            status: components["schemas"]["FileStatus"];
+            /** @description Left out for its size. */
+            truncated: boolean;
+        };
+        /**
+         * @description What became of a file from one version to another.
+         * @enum {string}
+         */
+        FileStatus: "added" | "removed" | "changed";
         /** @description A key to be made. */
         GenerateKey: {
             /** @description Stands at the end of the public key; the name when not said. */
@@ -1422,6 +1615,134 @@ export interface components {
             /** @description What the project says. */
             value: string;
         };
+        /** @description Files of playbooks that belong together. */
+        Package: {
+            /**
+             * Format: date-time
+             * @description When it was first seen.
+             */
+            created_at: string;
+            /** @description Who uploaded or added it. */
+            created_by_name: string;
+            current_version?: null | components["schemas"]["PackageVersion"];
+            /** @description Its playbooks, relative to the package. */
+            entry_points: string[];
+            /** @description Why its files could not be taken over when they were last looked at. */
+            error?: string | null;
+            /**
+             * Format: uuid
+             * @description Identifies the package.
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description Since when its folder is gone.
+             */
+            missing_since?: string | null;
+            /** @description Unique within its origin; empty for the files at the root of the built-in or the watched folder. */
+            name: string;
+            /** @description Where it comes from. */
+            origin: components["schemas"]["PlaybookOrigin"];
+            /** @description How its files come to Admiral. */
+            source: components["schemas"]["PackageSource"];
+        };
+        /** @description One file of a version, as lists show it. */
+        PackageFile: {
+            /** @description SHA-256 of the content in hexadecimal. */
+            digest: string;
+            /**
+             * Format: int32
+             * @description Permission bits: 420 (0o644), or 493 (0o755) for a file that may be executed.
+             */
+            mode: number;
+            /** @description Relative to the package, parts separated by `/`. */
+            path: string;
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            size: number;
+        };
+        /** @description One file of a version. */
+        PackageFileContent: {
+            /** @description Its text; null when it is no UTF-8 or larger than 1 MiB. */
+            content?: string | null;
+            /**
+             * Format: int32
+             * @description Permission bits.
+             */
+            mode: number;
+            /** @description Relative to the package. */
+            path: string;
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            size: number;
+        };
+        /** @description The files of a version. */
+        PackageFileList: {
+            /** @description By path. */
+            data: components["schemas"]["PackageFile"][];
+        };
+        /** @description All packages. */
+        PackageList: {
+            /** @description By origin and name. */
+            data: components["schemas"]["Package"][];
+        };
+        /**
+         * @description How a package's files come to Admiral.
+         * @enum {string}
+         */
+        PackageSource: "built_in" | "upload" | "folder" | "git";
+        /** @description An immutable state of a package's files. */
+        PackageVersion: {
+            /**
+             * Format: uuid
+             * @description Who made it; null when the account is gone, or when it was found in a folder or a repository.
+             */
+            author_id?: string | null;
+            /** @description The name at the time. */
+            author_name: string;
+            /** @description What its author says about it. */
+            comment: string;
+            /** @description The commit it was taken from. */
+            commit_id?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description SHA-256 over path, mode and content of all files, in hexadecimal: equal files have equal digests. */
+            digest: string;
+            /**
+             * Format: uuid
+             * @description Identifies the version.
+             */
+            id: string;
+            /**
+             * Format: int32
+             * @description Counts up from 1 within the package.
+             */
+            number: number;
+            /**
+             * Format: uuid
+             * @description Its package.
+             */
+            package_id: string;
+            /**
+             * Format: date-time
+             * @description When somebody first accepted what was found in it.
+             */
+            reviewed_at?: string | null;
+            /** @description Who accepted it. */
+            reviewed_by_name?: string | null;
+            /**
+             * Format: int32
+             * @description The number of the version whose files were taken back.
+             */
+            rolled_back_to?: number | null;
+        };
         /** @description Where a page stands in its list. */
         PageMeta: {
             /**
@@ -1519,6 +1840,59 @@ export interface components {
                 recorded_at: string;
                 /** @description The program they used. */
                 user_agent?: string | null;
+            }[];
+            /** @description Where the page stands. */
+            meta: components["schemas"]["PageMeta"];
+        };
+        /** @description One page of a list. */
+        Page_PackageVersion: {
+            /** @description The rows. */
+            data: {
+                /**
+                 * Format: uuid
+                 * @description Who made it; null when the account is gone, or when it was found in a folder or a repository.
+                 */
+                author_id?: string | null;
+                /** @description The name at the time. */
+                author_name: string;
+                /** @description What its author says about it. */
+                comment: string;
+                /** @description The commit it was taken from. */
+                commit_id?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it was made.
+                 */
+                created_at: string;
+                /** @description SHA-256 over path, mode and content of all files, in hexadecimal: equal files have equal digests. */
+                digest: string;
+                /**
+                 * Format: uuid
+                 * @description Identifies the version.
+                 */
+                id: string;
+                /**
+                 * Format: int32
+                 * @description Counts up from 1 within the package.
+                 */
+                number: number;
+                /**
+                 * Format: uuid
+                 * @description Its package.
+                 */
+                package_id: string;
+                /**
+                 * Format: date-time
+                 * @description When somebody first accepted what was found in it.
+                 */
+                reviewed_at?: string | null;
+                /** @description Who accepted it. */
+                reviewed_by_name?: string | null;
+                /**
+                 * Format: int32
+                 * @description The number of the version whose files were taken back.
+                 */
+                rolled_back_to?: number | null;
             }[];
             /** @description Where the page stands. */
             meta: components["schemas"]["PageMeta"];
@@ -1789,6 +2163,8 @@ export interface components {
             detail: string;
             /** @description What is wrong with which field. */
             errors?: components["schemas"]["FieldError"][];
+            /** @description More for programs that know the code, such as the current version with `version_conflict`. */
+            extra?: Record<string, unknown>;
             /** @description Finds this request in the log. Filled in on the way out. */
             request_id?: string | null;
             /**
@@ -1818,6 +2194,21 @@ export interface components {
          * @enum {string}
          */
         Role: "admin" | "operator" | "viewer" | "auditor";
+        /** @description Which version is wanted back. */
+        RollBackPackage: {
+            /**
+             * Format: uuid
+             * @description The version that is current as far as the caller knows.
+             */
+            base_version_id: string;
+            /** @description For people; at most 2000 characters. */
+            comment?: string;
+            /**
+             * Format: uuid
+             * @description The version whose files are wanted back.
+             */
+            version_id: string;
+        };
         /** @description One run of a deployment. */
         Run: {
             /**
@@ -2006,6 +2397,11 @@ export interface components {
             /** @description Unique; 1 to 100 characters. */
             name?: string | null;
         };
+        /** @description What changes about a package. */
+        UpdatePackage: {
+            /** @description The files that are its playbooks, at least one. */
+            entry_points: string[];
+        };
         /** @description Changes to a server; what is not there stays as it is. */
         UpdateServer: {
             /** @description Null takes it away. */
@@ -2084,6 +2480,15 @@ export interface components {
          * @enum {string}
          */
         VariableSource: "form" | "environment" | "preset" | "launch";
+        /** @description How two versions differ. */
+        VersionDiff: {
+            /** @description By path. */
+            files: components["schemas"]["FileDiff"][];
+            /** @description The old one. */
+            from: components["schemas"]["PackageVersion"];
+            /** @description The new one. */
+            to: components["schemas"]["PackageVersion"];
+        };
         /** @description A deployment that another one waits for. */
         WaitedFor: {
             /**
@@ -2293,6 +2698,15 @@ export interface operations {
                 };
             };
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `review_required`: `findings` of a custom version have to be acknowledged */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3111,6 +3525,602 @@ export interface operations {
                 };
             };
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_packages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_package: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Package"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_package: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was not uploaded */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_package: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdatePackage"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Package"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was not uploaded */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    diff_versions: {
+        parameters: {
+            query: {
+                /** @description The old one. */
+                from: string;
+                /** @description The new one. */
+                to: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionDiff"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    roll_back_package: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RollBackPackage"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageVersion"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `version_conflict`: somebody saved since; `current` is their version */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_versions: {
+        parameters: {
+            query?: {
+                /** @description Counted from 1. */
+                page?: number;
+                /** @description 1 to 500; 50 when not said. */
+                per_page?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PackageVersion"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateVersion"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageVersion"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `version_conflict`: somebody saved since; `current` is their version. Nothing was saved */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_file: {
+        parameters: {
+            query: {
+                /** @description Relative to the package. */
+                path: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+                version_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageFileContent"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_files: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                version_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageFileList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    review_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                version_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageVersion"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

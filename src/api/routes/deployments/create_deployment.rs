@@ -30,6 +30,9 @@ pub struct CreateDeployment {
     playbook: String,
     /// A version of the playbook's package; the current one when left out.
     version_id: Option<Uuid>,
+    /// Accepts what was found in a custom version that nobody has accepted yet.
+    #[serde(default)]
+    acknowledge: bool,
     /// These servers.
     server_ids: Option<Vec<Uuid>>,
     /// Active servers that have all of these tags.
@@ -67,6 +70,7 @@ impl<'de> Deserialize<'de> for SecretText {
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`review_required`: `findings` of a custom version have to be acknowledged", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A field was refused; nothing was launched", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -81,6 +85,7 @@ pub(super) async fn create_deployment(
         description: body.description,
         playbook: body.playbook,
         version_id: body.version_id,
+        acknowledge: body.acknowledge,
         server_ids: body.server_ids,
         tags: body.tags,
         all: body.all,
