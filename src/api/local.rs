@@ -65,15 +65,21 @@ impl LocalApi {
 
     /// Sends a request; `body` goes as JSON.
     pub async fn request(&self, method: &str, path_and_query: &str, body: Option<Value>) -> LocalResponse {
+        let body = body.map(|body| ("application/json", body.to_string().into()));
+        self.request_with(method, path_and_query, body).await
+    }
+
+    /// Sends a request; `body` goes as it is, with its kind.
+    pub async fn request_with(&self, method: &str, path_and_query: &str, body: Option<(&str, Bytes)>) -> LocalResponse {
         let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
         let mut request = Request::builder()
             .method(method)
             .uri(path_and_query)
             .extension(self.principal.clone());
         let content = match body {
-            Some(body) => {
-                request = request.header(header::CONTENT_TYPE, "application/json");
-                Body::from(body.to_string())
+            Some((kind, body)) => {
+                request = request.header(header::CONTENT_TYPE, kind);
+                Body::from(body)
             }
             None => Body::empty(),
         };

@@ -4,6 +4,7 @@
 //! shell recorded. Does no I/O but through the connection it is given.
 
 pub mod pipeline;
+pub mod recording;
 pub mod redact;
 
 use crate::{

@@ -18,6 +18,7 @@ pub mod output;
 pub mod packages;
 pub mod partitions;
 pub mod playbooks;
+pub mod recordings;
 pub mod retention;
 pub mod run_ends;
 pub mod run_targets;

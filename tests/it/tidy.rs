@@ -35,7 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "vault",
         ],
     ),
-    ("scheduler", &["domain", "store"]),
+    ("scheduler", &["domain", "ingest", "store"]),
     (
         "api",
         &[

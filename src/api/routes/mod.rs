@@ -7,6 +7,7 @@ pub mod keys;
 pub mod metrics;
 pub mod packages;
 pub mod playbooks;
+pub mod recordings;
 pub mod servers;
 pub mod session;
 pub mod settings;
@@ -38,6 +39,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(metrics::router())
         .merge(packages::router())
         .merge(playbooks::router())
+        .merge(recordings::router())
         .merge(servers::router())
         .merge(session::router())
         .merge(settings::router())
