@@ -123,6 +123,12 @@ impl Client {
         self.json(Method::POST, path, Some(body)).await
     }
 
+    /// PUT with plain bytes.
+    pub async fn put_bytes(&self, path: &str, bytes: Vec<u8>) -> anyhow::Result<Value> {
+        let body = ("application/octet-stream", bytes);
+        Self::read_json(self.send_body(Method::PUT, path, Some(body)).await?).await
+    }
+
     /// PATCH with a JSON body.
     pub async fn patch(&self, path: &str, body: Value) -> anyhow::Result<Value> {
         self.json(Method::PATCH, path, Some(body)).await
@@ -179,7 +185,10 @@ impl Client {
     }
 
     async fn json(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
-        let (status, body) = self.send(method, path, body).await?;
+        Self::read_json(self.send(method, path, body).await?).await
+    }
+
+    async fn read_json((status, body): (u16, Body)) -> anyhow::Result<Value> {
         let bytes = collect(body).await?;
         if !(200..300).contains(&status) {
             return Err(refused(status, &bytes));
@@ -191,13 +200,23 @@ impl Client {
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<(u16, Body)> {
+        let body = body.map(|body| ("application/json", body.to_string().into_bytes()));
+        self.send_body(method, path, body).await
+    }
+
+    async fn send_body(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&'static str, Vec<u8>)>,
+    ) -> anyhow::Result<(u16, Body)> {
         match &self.transport {
             Transport::Remote { http, base, token } => {
                 let mut request = http
                     .request(method, format!("{base}{path}"))
                     .bearer_auth(token.expose_secret());
-                if let Some(body) = &body {
-                    request = request.json(body);
+                if let Some((kind, body)) = body {
+                    request = request.header(reqwest::header::CONTENT_TYPE, kind).body(body);
                 }
                 let response = request.send().await.map_err(|error| {
                     Hinted::new(
@@ -214,7 +233,8 @@ impl Client {
                 Ok((status, Box::pin(body)))
             }
             Transport::Local { api, .. } => {
-                let response = api.request(method.as_str(), path, body).await;
+                let body = body.map(|(kind, body)| (kind, body.into()));
+                let response = api.request_with(method.as_str(), path, body).await;
                 let body = response.body.map(|chunk| Ok(chunk?.to_vec()));
                 Ok((response.status, Box::pin(body)))
             }

@@ -153,8 +153,10 @@ fn table() -> Vec<(&'static str, &'static str, Who, Option<Value>)> {
             "post",
             "/api/recordings",
             Who::Operators,
-            Some(json!({"id": "00000000-0000-7000-8000-000000000000", "words": ["ansible-playbook", "a.yml"], "folder": "/",
-                        "machine": "m", "playbook": "a.yml", "started_at": "2026-01-01T00:00:00Z", "kind": "playbook"})),
+            Some(
+                json!({"id": "00000000-0000-7000-8000-000000000000", "words": ["ansible-playbook", "a.yml"], "folder": "/",
+                        "machine": "m", "playbook": "a.yml", "started_at": "2026-01-01T00:00:00Z", "kind": "playbook"}),
+            ),
         ),
         ("put", "/api/recordings/{id}/events", Who::Operators, None),
         ("put", "/api/recordings/{id}/output", Who::Operators, None),
