@@ -14,6 +14,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// Seconds after which what is unavailable may be there again.
@@ -39,6 +41,10 @@ pub struct Problem {
     /// What is wrong with which field.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// What this `code` carries besides, by name: beside the others in the body (RFC 9457's extension members). [`Problem::parse`]
+    /// reads them again.
+    #[serde(skip)]
+    pub members: BTreeMap<String, Value>,
     /// Written into the audit log on the way out.
     #[serde(skip)]
     pub audit: Option<Box<AuditEntry>>,
@@ -58,9 +64,47 @@ impl Problem {
             code: code.to_owned(),
             request_id: None,
             errors: Vec::new(),
+            members: BTreeMap::new(),
             audit: None,
             retry_after: None,
         }
+    }
+
+    /// The same problem, with `value` in its body as `name`. A name of a member that every problem has is passed over.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Serialize) -> Self {
+        // Fails only on maps whose keys are no text; no answer has one.
+        let value = serde_json::to_value(value).unwrap_or_default();
+        self.members.insert(name.to_owned(), value);
+        self
+    }
+
+    /// Reads the body of an error answer; `None` when it is none of ours.
+    pub fn parse(body: &[u8]) -> Option<Self> {
+        let mut problem: Self = serde_json::from_slice(body).ok()?;
+        let all: BTreeMap<String, Value> = serde_json::from_slice(body).ok()?;
+        let own = problem.own_members();
+        problem.members = all
+            .into_iter()
+            .filter(|(name, _)| !own.contains_key(name) && name != "errors" && name != "request_id")
+            .collect();
+        Some(problem)
+    }
+
+    /// What every problem has.
+    fn own_members(&self) -> Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(own)) => own,
+            _ => Map::new(),
+        }
+    }
+
+    fn body(&self) -> Map<String, Value> {
+        let mut body = self.own_members();
+        for (name, value) in &self.members {
+            body.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        body
     }
 
     /// 404.
@@ -84,7 +128,7 @@ impl Problem {
     fn taken(constraint: &str) -> Self {
         let field = match constraint {
             "servers_hostname_key" => "hostname",
-            "private_keys_name_key" => "name",
+            "private_keys_name_key" | "environments_name_key" | "presets_playbook_id_name_key" => "name",
             "users_username_key" => "username",
             _ => return Self::conflict(format!("{constraint} is already taken")),
         };
@@ -173,7 +217,7 @@ impl IntoResponse for Problem {
     /// The middleware finds the problem again among the response's extensions, to add the request's id and to audit refusals.
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, Json(&self)).into_response();
+        let mut response = (status, Json(self.body())).into_response();
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,
@@ -185,5 +229,25 @@ impl IntoResponse for Problem {
         }
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_of_its_own_stand_beside_the_others_and_are_read_again() {
+        let problem = Problem::new(StatusCode::CONFLICT, "version_conflict", "somebody was quicker")
+            .with("current", serde_json::json!({"number": 3}))
+            .with("status", "overwritten");
+        let body = serde_json::to_vec(&problem.body()).unwrap();
+        let value: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(value["current"]["number"], 3);
+        assert_eq!(value["status"], 409);
+        let read = Problem::parse(&body).unwrap();
+        assert_eq!(read.code, "version_conflict");
+        assert_eq!(read.members.keys().collect::<Vec<_>>(), ["current"]);
+        assert!(Problem::parse(b"<html>").is_none());
     }
 }

@@ -11,6 +11,8 @@ pub enum Action {
     ChangeFleet,
     /// See the playbook library and what is in it.
     ReadPlaybooks,
+    /// Change packages, projects, forms, presets, environments and vault passwords.
+    EditPlaybooks,
     /// See deployments, their rows, events and output.
     ReadDeployments,
     /// Launch or retry a deployment.
@@ -41,6 +43,7 @@ impl Action {
         Self::ReadFleet,
         Self::ChangeFleet,
         Self::ReadPlaybooks,
+        Self::EditPlaybooks,
         Self::ReadDeployments,
         Self::Launch,
         Self::CancelDeployment,
@@ -60,6 +63,7 @@ impl Action {
             Self::ReadFleet => "fleet.read",
             Self::ChangeFleet => "fleet.change",
             Self::ReadPlaybooks => "playbook.read",
+            Self::EditPlaybooks => "playbook.edit",
             Self::ReadDeployments => "deployment.read",
             Self::Launch => "deployment.launch",
             Self::CancelDeployment => "deployment.cancel",
@@ -85,7 +89,9 @@ pub const fn allows(role: Role, action: Action) -> bool {
         | Action::OwnSession
         | Action::ReadSettings
         | Action::ReadMetrics => true,
-        Action::ChangeFleet | Action::Launch | Action::CancelDeployment => matches!(role, Role::Admin | Role::Operator),
+        Action::ChangeFleet | Action::EditPlaybooks | Action::Launch | Action::CancelDeployment => {
+            matches!(role, Role::Admin | Role::Operator)
+        }
         Action::ReadAudit => matches!(role, Role::Admin | Role::Auditor),
         Action::ManageUsers | Action::ChangeSettings | Action::DrainWorker => matches!(role, Role::Admin),
     }
@@ -105,6 +111,7 @@ mod tests {
                     Action::ReadFleet,
                     Action::ChangeFleet,
                     Action::ReadPlaybooks,
+                    Action::EditPlaybooks,
                     Action::ReadDeployments,
                     Action::Launch,
                     Action::CancelDeployment,

@@ -329,7 +329,7 @@ fn library(global: &GlobalOptions, data_directory: &Path, ansible: Option<Ansibl
     });
     Ok(Library::new(LibraryConfig {
         builtin_folder,
-        project_folder: global.custom_playbooks(data_directory)?,
+        project_folder: global.project_folder(data_directory)?,
         ansible,
     }))
 }

@@ -20,6 +20,18 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// What became of a file from one version to another.
+    FileStatus {
+        /// Only the new version has it.
+        Added = "added",
+        /// Only the old version has it.
+        Removed = "removed",
+        /// Its content or its mode differs.
+        Changed = "changed",
+    }
+}
+
 /// Files of playbooks that belong together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Package {

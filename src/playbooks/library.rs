@@ -7,6 +7,7 @@ use super::{
     ansible::{self, AnsibleTools, SyntaxError},
     folder::{self, FoundPackage},
     snapshot::Snapshot,
+    watch::Writing,
 };
 use crate::{
     domain::playbook::{Outline, PlaybookFile, PlaybookOrigin},
@@ -17,7 +18,7 @@ use crate::{
     },
 };
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -83,6 +84,7 @@ pub struct Library {
     syntax_turn: Arc<Mutex<()>>,
     /// What each package looked like when it was last taken over.
     seen: Arc<Mutex<HashMap<PlaybookOrigin, HashMap<String, u64>>>>,
+    writing: Writing,
 }
 
 impl Library {
@@ -92,7 +94,13 @@ impl Library {
             config,
             syntax_turn: Arc::default(),
             seen: Arc::default(),
+            writing: Writing::default(),
         }
+    }
+
+    /// What is being written in the watched folder; [`super::watch`] keeps it.
+    pub(super) fn writing(&self) -> &Writing {
+        &self.writing
     }
 
     /// The Ansible that checks and runs the playbooks.
@@ -115,8 +123,12 @@ impl Library {
             let (root, known) = (root.clone(), seen.get(&origin).cloned());
             let is_first = known.is_none();
             let mut known = known.unwrap_or_default();
+            let writing = self.writing.clone();
             let (found, mut known) = blocking(move || {
-                let found = folder::look(&root, &|name| known.get(name).copied());
+                let is_busy = |name: &str, left_out: &BTreeSet<String>| {
+                    origin == PlaybookOrigin::Project && writing.is_busy(&root, name, left_out)
+                };
+                let found = folder::look(&root, &|name| known.get(name).copied(), &is_busy);
                 known.retain(|name, _| found.iter().any(|package| package.name == *name));
                 Ok((found, known))
             })
@@ -215,7 +227,9 @@ async fn store_version(
 pub fn find_entry_points(files: &[PlaybookFile]) -> Vec<(String, Outline)> {
     files
         .iter()
-        .filter(|file| folder::may_be_entry_point(&file.path))
+        .filter(|file| {
+            folder::may_be_entry_point(&file.path) && file.content.len() as u64 <= folder::MAX_PLAYBOOK_BYTES
+        })
         .filter_map(|file| {
             let text = std::str::from_utf8(&file.content).ok()?;
             Some((file.path.clone(), super::outline::outline(&file.path, text)?))

@@ -98,10 +98,14 @@ pub async fn find_package(
 
 /// Locks a package until the transaction ends, so that versions are added one after the other.
 pub async fn lock_package(connection: &mut Connection, id: PackageId) -> Result<PackageHead, StoreError> {
+    // Two statements: the second one sees what was committed while the first one waited.
+    sqlx::query("SELECT FROM admiral.packages WHERE id = $1 FOR UPDATE")
+        .bind(id)
+        .execute(&mut *connection)
+        .await?;
     sqlx::query_as(
         "SELECT p.id, p.name, v.id AS version_id, v.digest, v.number FROM admiral.packages p \
-         LEFT JOIN admiral.playbook_versions v ON v.id = p.current_version_id \
-         WHERE p.id = $1 AND p.deleted_at IS NULL FOR UPDATE OF p",
+         LEFT JOIN admiral.playbook_versions v ON v.id = p.current_version_id WHERE p.id = $1 AND p.deleted_at IS NULL",
     )
     .bind(id)
     .fetch_optional(connection)
@@ -138,6 +142,21 @@ pub async fn add_version(connection: &mut Connection, new: &NewVersion<'_>) -> R
     get_version(connection, id).await
 }
 
+/// The version of a package with this digest, the newest of several.
+pub async fn find_version(
+    connection: &mut Connection,
+    package: PackageId,
+    digest: &str,
+) -> Result<Option<VersionId>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT id FROM admiral.playbook_versions WHERE package_id = $1 AND digest = $2 ORDER BY number DESC LIMIT 1",
+    )
+    .bind(package)
+    .bind(digest)
+    .fetch_optional(connection)
+    .await?)
+}
+
 /// Notes why a package's files cannot be taken over, or that they can, and that it is there.
 pub async fn set_package_error(
     connection: &mut Connection,
@@ -161,7 +180,7 @@ pub async fn mark_missing_packages(
     sqlx::query(
         "WITH gone AS ( \
              UPDATE admiral.packages p SET missing_since = now() \
-             WHERE origin = $1 AND missing_since IS NULL AND deleted_at IS NULL AND name <> ALL ($2) \
+             WHERE origin = $1 AND missing_since IS NULL AND deleted_at IS NULL AND name <> ALL ($2) AND NOT starts_with(name, '.') \
                AND NOT EXISTS (SELECT FROM admiral.git_projects g WHERE g.package_id = p.id) \
              RETURNING id) \
          UPDATE admiral.playbooks SET missing_since = now() \
@@ -325,6 +344,19 @@ pub async fn mark_reviewed(connection: &mut Connection, id: VersionId, by: &Auth
     Ok(())
 }
 
+/// Whether somebody accepted what was found in a version, or in one with the same files.
+pub async fn is_reviewed(connection: &mut Connection, id: VersionId) -> Result<bool, StoreError> {
+    sqlx::query_scalar(
+        "SELECT bool_or(same.reviewed_at IS NOT NULL) FROM admiral.playbook_versions v \
+         JOIN admiral.playbook_versions same ON same.package_id = v.package_id AND same.digest = v.digest \
+         WHERE v.id = $1 GROUP BY v.id",
+    )
+    .bind(id)
+    .fetch_optional(connection)
+    .await?
+    .ok_or(StoreError::NotFound("version"))
+}
+
 #[derive(sqlx::FromRow)]
 struct PackageRow {
     id: Uuid,
@@ -379,11 +411,13 @@ pub async fn get_package(connection: &mut Connection, id: PackageId) -> Result<P
     with_version(connection, row.ok_or(StoreError::NotFound("package"))?).await
 }
 
-/// All packages, by origin and name.
+/// All packages, by origin and name, but those of Admiral's own (`.adhoc`).
 pub async fn list_packages(connection: &mut Connection) -> Result<Vec<Package>, StoreError> {
-    let rows: Vec<PackageRow> = sqlx::query_as(&format!("{SELECT_PACKAGE} ORDER BY p.origin, p.name"))
-        .fetch_all(&mut *connection)
-        .await?;
+    let rows: Vec<PackageRow> = sqlx::query_as(&format!(
+        "{SELECT_PACKAGE} AND NOT starts_with(p.name, '.') ORDER BY p.origin, p.name"
+    ))
+    .fetch_all(&mut *connection)
+    .await?;
     let mut packages = Vec::with_capacity(rows.len());
     for row in rows {
         packages.push(with_version(connection, row).await?);

@@ -206,7 +206,7 @@ async fn work_in_earnest(ansible: &Path) {
     std::fs::write(beside.join("templates/greeting.j2"), "hello {{ inventory_hostname }}\n").unwrap();
 
     let listed = server.get("/api/playbooks?search=work").await;
-    assert_eq!(listed["data"][0]["accelerator"], "mitogen", "{listed}");
+    assert_eq!(listed["data"][0]["outline"]["accelerator"], "mitogen", "{listed}");
     let mut seen = Vec::new();
     for accelerator in [Value::Null, json!("none")] {
         let work = tempfile::tempdir().unwrap();
@@ -579,13 +579,13 @@ async fn front_matter_that_cannot_be_read_is_that_playbooks_error() {
         "bad.yml",
         &format!("# Fast.\n# admiral:\n#   accelerator: warp\n{PLAIN}"),
     );
-    let (_, list) = pad.call("GET", "/api/playbooks?search=custom", None).await;
+    let (_, list) = pad.call("GET", "/api/playbooks?origin=project", None).await;
     let playbooks = list["data"].as_array().unwrap();
     assert_eq!(playbooks.len(), 2, "{list}");
-    assert_eq!(playbooks[0]["description"], "Fast.");
-    let error = text(&playbooks[0], "error");
+    assert_eq!(playbooks[0]["outline"]["description"], "Fast.");
+    let error = text(&playbooks[0]["outline"], "error");
     assert!(error.contains("warp") && error.contains("line 3"), "{error}");
-    assert_eq!(playbooks[1]["error"], Value::Null);
+    assert_eq!(playbooks[1]["outline"]["error"], Value::Null);
     let body = json!({"playbook": "project/bad.yml", "all": true});
     let (status, answer) = pad.call("POST", "/api/deployments", Some(body)).await;
     assert_eq!(status, 422, "{answer}");

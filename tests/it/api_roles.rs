@@ -5,6 +5,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
+/// An id that nothing has.
+const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
+
 /// Who is let through; all others get 403, and nobody 401.
 #[derive(Clone, Copy)]
 enum Who {
@@ -68,6 +71,12 @@ fn table() -> Vec<(&'static str, &'static str, Who, Option<Value>)> {
             Who::Operators,
             Some(json!({"hostname": "web-1", "ssh_host": "192.0.2.1"})),
         ),
+        (
+            "post",
+            "/api/servers/import",
+            Who::Operators,
+            Some(json!({"inventory": {"_meta": {"hostvars": {}}}})),
+        ),
         ("get", "/api/servers/{id}", Who::SignedIn, None),
         ("patch", "/api/servers/{id}", Who::Operators, Some(json!({}))),
         ("delete", "/api/servers/{id}", Who::Operators, None),
@@ -88,12 +97,81 @@ fn table() -> Vec<(&'static str, &'static str, Who, Option<Value>)> {
         ("get", "/metrics", Who::SignedIn, None),
         ("get", "/api/settings", Who::SignedIn, None),
         ("patch", "/api/settings", Who::Admins, Some(json!({}))),
+        ("get", "/api/packages", Who::SignedIn, None),
+        ("post", "/api/packages", Who::Operators, None),
+        ("post", "/api/packages/inspect", Who::Operators, None),
+        ("get", "/api/packages/{id}", Who::SignedIn, None),
+        (
+            "patch",
+            "/api/packages/{id}",
+            Who::Operators,
+            Some(json!({"entry_points": ["site.yml"]})),
+        ),
+        ("delete", "/api/packages/{id}", Who::Operators, None),
+        ("get", "/api/packages/{id}/versions", Who::SignedIn, None),
+        (
+            "post",
+            "/api/packages/{id}/versions",
+            Who::Operators,
+            Some(json!({"base_version_id": NOBODY, "changes": []})),
+        ),
+        (
+            "get",
+            "/api/packages/{id}/versions/{version_id}/files",
+            Who::SignedIn,
+            None,
+        ),
+        (
+            "get",
+            "/api/packages/{id}/versions/{version_id}/file",
+            Who::SignedIn,
+            None,
+        ),
+        ("get", "/api/packages/{id}/diff", Who::SignedIn, None),
+        (
+            "post",
+            "/api/packages/{id}/rollback",
+            Who::Operators,
+            Some(json!({"base_version_id": NOBODY, "version_id": NOBODY})),
+        ),
+        (
+            "post",
+            "/api/packages/{id}/versions/{version_id}/review",
+            Who::Operators,
+            None,
+        ),
         ("get", "/api/playbooks", Who::SignedIn, None),
         ("get", "/api/playbooks/content", Who::SignedIn, None),
+        ("get", "/api/playbooks/form", Who::SignedIn, None),
+        (
+            "post",
+            "/api/forms/parse",
+            Who::SignedIn,
+            Some(json!({"text": "fields: []"})),
+        ),
+        ("get", "/api/presets", Who::SignedIn, None),
+        (
+            "post",
+            "/api/presets",
+            Who::Operators,
+            Some(json!({"playbook": "builtin/ping.yml", "name": "x"})),
+        ),
+        ("patch", "/api/presets/{id}", Who::Operators, Some(json!({}))),
+        ("delete", "/api/presets/{id}", Who::Operators, None),
+        ("get", "/api/environments", Who::SignedIn, None),
+        ("post", "/api/environments", Who::Operators, Some(json!({"name": "x"}))),
+        ("patch", "/api/environments/{id}", Who::Operators, Some(json!({}))),
+        ("delete", "/api/environments/{id}", Who::Operators, None),
         ("get", "/api/deployments", Who::SignedIn, None),
         (
             "post",
             "/api/deployments",
+            Who::Operators,
+            Some(json!({"playbook": "builtin/ping.yml", "all": true})),
+        ),
+        (
+            "post",
+            "/api/deployments/preview",
             Who::Operators,
             Some(json!({"playbook": "builtin/ping.yml", "all": true})),
         ),
@@ -133,7 +211,7 @@ async fn every_endpoint_answers_every_role_as_expected() {
     );
 
     for (method, path, who, body) in table {
-        let real = path.replace("{id}", "00000000-0000-7000-8000-000000000000");
+        let real = path.replace("{id}", NOBODY).replace("{version_id}", NOBODY);
         for role in [ANONYMOUS, VIEWER, OPERATOR, AUDITOR, ADMIN] {
             let verb = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             let response = app.send(role, verb, &real, body.clone()).await;

@@ -22,7 +22,7 @@ async fn the_library_lists_plays_and_nothing_else() {
         "root.yml",
         "web/site.yaml",
         "web/playbooks/deep.yml",
-        "web/a/b/too-deep.yml",
+        "web/a/b/c/too-deep.yml",
         "roles/x/play.yml",
         "web/tasks/play.yml",
         "web/group_vars/play.yml",
@@ -72,9 +72,14 @@ async fn the_library_lists_plays_and_nothing_else() {
     );
     assert_eq!(first["outline"]["name"], "Hello");
     assert_eq!(first["outline"]["description"], "Says hello.");
+    // The link leads out: what lies beside it cannot be launched until it is gone.
     assert_eq!(
         (&first["version_number"], &first["missing_since"]),
-        (&json!(1), &json!(null))
+        (&json!(null), &json!(null))
+    );
+    assert!(
+        first["outline"]["error"].as_str().unwrap().contains("link.yml"),
+        "{first}"
     );
     let (status, content) = pad
         .call("GET", "/api/playbooks/content?id=project/web/site.yaml", None)

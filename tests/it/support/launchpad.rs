@@ -5,10 +5,15 @@ use admiral::{
     api::{self, AppState, state::ApiConfig},
     domain::{
         clock::{SystemClock, new_id},
+        playbook::{PlaybookFile, PlaybookOrigin},
         principal::Principal,
     },
-    playbooks::{AnsibleTools, Library, LibraryConfig, builtin},
-    store::Database,
+    playbooks::{AnsibleTools, Library, LibraryConfig, Snapshot, builtin, find_entry_points},
+    store::{
+        Database,
+        packages::{self, Author, NewVersion},
+        playbooks,
+    },
     vault::{KeyRing, Vault},
 };
 use axum::{Router, body::Body, http::Request, response::Response};
@@ -94,6 +99,50 @@ impl Launchpad {
         path
     }
 
+    /// Uploads a custom package of these files, of which the first is its playbook; its id and that of its version.
+    pub async fn add_package(&self, name: &str, files: &[(&str, &str)]) -> (Uuid, Uuid) {
+        let author = Author {
+            id: None,
+            name: "uploader".to_owned(),
+        };
+        let snapshot = Snapshot::new(
+            files
+                .iter()
+                .map(|(path, content)| PlaybookFile {
+                    path: (*path).to_owned(),
+                    mode: 0o644,
+                    content: content.as_bytes().to_vec(),
+                })
+                .collect(),
+        );
+        let mut transaction = self.database().begin().await.expect("a transaction");
+        let head = packages::upsert_package(&mut transaction, PlaybookOrigin::Custom, name, &author)
+            .await
+            .expect("a package");
+        let version = packages::add_version(
+            &mut transaction,
+            &NewVersion {
+                package_id: head.id,
+                digest: &snapshot.digest,
+                manifest: &snapshot.manifest,
+                files: &snapshot.files,
+                comment: "",
+                author: &author,
+                commit_id: None,
+                rolled_back_to: None,
+            },
+        )
+        .await
+        .expect("a version");
+        let mut entries = find_entry_points(&snapshot.files);
+        entries.retain(|(path, _)| path == files[0].0);
+        playbooks::set_entry_points(&mut transaction, PlaybookOrigin::Custom, head.id, name, &entries)
+            .await
+            .expect("a playbook");
+        transaction.commit().await.expect("committed");
+        (head.id, version.id)
+    }
+
     /// How often Ansible was run.
     pub fn ansible_runs(&self) -> usize {
         fs::read_to_string(self.folder.path().join("runs"))
@@ -165,6 +214,28 @@ impl Launchpad {
     /// Sends a request and reads the whole answer.
     pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let response = self.send(method, path, body, &[]).await;
+        let status = response.status().as_u16();
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX)
+            .await
+            .expect("a body");
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    /// Sends a file, and reads the whole answer.
+    pub async fn upload(&self, path: &str, file: Vec<u8>) -> (u16, Value) {
+        let request = Request::builder()
+            .method("POST")
+            .uri(path)
+            .header("content-type", "application/octet-stream")
+            .extension(Principal::local_command("tester"))
+            .body(Body::from(file))
+            .expect("a request");
+        let response = self
+            .router
+            .clone()
+            .oneshot(request)
+            .await
+            .expect("the router always answers");
         let status = response.status().as_u16();
         let bytes = axum::body::to_bytes(response.into_body(), usize::MAX)
             .await

@@ -39,6 +39,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/deployments/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Shows what a launch would do, with all that is wrong; launches nothing. */
+        post: operations["preview_deployment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/deployments/{id}": {
         parameters: {
             query?: never;
@@ -179,6 +196,59 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/environments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the environments. */
+        get: operations["list_environments"];
+        put?: never;
+        /** Makes an environment. */
+        post: operations["create_environment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/environments/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Deletes an environment. Deployments that were launched keep what they have. */
+        delete: operations["delete_environment"];
+        options?: never;
+        head?: never;
+        /** Changes an environment. Deployments that were launched keep what they have. */
+        patch: operations["update_environment"];
+        trace?: never;
+    };
+    "/api/forms/parse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Reads a form as it is written; saves nothing. */
+        post: operations["parse_form"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/health": {
         parameters: {
             query?: never;
@@ -267,6 +337,163 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/packages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The packages that playbooks come from. */
+        get: operations["list_packages"];
+        put?: never;
+        /** Uploads a package, or a new version of one. */
+        post: operations["create_package"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/packages/inspect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Looks into a file that might be uploaded. Keeps nothing of it. */
+        post: operations["inspect_package"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/packages/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One package. */
+        get: operations["get_package"];
+        put?: never;
+        post?: never;
+        /** Takes a custom package out of the library. What was launched from it stays as it is. */
+        delete: operations["delete_package"];
+        options?: never;
+        head?: never;
+        /** Says which files of a custom package are its playbooks. */
+        patch: operations["update_package"];
+        trace?: never;
+    };
+    "/api/packages/{id}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How two versions of a package differ. */
+        get: operations["diff_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/packages/{id}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a new version that equals an old one. */
+        post: operations["roll_back_package"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/packages/{id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A package's versions, the newest first. */
+        get: operations["list_versions"];
+        put?: never;
+        /** Saves an edit of a custom package as its new current version. */
+        post: operations["create_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/packages/{id}/versions/{version_id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One file of a version. */
+        get: operations["get_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/packages/{id}/versions/{version_id}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The files of a version, without their content. */
+        get: operations["list_files"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/packages/{id}/versions/{version_id}/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Accepts what was found in a version: its first launch asks no more. */
+        post: operations["review_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/playbooks": {
         parameters: {
             query?: never;
@@ -301,6 +528,59 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/playbooks/form": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What there is to fill in before a playbook is launched. */
+        get: operations["get_playbook_form"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/presets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the presets of a playbook, or of all. */
+        get: operations["list_presets"];
+        put?: never;
+        /** Makes a preset. */
+        post: operations["create_preset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/presets/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Deletes a preset. Deployments that were launched keep what they have. */
+        delete: operations["delete_preset"];
+        options?: never;
+        head?: never;
+        /** Changes a preset. Deployments that were launched keep what they have. */
+        patch: operations["update_preset"];
+        trace?: never;
+    };
     "/api/server-tags": {
         parameters: {
             query?: never;
@@ -330,6 +610,23 @@ export interface paths {
         put?: never;
         /** Registers a server. */
         post: operations["create_server"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/servers/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes an inventory over: all that can be, or nothing when something goes wrong. */
+        post: operations["import_servers"];
         delete?: never;
         options?: never;
         head?: never;
@@ -694,6 +991,18 @@ export interface components {
              */
             force?: boolean;
         };
+        /** @description One file of an edit. */
+        ChangedFile: {
+            /** @description What is in it from now on; null takes it away. */
+            content?: string | null;
+            /**
+             * Format: int32
+             * @description Permission bits, 420 (0o644) or 493 (0o755); as before when left out.
+             */
+            mode?: number | null;
+            /** @description Relative to the package. */
+            path: string;
+        };
         /** @description A command that is no playbook of the library. */
         CommandLine: {
             /** @description Its arguments as `ansible -a` takes them. */
@@ -729,16 +1038,31 @@ export interface components {
         };
         /** @description What to carry out, and where: exactly one of `server_ids`, `tags` and `all`. */
         CreateDeployment: {
+            /** @description Accepts what was found in a custom version that nobody has accepted yet. */
+            acknowledge?: boolean;
             /** @description All active servers. */
             all?: boolean | null;
             /** @description For people. */
             description?: string | null;
+            /**
+             * Format: uuid
+             * @description An environment whose variables hold where nothing else says otherwise.
+             */
+            environment_id?: string | null;
+            /** @description Files, by the variables that are their paths while a run goes on. Ten at most, each of 262144 bytes at most. */
+            files?: {
+                [key: string]: components["schemas"]["FileAnswer"];
+            };
             /** @description For people; the playbook's name when left out. */
             name?: string | null;
-            /** @description Options of `ansible-playbook`. */
-            options?: components["schemas"]["DeploymentOptions"];
+            options?: null | components["schemas"]["DeploymentOptions"];
             /** @description The playbook's id in the library: `builtin/ping.yml`. */
             playbook: string;
+            /**
+             * Format: uuid
+             * @description A preset of the playbook.
+             */
+            preset_id?: string | null;
             /** @description Extra variables whose values are kept sealed and never shown. */
             secret_variables?: {
                 [key: string]: string;
@@ -755,6 +1079,19 @@ export interface components {
              */
             version_id?: string | null;
         };
+        /** @description An environment to be made. */
+        CreateEnvironment: {
+            /** @description For people. */
+            description?: string | null;
+            /** @description Unique; 1 to 100 characters. */
+            name: string;
+            /** @description Its secret variables, which are kept sealed and never shown. */
+            secret_variables?: {
+                [key: string]: string;
+            };
+            /** @description Its variables. */
+            variables?: Record<string, unknown>;
+        };
         /** @description A key to be stored. */
         CreateKey: {
             /** @description Unique; 1 to 100 characters. */
@@ -769,6 +1106,23 @@ export interface components {
              * @description The file's content: OpenSSH or PEM.
              */
             private_key: string;
+        };
+        /** @description A preset to be made. */
+        CreatePreset: {
+            /** @description For people. */
+            description?: string | null;
+            /** @description Unique among the playbook's presets; 1 to 100 characters. */
+            name: string;
+            /** @description What holds for a launch that says nothing about options. */
+            options?: components["schemas"]["DeploymentOptions"];
+            /** @description The playbook's id, unless the address names it. */
+            playbook?: string | null;
+            /** @description Its secret variables, which are kept sealed and never shown. */
+            secret_variables?: {
+                [key: string]: string;
+            };
+            /** @description Its variables. */
+            variables?: Record<string, unknown>;
         };
         /** @description A new server. */
         CreateServer: {
@@ -843,6 +1197,18 @@ export interface components {
             role: components["schemas"]["Role"];
             /** @description 1 to 64 of `a-z A-Z 0-9 . _ @ -`. */
             username: string;
+        };
+        /** @description An edit. */
+        CreateVersion: {
+            /**
+             * Format: uuid
+             * @description The version it was made on.
+             */
+            base_version_id: string;
+            /** @description At least one. */
+            changes: components["schemas"]["ChangedFile"][];
+            /** @description For people; at most 2000 characters. */
+            comment?: string;
         };
         /** @description A token, shown this once. */
         CreatedToken: {
@@ -1102,6 +1468,29 @@ export interface components {
              */
             verbosity?: number;
         };
+        /** @description What a launch would do. */
+        DeploymentPreview: {
+            /** @description The launch has to acknowledge the findings. */
+            acknowledgement_needed: boolean;
+            /** @description What does. */
+            errors: components["schemas"]["FieldError"][];
+            /** @description What was found in the version's files. */
+            findings: components["schemas"]["Finding"][];
+            /** @description Options of `ansible-playbook`. */
+            options: components["schemas"]["DeploymentOptions"];
+            /** @description The playbook's id. */
+            playbook: string;
+            /** @description How many servers there are. */
+            server_total: number;
+            /** @description The servers, by hostname: the first 100. */
+            servers: components["schemas"]["PreviewedServer"][];
+            /** @description All variables, by name. */
+            variables: components["schemas"]["PreviewedVariable"][];
+            /** @description The version that would run. */
+            version: components["schemas"]["PackageVersion"];
+            /** @description What does not stop the launch. */
+            warnings: string[];
+        };
         /** @description The live row for one host of a deployment. */
         DeploymentServer: {
             /** @description `ADDRESS:PORT` at launch. */
@@ -1194,6 +1583,44 @@ export interface components {
             /** @description Newest first. */
             deployments: components["schemas"]["Deployment"][];
         };
+        /** @description A playbook of an upload. */
+        EntryPoint: {
+            /** @description What its text tells. */
+            outline: components["schemas"]["Outline"];
+            /** @description Relative to the package. */
+            path: string;
+        };
+        /** @description Variables that hold wherever it is chosen: production, staging. */
+        Environment: {
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description For people. */
+            description?: string | null;
+            /**
+             * Format: uuid
+             * @description Identifies the environment.
+             */
+            id: string;
+            /** @description Unique. */
+            name: string;
+            /** @description Names of its secret variables; their values are never shown. */
+            secret_variables: string[];
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+            /** @description Its variables. */
+            variables: Record<string, unknown>;
+        };
+        /** @description All environments. */
+        EnvironmentList: {
+            /** @description By name. */
+            data: components["schemas"]["Environment"][];
+        };
         /** @description Events in the order of their positions. */
         EventList: {
             /** @description The events. */
@@ -1217,6 +1644,114 @@ export interface components {
             /** @description A sentence fragment that names the limit: "must be between 1 and 65535". */
             message: string;
         };
+        /**
+         * @description Where a field comes from.
+         * @enum {string}
+         */
+        FieldOrigin: "form" | "vars_prompt" | "argument_specs" | "vars";
+        /**
+         * @description What a field takes.
+         * @enum {string}
+         */
+        FieldType: "text" | "number" | "boolean" | "choice" | "multi_choice" | "secret" | "server" | "file";
+        /** @description A file that is given as the value of a variable. */
+        FileAnswer: {
+            /** @description What is in it. */
+            content_base64: string;
+            /** @description What it is called in the run's folder: one part of a path. */
+            name: string;
+        };
+        /** @description One file that differs. */
+        FileDiff: {
+            /** @description One of the two is no UTF-8 text. */
+            binary: boolean;
+            /** @description A unified difference; empty when binary, when left out, or when only the mode differs. */
+            diff: string;
+            /**
+             * Format: int32
+             * @description Permission bits in the new version.
+             */
+            new_mode?: number | null;
+            /**
+             * Format: int32
+             * @description Permission bits in the old version.
+             */
+            old_mode?: number | null;
+            /** @description Relative to the package. */
+            path: string;
+            /** @description What became of it. */
+            status: components["schemas"]["FileStatus"];
+            /** @description Left out for its size. */
+            truncated: boolean;
+        };
+        /**
+         * @description What became of a file from one version to another.
+         * @enum {string}
+         */
+        FileStatus: "added" | "removed" | "changed";
+        /** @description One thing found in one place. */
+        Finding: {
+            /**
+             * Format: int32
+             * @description From 1.
+             */
+            column?: number | null;
+            /**
+             * Format: int32
+             * @description From 1; null when the file as a whole is meant.
+             */
+            line?: number | null;
+            /** @description What was found and why it matters, for people. */
+            message: string;
+            /** @description The file, relative to the package. */
+            path: string;
+            /** @description Which rule found it: a stable word such as `pipe_to_shell`, `yaml`, `syntax`, `missing_role`, `lint.no-changed-when`. */
+            rule: string;
+            /** @description How much it weighs. */
+            severity: components["schemas"]["Severity"];
+        };
+        /** @description What a person fills in. */
+        Form: {
+            /** @description In the order in which they are shown. */
+            fields: components["schemas"]["FormField"][];
+        };
+        /** @description One thing to fill in: one variable. */
+        FormField: {
+            /** @description The texts that can be chosen. */
+            choices: string[];
+            /** @description What it is unless somebody says otherwise. */
+            default?: unknown;
+            /** @description A sentence or two below it. */
+            help?: string | null;
+            /** @description What it is called; the name where nothing else is said. */
+            label: string;
+            /**
+             * Format: double
+             * @description The greatest number, the most characters or the most choices.
+             */
+            max?: number | null;
+            /**
+             * Format: double
+             * @description The least number, the fewest characters or the fewest choices.
+             */
+            min?: number | null;
+            /** @description The variable's name. */
+            name: string;
+            /** @description Where it comes from. */
+            origin: components["schemas"]["FieldOrigin"];
+            /** @description A regular expression that the whole text must match. */
+            pattern?: string | null;
+            /** @description While it is shown, it must be answered or have a default. */
+            required: boolean;
+            shown_when?: null | components["schemas"]["ShownWhen"];
+            /** @description What it takes. */
+            type: components["schemas"]["FieldType"];
+        };
+        /**
+         * @description What a playbook's form was read from.
+         * @enum {string}
+         */
+        FormSource: "file" | "draft";
         /** @description A key to be made. */
         GenerateKey: {
             /** @description Stands at the end of the public key; the name when not said. */
@@ -1308,6 +1843,75 @@ export interface components {
          * @enum {string}
          */
         HostStatus: "pending" | "running" | "success" | "failed" | "unreachable" | "skipped" | "cancelled";
+        /**
+         * @description What becomes of a host or a key of an inventory.
+         * @enum {string}
+         */
+        ImportAction: "created" | "changed" | "unchanged" | "skipped";
+        /** @description A private key that an inventory names. */
+        ImportKey: {
+            /** @description What it is called here, if it is not there already. */
+            name: string;
+            /**
+             * Format: password
+             * @description What it is encrypted under.
+             */
+            passphrase?: string | null;
+            /** @description As the inventory names it. */
+            path: string;
+            /**
+             * Format: password
+             * @description The file's content.
+             */
+            private_key: string;
+        };
+        /** @description What became of an inventory, or would. */
+        ImportReport: {
+            /** @description Nothing was done. */
+            dry_run: boolean;
+            /** @description In the order given. */
+            keys: components["schemas"]["ImportedKey"][];
+            /** @description By hostname. */
+            servers: components["schemas"]["ImportedServer"][];
+        };
+        /** @description An inventory to take over. */
+        ImportServers: {
+            /**
+             * Format: uuid
+             * @description The key of hosts that name none.
+             */
+            default_private_key_id?: string | null;
+            /** @description The user SSH signs in as on hosts that name none; `root` when left out. */
+            default_username?: string | null;
+            /** @description Only says what would be done. */
+            dry_run?: boolean;
+            /** @description What `ansible-inventory --list` prints. */
+            inventory: Record<string, unknown>;
+            /** @description Private keys that the inventory names by their path. */
+            keys?: components["schemas"]["ImportKey"][];
+        };
+        /** @description What becomes of one key. */
+        ImportedKey: {
+            /** @description What becomes of it. */
+            action: components["schemas"]["ImportAction"];
+            /** @description What it is called here. */
+            name: string;
+            /** @description Why it is skipped. */
+            note?: string | null;
+            /** @description Its path in the inventory. */
+            path: string;
+        };
+        /** @description What becomes of one host. */
+        ImportedServer: {
+            /** @description What becomes of it. */
+            action: components["schemas"]["ImportAction"];
+            /** @description Names of the fields that differ from what was here. */
+            changes: string[];
+            /** @description Its name in the inventory. */
+            hostname: string;
+            /** @description Why it is skipped, and what of it is left out. */
+            notes: string[];
+        };
         /** @description Names the key a server uses. */
         KeyReference: {
             /** @description Its fingerprint. */
@@ -1422,6 +2026,154 @@ export interface components {
             /** @description What the project says. */
             value: string;
         };
+        /** @description Files of playbooks that belong together. */
+        Package: {
+            /**
+             * Format: date-time
+             * @description When it was first seen.
+             */
+            created_at: string;
+            /** @description Who uploaded or added it. */
+            created_by_name: string;
+            current_version?: null | components["schemas"]["PackageVersion"];
+            /** @description Its playbooks, relative to the package. */
+            entry_points: string[];
+            /** @description Why its files could not be taken over when they were last looked at. */
+            error?: string | null;
+            /**
+             * Format: uuid
+             * @description Identifies the package.
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description Since when its folder is gone.
+             */
+            missing_since?: string | null;
+            /** @description Unique within its origin; empty for the files at the root of the built-in or the watched folder. */
+            name: string;
+            /** @description Where it comes from. */
+            origin: components["schemas"]["PlaybookOrigin"];
+            /** @description How its files come to Admiral. */
+            source: components["schemas"]["PackageSource"];
+        };
+        /** @description One file of a version, as lists show it. */
+        PackageFile: {
+            /** @description SHA-256 of the content in hexadecimal. */
+            digest: string;
+            /**
+             * Format: int32
+             * @description Permission bits: 420 (0o644), or 493 (0o755) for a file that may be executed.
+             */
+            mode: number;
+            /** @description Relative to the package, parts separated by `/`. */
+            path: string;
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            size: number;
+        };
+        /** @description One file of a version. */
+        PackageFileContent: {
+            /** @description Its text; null when it is no UTF-8 or larger than 1 MiB. */
+            content?: string | null;
+            /**
+             * Format: int32
+             * @description Permission bits.
+             */
+            mode: number;
+            /** @description Relative to the package. */
+            path: string;
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            size: number;
+        };
+        /** @description The files of a version. */
+        PackageFileList: {
+            /** @description By path. */
+            data: components["schemas"]["PackageFile"][];
+        };
+        /** @description What is in an upload. */
+        PackageInspection: {
+            /** @description Its playbooks by path; may be none, and then it cannot be kept. */
+            entry_points: components["schemas"]["EntryPoint"][];
+            /** @description All files by path, as they would be kept. */
+            files: components["schemas"]["PackageFile"][];
+            /** @description What a review of all of them brought up. */
+            findings: components["schemas"]["Finding"][];
+            /** @description What the package might be called. */
+            suggested_name: string;
+        };
+        /** @description All packages. */
+        PackageList: {
+            /** @description By origin and name. */
+            data: components["schemas"]["Package"][];
+        };
+        /**
+         * @description How a package's files come to Admiral.
+         * @enum {string}
+         */
+        PackageSource: "built_in" | "upload" | "folder" | "git";
+        /** @description An uploaded package. */
+        PackageUpload: {
+            /** @description What a review of its playbooks brought up. */
+            findings: components["schemas"]["Finding"][];
+            /** @description The package. */
+            package: components["schemas"]["Package"];
+            /** @description Its current version. */
+            version: components["schemas"]["PackageVersion"];
+        };
+        /** @description An immutable state of a package's files. */
+        PackageVersion: {
+            /**
+             * Format: uuid
+             * @description Who made it; null when the account is gone, or when it was found in a folder or a repository.
+             */
+            author_id?: string | null;
+            /** @description The name at the time. */
+            author_name: string;
+            /** @description What its author says about it. */
+            comment: string;
+            /** @description The commit it was taken from. */
+            commit_id?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description SHA-256 over path, mode and content of all files, in hexadecimal: equal files have equal digests. */
+            digest: string;
+            /**
+             * Format: uuid
+             * @description Identifies the version.
+             */
+            id: string;
+            /**
+             * Format: int32
+             * @description Counts up from 1 within the package.
+             */
+            number: number;
+            /**
+             * Format: uuid
+             * @description Its package.
+             */
+            package_id: string;
+            /**
+             * Format: date-time
+             * @description When somebody first accepted what was found in it.
+             */
+            reviewed_at?: string | null;
+            /** @description Who accepted it. */
+            reviewed_by_name?: string | null;
+            /**
+             * Format: int32
+             * @description The number of the version whose files were taken back.
+             */
+            rolled_back_to?: number | null;
+        };
         /** @description Where a page stands in its list. */
         PageMeta: {
             /**
@@ -1519,6 +2271,59 @@ export interface components {
                 recorded_at: string;
                 /** @description The program they used. */
                 user_agent?: string | null;
+            }[];
+            /** @description Where the page stands. */
+            meta: components["schemas"]["PageMeta"];
+        };
+        /** @description One page of a list. */
+        Page_PackageVersion: {
+            /** @description The rows. */
+            data: {
+                /**
+                 * Format: uuid
+                 * @description Who made it; null when the account is gone, or when it was found in a folder or a repository.
+                 */
+                author_id?: string | null;
+                /** @description The name at the time. */
+                author_name: string;
+                /** @description What its author says about it. */
+                comment: string;
+                /** @description The commit it was taken from. */
+                commit_id?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it was made.
+                 */
+                created_at: string;
+                /** @description SHA-256 over path, mode and content of all files, in hexadecimal: equal files have equal digests. */
+                digest: string;
+                /**
+                 * Format: uuid
+                 * @description Identifies the version.
+                 */
+                id: string;
+                /**
+                 * Format: int32
+                 * @description Counts up from 1 within the package.
+                 */
+                number: number;
+                /**
+                 * Format: uuid
+                 * @description Its package.
+                 */
+                package_id: string;
+                /**
+                 * Format: date-time
+                 * @description When somebody first accepted what was found in it.
+                 */
+                reviewed_at?: string | null;
+                /** @description Who accepted it. */
+                reviewed_by_name?: string | null;
+                /**
+                 * Format: int32
+                 * @description The number of the version whose files were taken back.
+                 */
+                rolled_back_to?: number | null;
             }[];
             /** @description Where the page stands. */
             meta: components["schemas"]["PageMeta"];
@@ -1649,6 +2454,17 @@ export interface components {
             /** @description Where the page stands. */
             meta: components["schemas"]["PageMeta"];
         };
+        /** @description The text of a form's file. */
+        ParseForm: {
+            /** @description YAML. */
+            text: string;
+        };
+        /** @description What the text says. */
+        ParsedForm: {
+            /** @description The faults. */
+            errors: components["schemas"]["Finding"][];
+            form?: null | components["schemas"]["Form"];
+        };
         /** @description One deployment of a playbook. */
         PastDeployment: {
             /**
@@ -1718,6 +2534,18 @@ export interface components {
             /** @description The playbook. */
             playbook: components["schemas"]["Playbook"];
         };
+        /** @description A playbook's form. */
+        PlaybookForm: {
+            /** @description The file's faults. */
+            errors: components["schemas"]["Finding"][];
+            form?: null | components["schemas"]["Form"];
+            /** @description Where its file is, or would be, relative to the package. */
+            path: string;
+            /** @description What it was read from. Of a draft only what the playbook itself asks for binds. */
+            source: components["schemas"]["FormSource"];
+            /** @description The file's text, or what would be in it. */
+            yaml: string;
+        };
         /** @description The library. */
         PlaybookList: {
             /** @description Built-in first, then custom, then projects, each by path. */
@@ -1742,6 +2570,66 @@ export interface components {
             ended: number;
             /** @description The latest ones, the newest first, five at most. */
             latest: components["schemas"]["PastDeployment"][];
+        };
+        /** @description Named variables and options for one playbook. */
+        Preset: {
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description Who made it. */
+            created_by_name: string;
+            /** @description For people. */
+            description?: string | null;
+            /**
+             * Format: uuid
+             * @description Identifies the preset.
+             */
+            id: string;
+            /** @description Unique among the playbook's presets. */
+            name: string;
+            /** @description What holds for a launch that says nothing about options. */
+            options: components["schemas"]["DeploymentOptions"];
+            /** @description The playbook's id in the library. */
+            playbook: string;
+            /** @description Names of its secret variables; their values are never shown. */
+            secret_variables: string[];
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+            /** @description Its variables. */
+            variables: Record<string, unknown>;
+        };
+        /** @description Presets. */
+        PresetList: {
+            /** @description By playbook and name. */
+            data: components["schemas"]["Preset"][];
+        };
+        /** @description A server that a launch would run on. */
+        PreviewedServer: {
+            /** @description Its hostname. */
+            hostname: string;
+            /**
+             * Format: uuid
+             * @description Identifies the server.
+             */
+            id: string;
+        };
+        /** @description A variable that a launch would set. */
+        PreviewedVariable: {
+            /** @description Its name. */
+            name: string;
+            /** @description Where else there is a value, which does not hold. */
+            overrides: components["schemas"]["VariableSource"][];
+            /** @description It is kept sealed and never shown. */
+            secret: boolean;
+            /** @description Where its value comes from. */
+            source: components["schemas"]["VariableSource"];
+            /** @description Its value; null for a secret or a file. */
+            value?: unknown;
         };
         /** @description A private key as listed. The private part is never shown again. */
         PrivateKey: {
@@ -1818,6 +2706,21 @@ export interface components {
          * @enum {string}
          */
         Role: "admin" | "operator" | "viewer" | "auditor";
+        /** @description Which version is wanted back. */
+        RollBackPackage: {
+            /**
+             * Format: uuid
+             * @description The version that is current as far as the caller knows.
+             */
+            base_version_id: string;
+            /** @description For people; at most 2000 characters. */
+            comment?: string;
+            /**
+             * Format: uuid
+             * @description The version whose files are wanted back.
+             */
+            version_id: string;
+        };
         /** @description One run of a deployment. */
         Run: {
             /**
@@ -1973,6 +2876,18 @@ export interface components {
             /** @description It is. */
             needed: boolean;
         };
+        /**
+         * @description How much a finding weighs. None of them keeps a playbook from being saved.
+         * @enum {string}
+         */
+        Severity: "error" | "warning" | "note";
+        /** @description A condition on another field. */
+        ShownWhen: {
+            /** @description Its value; of several choices, one that is among them. */
+            equals: unknown;
+            /** @description The other field's name. */
+            field: string;
+        };
         /** @description A link that signs a user in, once. */
         SignInLink: {
             /**
@@ -2001,10 +2916,42 @@ export interface components {
             /** @enum {string} */
             kind: "recorded";
         };
+        /** @description Changes to an environment; what is not there stays as it is. */
+        UpdateEnvironment: {
+            /** @description For people; null takes it away. */
+            description?: string | null;
+            /** @description Unique; 1 to 100 characters. */
+            name?: string | null;
+            /** @description Secret variables to be set, or with null to be taken away; the others stay. */
+            secret_variables?: {
+                [key: string]: string | null;
+            };
+            /** @description All its variables from now on. */
+            variables?: Record<string, unknown> | null;
+        };
         /** @description Changes to a key; what is not there stays as it is. */
         UpdateKey: {
             /** @description Unique; 1 to 100 characters. */
             name?: string | null;
+        };
+        /** @description What changes about a package. */
+        UpdatePackage: {
+            /** @description The files that are its playbooks, at least one. */
+            entry_points: string[];
+        };
+        /** @description Changes to a preset; what is not there stays as it is. */
+        UpdatePreset: {
+            /** @description For people; null takes it away. */
+            description?: string | null;
+            /** @description Unique among the playbook's presets; 1 to 100 characters. */
+            name?: string | null;
+            options?: null | components["schemas"]["DeploymentOptions"];
+            /** @description Secret variables to be set, or with null to be taken away; the others stay. */
+            secret_variables?: {
+                [key: string]: string | null;
+            };
+            /** @description All its variables from now on. */
+            variables?: Record<string, unknown> | null;
         };
         /** @description Changes to a server; what is not there stays as it is. */
         UpdateServer: {
@@ -2060,6 +3007,11 @@ export interface components {
             password?: string | null;
             role?: null | components["schemas"]["Role"];
         };
+        /**
+         * Format: binary
+         * @description A playbook (`.yml`, `.yaml`) or an archive (`.zip`, `.tar.gz`, `.tgz`, `.tar`), at most 64 MiB.
+         */
+        UploadedFile: string;
         /** @description Somebody who can sign in. */
         User: {
             /**
@@ -2084,6 +3036,15 @@ export interface components {
          * @enum {string}
          */
         VariableSource: "form" | "environment" | "preset" | "launch";
+        /** @description How two versions differ. */
+        VersionDiff: {
+            /** @description By path. */
+            files: components["schemas"]["FileDiff"][];
+            /** @description The old one. */
+            from: components["schemas"]["PackageVersion"];
+            /** @description The new one. */
+            to: components["schemas"]["PackageVersion"];
+        };
         /** @description A deployment that another one waits for. */
         WaitedFor: {
             /**
@@ -2300,7 +3261,72 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `review_required`: `findings` of a custom version have to be acknowledged */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A field was refused; nothing was launched */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_deployment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateDeployment"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentPreview"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such playbook or version, or it cannot be read */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2793,6 +3819,206 @@ export interface operations {
             };
         };
     };
+    list_environments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvironmentList"];
+                };
+            };
+        };
+    };
+    create_environment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateEnvironment"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Environment"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The name is taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_environment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such environment */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_environment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateEnvironment"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Environment"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such environment */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The name is taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    parse_form: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ParseForm"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParsedForm"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_health: {
         parameters: {
             query?: never;
@@ -3120,6 +4346,767 @@ export interface operations {
             };
         };
     };
+    list_packages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_package: {
+        parameters: {
+            query: {
+                /** @description What the package is called: 1 to 100 letters, digits, `.`, `_` and `-`. Made of the file's name when left out. */
+                name?: string;
+                /** @description What the file is called; the end of its name tells what it is. */
+                file_name: string;
+                /** @description For people; at most 2000 characters. */
+                comment?: string;
+                /**
+                 * @description The files that are its playbooks. May be left out when there is only one, and for a new version of a package whose playbooks
+                 *     it still has.
+                 */
+                entry?: string[];
+                /** @description Makes a new version of the package of this name: its current version. */
+                base_version_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": components["schemas"]["UploadedFile"];
+            };
+        };
+        responses: {
+            /** @description The files are those of the current version: no version was added */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageUpload"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageUpload"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `package_exists`: the name is taken. `version_conflict`: there is a newer version than `base_version_id`. `current` is the current version; nothing was kept */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Larger than 64 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `file` says why it cannot be read, `entry` names the playbooks to choose from */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    inspect_package: {
+        parameters: {
+            query: {
+                /** @description What the file is called; the end of its name tells what it is. */
+                file_name: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": components["schemas"]["UploadedFile"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageInspection"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Larger than 64 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `file` says why it cannot be read */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_package: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Package"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_package: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was not uploaded */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_package: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdatePackage"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Package"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was not uploaded */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    diff_versions: {
+        parameters: {
+            query: {
+                /** @description The old one. */
+                from: string;
+                /** @description The new one. */
+                to: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionDiff"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    roll_back_package: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RollBackPackage"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageVersion"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `version_conflict`: somebody saved since; `current` is their version */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_versions: {
+        parameters: {
+            query?: {
+                /** @description Counted from 1. */
+                page?: number;
+                /** @description 1 to 500; 50 when not said. */
+                per_page?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PackageVersion"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateVersion"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageVersion"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `version_conflict`: somebody saved since; `current` is their version. Nothing was saved */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_file: {
+        parameters: {
+            query: {
+                /** @description Relative to the package. */
+                path: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+                version_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageFileContent"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_files: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                version_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageFileList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    review_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                version_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageVersion"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_playbooks: {
         parameters: {
             query?: {
@@ -3218,6 +5205,236 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_playbook_form: {
+        parameters: {
+            query: {
+                /** @description The playbook's id: `project/site.yml`. */
+                id: string;
+                /** @description A version of its package; the current one when left out. */
+                version_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaybookForm"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_presets: {
+        parameters: {
+            query?: {
+                /** @description The playbook's id: `project/site.yml`. */
+                playbook?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresetList"];
+                };
+            };
+        };
+    };
+    create_preset: {
+        parameters: {
+            query?: {
+                /** @description The playbook's id: `project/site.yml`. */
+                playbook?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreatePreset"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preset"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The name is taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_preset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such preset */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_preset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdatePreset"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preset"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such preset */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The name is taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3330,6 +5547,53 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_servers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportServers"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportReport"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
