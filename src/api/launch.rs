@@ -38,7 +38,7 @@ use crate::{
     store::{
         Connection, StoreError,
         deployments::{self, DeploymentInputs, NewDeployment, NewHost},
-        packages, playbooks, servers,
+        packages, playbooks, projects, servers,
     },
     vault::RowIdentity,
 };
@@ -54,6 +54,9 @@ const MAX_NAMED: usize = 10;
 /// Launches a deployment.
 pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchRequest) -> Result<Deployment, Problem> {
     let checked = check(request)?;
+    if checked.command.is_none() && checked.version_id.is_none() {
+        sync_first(state, &checked.playbook).await?;
+    }
     let frozen = find(state, actor, &checked).await?;
     if !frozen.is_reviewed && !checked.acknowledge {
         return Err(review_required(&frozen));
@@ -377,6 +380,19 @@ async fn accept_review(connection: &mut Connection, actor: &Actor, frozen: &Froz
     let version = packages::get_version(connection, frozen.version).await?;
     let entry = actor.entry("package.review").object(frozen.package).after(&version);
     Ok(actor.record(connection, entry).await?)
+}
+
+/// Syncs the git project that the playbook comes from, where that is wanted before each launch. What cannot be synced is not launched:
+/// nobody would know that it is not the latest.
+async fn sync_first(state: &AppState, playbook: &PlaybookId) -> Result<(), Problem> {
+    let project = projects::find_synced_before_launch(&mut *state.database.acquire().await?, playbook).await?;
+    if let Some(project) = project
+        && let Some(failure) = state.sync_project(project).await?
+    {
+        let message = format!("could not be synced before the launch: {failure}");
+        return Err(Invalid::field("playbook", message).into());
+    }
+    Ok(())
 }
 
 /// The syntax is checked once per version and ansible-core, without variables. Only a playbook that cannot be read without some

@@ -25,6 +25,7 @@ pub mod options;
 pub mod output;
 pub mod playbooks;
 pub mod presets;
+pub mod projects;
 pub mod recap;
 pub mod serve;
 pub mod server_import;
@@ -85,6 +86,9 @@ pub enum Command {
     /// Manage presets: named variables and options of a playbook
     #[command(subcommand)]
     Presets(presets::PresetsCommand),
+    /// Manage git projects: playbooks that come from repositories
+    #[command(subcommand)]
+    Projects(projects::ProjectsCommand),
     /// Manage users
     #[command(subcommand)]
     Users(users::UsersCommand),
@@ -168,6 +172,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Playbooks(command) => playbooks::run(&global, command).await?,
         Command::Environments(command) => environments::run(&global, command).await?,
         Command::Presets(command) => presets::run(&global, command).await?,
+        Command::Projects(command) => projects::run(&global, command).await?,
         Command::Users(command) => users::run(&global, command).await?,
         Command::Tokens(command) => tokens::run(&global, command).await?,
         Command::Settings { command } => settings::run(&global, command).await?,

@@ -8,6 +8,7 @@ pub mod builtin;
 mod folder;
 pub mod form;
 mod front_matter;
+pub mod git;
 mod library;
 pub mod mitogen;
 mod outline;

@@ -162,6 +162,18 @@ fn table() -> Vec<(&'static str, &'static str, Who, Option<Value>)> {
         ("post", "/api/environments", Who::Operators, Some(json!({"name": "x"}))),
         ("patch", "/api/environments/{id}", Who::Operators, Some(json!({}))),
         ("delete", "/api/environments/{id}", Who::Operators, None),
+        ("get", "/api/projects", Who::SignedIn, None),
+        (
+            "post",
+            "/api/projects",
+            Who::Operators,
+            Some(json!({"name": "site", "url": "https://example.org/site.git"})),
+        ),
+        ("get", "/api/projects/{id}", Who::SignedIn, None),
+        ("patch", "/api/projects/{id}", Who::Operators, Some(json!({}))),
+        ("delete", "/api/projects/{id}", Who::Operators, None),
+        ("post", "/api/projects/{id}/sync", Who::Operators, None),
+        ("post", "/api/webhooks/{id}", Who::Everybody, Some(json!({}))),
         ("get", "/api/deployments", Who::SignedIn, None),
         (
             "post",

@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("embedded", &["process", "domain"]),
     ("store", &["domain", "events", "inventory"]),
     ("telemetry", &["domain", "store"]),
-    ("playbooks", &["domain", "inventory", "process", "runner", "store"]),
+    ("playbooks", &["domain", "inventory", "process", "runner", "store", "vault"]),
     ("auth", &["domain", "store"]),
     (
         "worker",
@@ -33,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "vault",
         ],
     ),
-    ("scheduler", &["domain", "store"]),
+    ("scheduler", &["domain", "playbooks", "store"]),
     (
         "api",
         &[
