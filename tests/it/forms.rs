@@ -52,7 +52,7 @@ const PLAYBOOK: &str = r#"
 "#;
 
 const FORM: &str = r"fields:
-  - {name: user, type: text, label: User, required: true, pattern: '[a-z ]+|{{.*}}'}
+  - {name: user, type: text, label: User, required: true, pattern: '[a-z ]+|\{\{.*\}\}'}
   - {name: pin, type: secret, required: true, min: 4}
   - {name: home, type: text}
   - {name: version, type: text, required: true, pattern: '\d+\.\d+'}
