@@ -27,12 +27,14 @@ pub mod playbooks;
 pub mod presets;
 pub mod recap;
 pub mod serve;
+pub mod server_import;
 pub mod servers;
 pub mod settings;
 pub mod slices;
 pub mod sse;
 pub mod supervise;
 pub mod tokens;
+pub mod upload;
 pub mod users;
 pub mod variables;
 pub mod version;
@@ -74,7 +76,7 @@ pub enum Command {
     /// Manage SSH private keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// List and show playbooks
+    /// List, show and upload playbooks
     #[command(subcommand)]
     Playbooks(playbooks::PlaybooksCommand),
     /// Manage environments: variables that hold wherever one is chosen

@@ -2,6 +2,7 @@
 
 pub mod acceleration;
 pub mod ansible;
+pub mod archive;
 pub mod builtin;
 mod folder;
 pub mod form;
@@ -9,7 +10,9 @@ mod front_matter;
 mod library;
 pub mod mitogen;
 mod outline;
+mod review;
 mod snapshot;
+pub mod upload;
 pub mod versions;
 mod watch;
 mod yaml;
@@ -17,5 +20,6 @@ mod yaml;
 pub use ansible::{AnsibleError, AnsibleTools, SyntaxError};
 pub use library::{Library, LibraryConfig, LibraryError, find_entry_points};
 pub use outline::outline;
+pub use review::{MAX_FINDINGS, review};
 pub use snapshot::{MAX_FILES, MAX_TOTAL_BYTES, Snapshot};
 pub use watch::watch;

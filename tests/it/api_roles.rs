@@ -71,6 +71,12 @@ fn table() -> Vec<(&'static str, &'static str, Who, Option<Value>)> {
             Who::Operators,
             Some(json!({"hostname": "web-1", "ssh_host": "192.0.2.1"})),
         ),
+        (
+            "post",
+            "/api/servers/import",
+            Who::Operators,
+            Some(json!({"inventory": {"_meta": {"hostvars": {}}}})),
+        ),
         ("get", "/api/servers/{id}", Who::SignedIn, None),
         ("patch", "/api/servers/{id}", Who::Operators, Some(json!({}))),
         ("delete", "/api/servers/{id}", Who::Operators, None),
@@ -92,6 +98,8 @@ fn table() -> Vec<(&'static str, &'static str, Who, Option<Value>)> {
         ("get", "/api/settings", Who::SignedIn, None),
         ("patch", "/api/settings", Who::Admins, Some(json!({}))),
         ("get", "/api/packages", Who::SignedIn, None),
+        ("post", "/api/packages", Who::Operators, None),
+        ("post", "/api/packages/inspect", Who::Operators, None),
         ("get", "/api/packages/{id}", Who::SignedIn, None),
         (
             "patch",

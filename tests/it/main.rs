@@ -39,6 +39,7 @@ mod retention;
 mod roles;
 mod runner;
 mod scheduler;
+mod server_import;
 mod settings;
 mod shell_inventory;
 mod soak;

@@ -598,6 +598,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/servers/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes an inventory over: all that can be, or nothing when something goes wrong. */
+        post: operations["import_servers"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/servers/{id}": {
         parameters: {
             query?: never;
@@ -1801,6 +1818,75 @@ export interface components {
          * @enum {string}
          */
         HostStatus: "pending" | "running" | "success" | "failed" | "unreachable" | "skipped" | "cancelled";
+        /**
+         * @description What becomes of a host or a key of an inventory.
+         * @enum {string}
+         */
+        ImportAction: "created" | "changed" | "unchanged" | "skipped";
+        /** @description A private key that an inventory names. */
+        ImportKey: {
+            /** @description What it is called here, if it is not there already. */
+            name: string;
+            /**
+             * Format: password
+             * @description What it is encrypted under.
+             */
+            passphrase?: string | null;
+            /** @description As the inventory names it. */
+            path: string;
+            /**
+             * Format: password
+             * @description The file's content.
+             */
+            private_key: string;
+        };
+        /** @description What became of an inventory, or would. */
+        ImportReport: {
+            /** @description Nothing was done. */
+            dry_run: boolean;
+            /** @description In the order given. */
+            keys: components["schemas"]["ImportedKey"][];
+            /** @description By hostname. */
+            servers: components["schemas"]["ImportedServer"][];
+        };
+        /** @description An inventory to take over. */
+        ImportServers: {
+            /**
+             * Format: uuid
+             * @description The key of hosts that name none.
+             */
+            default_private_key_id?: string | null;
+            /** @description The user SSH signs in as on hosts that name none; `root` when left out. */
+            default_username?: string | null;
+            /** @description Only says what would be done. */
+            dry_run?: boolean;
+            /** @description What `ansible-inventory --list` prints. */
+            inventory: Record<string, unknown>;
+            /** @description Private keys that the inventory names by their path. */
+            keys?: components["schemas"]["ImportKey"][];
+        };
+        /** @description What becomes of one key. */
+        ImportedKey: {
+            /** @description What becomes of it. */
+            action: components["schemas"]["ImportAction"];
+            /** @description What it is called here. */
+            name: string;
+            /** @description Why it is skipped. */
+            note?: string | null;
+            /** @description Its path in the inventory. */
+            path: string;
+        };
+        /** @description What becomes of one host. */
+        ImportedServer: {
+            /** @description What becomes of it. */
+            action: components["schemas"]["ImportAction"];
+            /** @description Names of the fields that differ from what was here. */
+            changes: string[];
+            /** @description Its name in the inventory. */
+            hostname: string;
+            /** @description Why it is skipped, and what of it is left out. */
+            notes: string[];
+        };
         /** @description Names the key a server uses. */
         KeyReference: {
             /** @description Its fingerprint. */
@@ -5246,6 +5332,53 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_servers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportServers"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportReport"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
