@@ -18,6 +18,7 @@ mod deployments_api;
 mod deployments_reading;
 mod drain;
 mod embedded;
+mod forms;
 mod forms_api;
 mod full_disk;
 mod git_canary;
