@@ -3,22 +3,22 @@
 use super::{
     LaunchRequest,
     accelerator::{self, Plan},
-    check_limit, find_playbook,
+    check_limit, find,
     inputs::{Inputs, gather},
     request::examine,
     resolve,
     variables::Content,
 };
 use crate::{
-    api::{AppState, problem::Problem},
+    api::{AppState, extract::Actor, problem::Problem},
     domain::{
         deployment::{DeploymentOptions, VariableSource},
         finding::Finding,
         package::PackageVersion,
-        playbook::PlaybookFile,
         server::Server,
         validation::FieldError,
     },
+    playbooks::review,
     store::packages,
 };
 use serde::{Deserialize, Serialize};
@@ -79,9 +79,13 @@ pub struct PreviewedServer {
 }
 
 /// Goes through a launch without making it. The syntax is left to the launch, which runs Ansible for it.
-pub(in crate::api) async fn preview(state: &AppState, request: LaunchRequest) -> Result<DeploymentPreview, Problem> {
+pub(in crate::api) async fn preview(
+    state: &AppState,
+    actor: &Actor,
+    request: LaunchRequest,
+) -> Result<DeploymentPreview, Problem> {
     let (checked, mut errors) = examine(request)?;
-    let frozen = find_playbook(state, &checked.playbook, checked.version_id).await?;
+    let frozen = find(state, actor, &checked).await?;
     let mut connection = state.database.acquire().await?;
     let version = packages::get_version(&mut connection, frozen.version).await?;
     let Inputs {
@@ -116,7 +120,7 @@ pub(in crate::api) async fn preview(state: &AppState, request: LaunchRequest) ->
         let planned = accelerator::check_plan(chosen, &options, &plan);
         list(planned.map_err(Problem::from), &mut errors)?;
     }
-    let mut findings = findings(&frozen.files, &frozen.entry_path);
+    let mut findings = review(&frozen.files, std::slice::from_ref(&frozen.entry_path));
     findings.extend(form_faults);
     Ok(DeploymentPreview {
         playbook: checked.playbook.to_string(),
@@ -146,11 +150,6 @@ pub(in crate::api) async fn preview(state: &AppState, request: LaunchRequest) ->
         warnings: merged.warnings,
         errors,
     })
-}
-
-/// What was found in a version's files.
-fn findings(_files: &[PlaybookFile], _entry_path: &str) -> Vec<Finding> {
-    Vec::new()
 }
 
 fn named(server: &Server) -> PreviewedServer {

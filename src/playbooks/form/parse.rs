@@ -354,7 +354,8 @@ mod tests {
     #[test]
     fn what_is_too_much_is_refused_quickly() {
         assert!(parse("x", &"#".repeat(MAX_BYTES + 1)).is_err());
-        let many: String = (0..300).map(|n| format!("- {{name: v{n}, type: text}}\n")).collect();
+        let many: Vec<_> = (0..300).map(|n| format!("- {{name: v{n}, type: text}}")).collect();
+        let many = many.join("\n");
         assert!(
             parse("x", &format!("fields:\n{many}")).unwrap_err()[0]
                 .message

@@ -86,6 +86,12 @@ impl Launchpad {
         }
     }
 
+    /// Reads git repositories in another way.
+    pub fn use_projects(&mut self, projects: GitProjects) {
+        self.state.projects = Arc::new(projects);
+        self.router = api::router(self.state.clone());
+    }
+
     /// The database.
     pub fn database(&self) -> &Database {
         &self.state.database
