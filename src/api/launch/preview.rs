@@ -15,10 +15,10 @@ use crate::{
         deployment::{DeploymentOptions, VariableSource},
         finding::Finding,
         package::PackageVersion,
-        playbook::PlaybookFile,
         server::Server,
         validation::FieldError,
     },
+    playbooks,
     store::packages,
 };
 use serde::{Deserialize, Serialize};
@@ -116,7 +116,10 @@ pub(in crate::api) async fn preview(state: &AppState, request: LaunchRequest) ->
         let planned = accelerator::check_plan(chosen, &options, &plan);
         list(planned.map_err(Problem::from), &mut errors)?;
     }
-    let mut findings = findings(&frozen.files, &frozen.entry_path);
+    let (files, entries) = (frozen.files, [frozen.entry_path]);
+    // Reading all of a package takes a while.
+    let reviewing = tokio::task::spawn_blocking(move || playbooks::review(&files, &entries));
+    let mut findings = reviewing.await.map_err(|error| Problem::internal(&error))?;
     findings.extend(form_faults);
     Ok(DeploymentPreview {
         playbook: checked.playbook.to_string(),
@@ -146,11 +149,6 @@ pub(in crate::api) async fn preview(state: &AppState, request: LaunchRequest) ->
         warnings: merged.warnings,
         errors,
     })
-}
-
-/// What was found in a version's files.
-fn findings(_files: &[PlaybookFile], _entry_path: &str) -> Vec<Finding> {
-    Vec::new()
 }
 
 fn named(server: &Server) -> PreviewedServer {

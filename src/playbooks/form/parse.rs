@@ -45,7 +45,7 @@ pub fn parse(path: &str, text: &str) -> Result<Form, Vec<Finding>> {
     let document = match located::read(text) {
         Ok(document) => document,
         Err(unreadable) => {
-            reader.report(unreadable.place, format!("this is no YAML: {}", unreadable.message));
+            reader.report(Some(unreadable.place), unreadable.message);
             return Err(reader.findings);
         }
     };
@@ -323,7 +323,7 @@ mod tests {
                 14,
                 "must be text",
             ),
-            ("fields:\n  - name: x\n    type: text\n    name: y\n", 4, 5, "duplicate"),
+            ("fields:\n  - name: x\n    type: text\n    name: y\n", 4, 5, "twice"),
             (
                 "fields:\n  - name: ansible_connection\n    type: text\n",
                 2,

@@ -133,7 +133,12 @@ impl Builder {
                 let weight = text.len() + NODE_WEIGHT;
                 let text = text.into_owned();
                 let kind = Kind::Scalar { text, style };
-                let node = Node { kind, tag, line, column };
+                let node = Node {
+                    kind,
+                    tag,
+                    line,
+                    column,
+                };
                 self.finish(node, anchor, weight, 0)?;
             }
             Event::SequenceStart(_, anchor, _) => self.begin(Kind::Sequence(Vec::new()), tag, line, column, anchor)?,
@@ -186,7 +191,12 @@ impl Builder {
             });
         }
         self.open.push(Open {
-            node: Node { kind, tag, line, column },
+            node: Node {
+                kind,
+                tag,
+                line,
+                column,
+            },
             anchor,
             key: None,
             weight: 0,
