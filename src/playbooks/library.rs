@@ -108,6 +108,11 @@ impl Library {
         &self.config.ansible
     }
 
+    /// Where repositories are while they are read: beside the built-in playbooks, in the data directory.
+    pub fn git_folder(&self) -> PathBuf {
+        self.config.builtin_folder.with_file_name("git")
+    }
+
     /// The watched folder.
     pub fn project_folder(&self) -> &Path {
         &self.config.project_folder

@@ -1,12 +1,14 @@
 //! The playbook library: what can be launched, frozen to a [`Snapshot`] when it is.
 
 pub mod acceleration;
+pub mod adhoc;
 pub mod ansible;
 pub mod archive;
 pub mod builtin;
 mod folder;
 pub mod form;
 mod front_matter;
+pub mod git;
 mod library;
 pub mod mitogen;
 mod outline;

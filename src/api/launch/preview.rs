@@ -3,14 +3,14 @@
 use super::{
     LaunchRequest,
     accelerator::{self, Plan},
-    check_limit, find_playbook,
+    check_limit, find,
     inputs::{Inputs, gather},
     request::examine,
     resolve,
     variables::Content,
 };
 use crate::{
-    api::{AppState, problem::Problem},
+    api::{AppState, extract::Actor, problem::Problem},
     domain::{
         deployment::{DeploymentOptions, VariableSource},
         finding::Finding,
@@ -18,7 +18,7 @@ use crate::{
         server::Server,
         validation::FieldError,
     },
-    playbooks,
+    playbooks::review,
     store::packages,
 };
 use serde::{Deserialize, Serialize};
@@ -79,9 +79,13 @@ pub struct PreviewedServer {
 }
 
 /// Goes through a launch without making it. The syntax is left to the launch, which runs Ansible for it.
-pub(in crate::api) async fn preview(state: &AppState, request: LaunchRequest) -> Result<DeploymentPreview, Problem> {
+pub(in crate::api) async fn preview(
+    state: &AppState,
+    actor: &Actor,
+    request: LaunchRequest,
+) -> Result<DeploymentPreview, Problem> {
     let (checked, mut errors) = examine(request)?;
-    let frozen = find_playbook(state, &checked.playbook, checked.version_id).await?;
+    let frozen = find(state, actor, &checked).await?;
     let mut connection = state.database.acquire().await?;
     let version = packages::get_version(&mut connection, frozen.version).await?;
     let Inputs {
@@ -118,7 +122,7 @@ pub(in crate::api) async fn preview(state: &AppState, request: LaunchRequest) ->
     }
     let (files, entries) = (frozen.files, [frozen.entry_path]);
     // Reading all of a package takes a while.
-    let reviewing = tokio::task::spawn_blocking(move || playbooks::review(&files, &entries));
+    let reviewing = tokio::task::spawn_blocking(move || review(&files, &entries));
     let mut findings = reviewing.await.map_err(|error| Problem::internal(&error))?;
     findings.extend(form_faults);
     Ok(DeploymentPreview {

@@ -2,9 +2,12 @@
 
 pub mod ansible;
 pub mod app;
+pub mod archives;
 pub mod cluster;
 pub mod database;
 pub mod fleet;
+pub mod git_hosts;
+pub mod git_stage;
 pub mod invariants;
 pub mod launchpad;
 pub mod library;

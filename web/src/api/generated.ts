@@ -347,7 +347,25 @@ export interface paths {
         /** The packages that playbooks come from. */
         get: operations["list_packages"];
         put?: never;
-        post?: never;
+        /** Uploads a package, or a new version of one. */
+        post: operations["create_package"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/packages/inspect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Looks into a file that might be uploaded. Keeps nothing of it. */
+        post: operations["inspect_package"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1565,6 +1583,13 @@ export interface components {
             /** @description Newest first. */
             deployments: components["schemas"]["Deployment"][];
         };
+        /** @description A playbook of an upload. */
+        EntryPoint: {
+            /** @description What its text tells. */
+            outline: components["schemas"]["Outline"];
+            /** @description Relative to the package. */
+            path: string;
+        };
         /** @description Variables that hold wherever it is chosen: production, staging. */
         Environment: {
             /**
@@ -2071,6 +2096,17 @@ export interface components {
             /** @description By path. */
             data: components["schemas"]["PackageFile"][];
         };
+        /** @description What is in an upload. */
+        PackageInspection: {
+            /** @description Its playbooks by path; may be none, and then it cannot be kept. */
+            entry_points: components["schemas"]["EntryPoint"][];
+            /** @description All files by path, as they would be kept. */
+            files: components["schemas"]["PackageFile"][];
+            /** @description What a review of all of them brought up. */
+            findings: components["schemas"]["Finding"][];
+            /** @description What the package might be called. */
+            suggested_name: string;
+        };
         /** @description All packages. */
         PackageList: {
             /** @description By origin and name. */
@@ -2081,6 +2117,15 @@ export interface components {
          * @enum {string}
          */
         PackageSource: "built_in" | "upload" | "folder" | "git";
+        /** @description An uploaded package. */
+        PackageUpload: {
+            /** @description What a review of its playbooks brought up. */
+            findings: components["schemas"]["Finding"][];
+            /** @description The package. */
+            package: components["schemas"]["Package"];
+            /** @description Its current version. */
+            version: components["schemas"]["PackageVersion"];
+        };
         /** @description An immutable state of a package's files. */
         PackageVersion: {
             /**
@@ -2962,6 +3007,11 @@ export interface components {
             password?: string | null;
             role?: null | components["schemas"]["Role"];
         };
+        /**
+         * Format: binary
+         * @description A playbook (`.yml`, `.yaml`) or an archive (`.zip`, `.tar.gz`, `.tgz`, `.tar`), at most 64 MiB.
+         */
+        UploadedFile: string;
         /** @description Somebody who can sign in. */
         User: {
             /**
@@ -4322,6 +4372,171 @@ export interface operations {
                 };
             };
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_package: {
+        parameters: {
+            query: {
+                /** @description What the package is called: 1 to 100 letters, digits, `.`, `_` and `-`. Made of the file's name when left out. */
+                name?: string;
+                /** @description What the file is called; the end of its name tells what it is. */
+                file_name: string;
+                /** @description For people; at most 2000 characters. */
+                comment?: string;
+                /**
+                 * @description The files that are its playbooks. May be left out when there is only one, and for a new version of a package whose playbooks
+                 *     it still has.
+                 */
+                entry?: string[];
+                /** @description Makes a new version of the package of this name: its current version. */
+                base_version_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": components["schemas"]["UploadedFile"];
+            };
+        };
+        responses: {
+            /** @description The files are those of the current version: no version was added */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageUpload"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageUpload"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `package_exists`: the name is taken. `version_conflict`: there is a newer version than `base_version_id`. `current` is the current version; nothing was kept */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Larger than 64 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `file` says why it cannot be read, `entry` names the playbooks to choose from */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    inspect_package: {
+        parameters: {
+            query: {
+                /** @description What the file is called; the end of its name tells what it is. */
+                file_name: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": components["schemas"]["UploadedFile"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageInspection"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Larger than 64 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `file` says why it cannot be read */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
