@@ -275,6 +275,19 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_form_has_every_type_and_no_fault() {
+        let page = include_str!("../../../docs/forms.md");
+        let example = page.split("```yaml").nth(1).and_then(|rest| rest.split("```").next());
+        let form = parse("site.form.yml", example.unwrap()).unwrap();
+        for field_type in FieldType::ALL {
+            assert!(
+                form.fields.iter().any(|field| field.field_type == *field_type),
+                "{field_type}"
+            );
+        }
+    }
+
+    #[test]
     fn every_fault_has_its_place() {
         let table = [
             ("", 1, 1, "a form is a map"),
