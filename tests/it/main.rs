@@ -40,6 +40,8 @@ mod outage;
 mod package_versions;
 mod parity;
 mod playbooks;
+mod recorder;
+mod recordings_api;
 mod retention;
 mod roles;
 mod runner;

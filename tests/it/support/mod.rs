@@ -14,6 +14,7 @@ pub mod library;
 pub mod processes;
 pub mod proxy;
 pub mod server;
+pub mod shell;
 pub mod ssh_hosts;
 pub mod stage;
 pub mod workers;
