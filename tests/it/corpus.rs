@@ -8,6 +8,7 @@ use crate::support::{
     server::{AdmiralServer, text},
     ssh_hosts::SshHosts,
 };
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},
@@ -282,14 +283,22 @@ async fn every_door_gives_the_plain_outcome(ansible: &Path, projects: &'static [
     let ansible = ansible.to_owned();
     let plain = tokio::task::spawn_blocking(move || run_plainly(&ansible, &folder, projects, &access));
 
-    let mut launched = Vec::new();
+    let (mut launched, mut wrong) = (Vec::new(), Vec::new());
     for door in Door::ALL {
         let mut plain = 0;
         for project in projects {
-            let ids = door
-                .bring_in(&server, &corpus().join(project.name), project.name, project.entries)
-                .await;
+            let source = corpus().join(project.name);
+            let brought = door.bring_in(&server, &source, project.name, project.entries).await;
+            let ids = match brought {
+                Ok(ids) => ids,
+                Err(reason) => {
+                    wrong.push(format!("{} by {door:?}: {reason}", project.name));
+                    plain += project.entries.len();
+                    continue;
+                }
+            };
             for (entry, playbook) in project.entries.iter().zip(ids) {
+                let label = format!("{} ({}), {entry} by {door:?}", project.name, project.shape);
                 let output = server.folder.path().join(format!("{door:?}-{plain}"));
                 std::fs::create_dir(&output).unwrap();
                 let wanted: Vec<&str> = project
@@ -297,20 +306,20 @@ async fn every_door_gives_the_plain_outcome(ansible: &Path, projects: &'static [
                     .iter()
                     .map(|host| servers[*host].as_str().unwrap())
                     .collect();
-                let deployment = server
-                    .post(
-                        "/api/deployments",
-                        json!({"name": format!("{} {door:?}", project.name), "playbook": playbook, "server_ids": wanted,
-                               "variables": {"output_dir": output}, "options": project.options.json(),
-                               "acknowledge": true}),
-                    )
-                    .await;
-                launched.push(Launched {
-                    label: format!("{} ({}): {entry} by {door:?}", project.name, project.shape),
-                    plain,
-                    id: text(&deployment, "id"),
-                    output,
-                });
+                let body = json!({"name": label, "playbook": playbook, "server_ids": wanted,
+                                  "variables": {"output_dir": output}, "options": project.options.json(),
+                                  "acknowledge": true});
+                let (status, answer) = server.request(Method::POST, "/api/deployments", Some(&body)).await;
+                if status == StatusCode::CREATED {
+                    launched.push(Launched {
+                        label,
+                        plain,
+                        id: text(&answer, "id"),
+                        output,
+                    });
+                } else {
+                    wrong.push(format!("{label}: {answer}"));
+                }
                 plain += 1;
             }
         }
@@ -322,7 +331,6 @@ async fn every_door_gives_the_plain_outcome(ansible: &Path, projects: &'static [
         outcomes.push((launched, outcome, ended["warnings"].clone()));
     }
     let plain = plain.await.unwrap();
-    let mut wrong = Vec::new();
     for (launched, outcome, warnings) in outcomes {
         let differences = outcome.differences(&plain[launched.plain]);
         wrong.extend(

@@ -17,8 +17,15 @@ impl Door {
     /// All there are.
     pub const ALL: [Self; 1] = [Self::Folder];
 
-    /// Brings the project at `source` in under `name`, and gives the ids of its playbooks `entries` once they can be launched.
-    pub async fn bring_in(self, server: &AdmiralServer, source: &Path, name: &str, entries: &[&str]) -> Vec<String> {
+    /// Brings the project at `source` in under `name`, and gives the ids of its playbooks `entries` once they can be launched;
+    /// else why they cannot.
+    pub async fn bring_in(
+        self,
+        server: &AdmiralServer,
+        source: &Path,
+        name: &str,
+        entries: &[&str],
+    ) -> Result<Vec<String>, String> {
         match self {
             Self::Folder => {
                 // Moved in at once, as a file manager does: what is half copied would be taken over as it stands, and again.
@@ -29,12 +36,12 @@ impl Door {
             }
         }
         let ids: Vec<String> = entries.iter().map(|entry| format!("project/{name}/{entry}")).collect();
-        wait_until_listed(server, &ids).await;
-        ids
+        wait_until_listed(server, &ids).await?;
+        Ok(ids)
     }
 }
 
-async fn wait_until_listed(server: &AdmiralServer, ids: &[String]) {
+async fn wait_until_listed(server: &AdmiralServer, ids: &[String]) -> Result<(), String> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let list = server.get("/api/playbooks").await;
@@ -45,13 +52,11 @@ async fn wait_until_listed(server: &AdmiralServer, ids: &[String]) {
                 .any(|playbook| playbook["id"] == **id && !playbook["version"].is_null())
         };
         if ids.iter().all(is_listed) {
-            return;
+            return Ok(());
         }
-        assert!(
-            Instant::now() < deadline,
-            "{ids:?} are not all listed: {list}\n{}",
-            server.log()
-        );
+        if Instant::now() >= deadline {
+            return Err(format!("{ids:?} are not all listed"));
+        }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
 }

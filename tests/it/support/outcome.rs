@@ -135,13 +135,11 @@ async fn results_of(server: &AdmiralServer, id: &str) -> Results {
 
 /// Names of roles that are given by path hold the folder that the project lies in.
 pub fn without_project(name: &str) -> String {
-    let Some(at) = name.find("/project/") else {
-        return name.to_owned();
-    };
-    let start = name[..at]
-        .rfind(|c: char| c.is_whitespace())
-        .map_or(0, |space| space + 1);
-    format!("{}{}", &name[..start], &name[at + 1..])
+    let words = name.split(' ').map(|word| match word.find("/project") {
+        Some(at) if word.starts_with('/') => &word[at + 1..],
+        _ => word,
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// What lies below a folder: the path of every file and folder, its mode, and what is in it.
