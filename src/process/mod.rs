@@ -13,7 +13,7 @@ mod signal;
 mod subreaper;
 mod watch;
 
-pub use capture::{Captured, ProcessError, run_captured};
+pub use capture::{CaptureLimits, Captured, ProcessError, run_captured, run_limited};
 pub use descendants::{descendants, group_members, processes_marked, processes_mentioning};
 pub use identity::{ProcessIdentity, boot_id};
 pub use kill_point::kill_point;
