@@ -13,6 +13,7 @@ mod canary;
 mod cancel;
 mod claims;
 mod clock_jumps;
+mod corpus;
 mod deaf;
 mod deployments_api;
 mod deployments_reading;
