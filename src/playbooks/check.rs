@@ -6,15 +6,18 @@ use super::{
     review::review,
 };
 use crate::domain::{
+    VersionId,
     finding::{Finding, LintOutcome, Severity},
     playbook::PlaybookFile,
 };
 use serde_json::{Map, Value};
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 /// Playbooks whose syntax Ansible checks at most; each takes it a second or so.
 const MAX_CHECKED: usize = 20;
 const RULE: &str = "syntax";
+/// Reports that are kept.
+const MAX_KEPT: usize = 32;
 
 /// What a check brought up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +26,32 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Whether `ansible-lint` is among those who looked.
     pub lint: LintOutcome,
+}
+
+/// Reports of versions, which never change. One in which Ansible refused something is not kept: what is missing on the machine may be
+/// there a moment later.
+#[derive(Debug, Default)]
+pub(super) struct Kept(VecDeque<(VersionId, Vec<String>, Report)>);
+
+impl Kept {
+    /// The report on these playbooks of a version.
+    pub(super) fn find(&self, version: VersionId, entries: &[String]) -> Option<Report> {
+        let mut kept = self.0.iter();
+        kept.find(|(of, about, _)| *of == version && about == entries)
+            .map(|(.., report)| report.clone())
+    }
+
+    /// Keeps a report that will hold.
+    pub(super) fn keep(&mut self, version: VersionId, entries: Vec<String>, report: &Report) {
+        let is_final =
+            report.lint != LintOutcome::Failed && !report.findings.iter().any(|finding| finding.rule == RULE);
+        if is_final {
+            self.0.push_back((version, entries, report.clone()));
+            if self.0.len() > MAX_KEPT {
+                self.0.pop_front();
+            }
+        }
+    }
 }
 
 /// Checks these playbooks of a package. Takes seconds: processes are run.

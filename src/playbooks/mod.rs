@@ -25,5 +25,5 @@ pub use ansible::{AnsibleError, AnsibleTools, SyntaxError};
 pub use library::{Library, LibraryConfig, LibraryError, find_entry_points};
 pub use outline::outline;
 pub use review::{MAX_FINDINGS, review};
-pub use snapshot::{MAX_FILES, MAX_TOTAL_BYTES, Snapshot};
+pub use snapshot::{MAX_FILES, MAX_TOTAL_BYTES, Snapshot, read_folder};
 pub use watch::watch;

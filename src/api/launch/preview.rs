@@ -121,7 +121,10 @@ pub(in crate::api) async fn preview(
         list(planned.map_err(Problem::from), &mut errors)?;
     }
     let mut findings = review(&frozen.files, std::slice::from_ref(&frozen.entry_path));
+    // The review has looked at the form's file too.
     findings.extend(form_faults);
+    findings.sort();
+    findings.dedup();
     Ok(DeploymentPreview {
         playbook: checked.playbook.to_string(),
         version,
