@@ -124,7 +124,10 @@ pub(in crate::api) async fn preview(
     // Reading all of a package takes a while.
     let reviewing = tokio::task::spawn_blocking(move || review(&files, &entries));
     let mut findings = reviewing.await.map_err(|error| Problem::internal(&error))?;
+    // The review has looked at the form's file too.
     findings.extend(form_faults);
+    findings.sort();
+    findings.dedup();
     Ok(DeploymentPreview {
         playbook: checked.playbook.to_string(),
         version,
