@@ -3,11 +3,13 @@
 //! Data subcommands are clients of the HTTP API. With `--server` they speak to a running server; without, they call the same
 //! handlers in this process, on the database that the data directory or `--database-url` names.
 
+pub mod ansible_options;
 pub mod client;
 pub mod completions;
 pub mod deploy;
 pub mod deployments;
 pub mod doctor;
+pub mod environments;
 pub mod failure;
 pub mod input;
 pub mod instance;
@@ -22,16 +24,22 @@ pub mod openapi;
 pub mod options;
 pub mod output;
 pub mod playbooks;
+pub mod presets;
 pub mod projects;
 pub mod recap;
+pub mod recorder;
+pub mod recordings;
 pub mod serve;
+pub mod server_import;
 pub mod servers;
 pub mod settings;
 pub mod slices;
 pub mod sse;
 pub mod supervise;
 pub mod tokens;
+pub mod upload;
 pub mod users;
+pub mod variables;
 pub mod version;
 pub mod views;
 pub mod worker_options;
@@ -60,6 +68,19 @@ pub enum Command {
     Serve(serve::ServeOptions),
     /// Run a playbook on servers and watch it
     Deploy(Box<deploy::DeployOptions>),
+    /// Run ansible-playbook as it is, where you stand, and record it
+    ///
+    /// All arguments are ansible-playbook's own. Options of Admiral's come before the subcommand, or by the environment.
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    AnsiblePlaybook(recorder::Untouched),
+    /// Run ansible, one module on a pattern, as it is, where you stand, and record it
+    ///
+    /// All arguments are ansible's own. Options of Admiral's come before the subcommand, or by the environment.
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    Adhoc(recorder::Untouched),
+    /// List and upload what was recorded here and is not stored yet
+    #[command(subcommand)]
+    Recordings(recordings::RecordingsCommand),
     /// Answer Ansible as a dynamic inventory
     Inventory(inventory::InventoryArgs),
     /// List, show, cancel and retry deployments
@@ -71,9 +92,15 @@ pub enum Command {
     /// Manage SSH private keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// List and show playbooks
+    /// List, show and upload playbooks
     #[command(subcommand)]
     Playbooks(playbooks::PlaybooksCommand),
+    /// Manage environments: variables that hold wherever one is chosen
+    #[command(subcommand)]
+    Environments(environments::EnvironmentsCommand),
+    /// Manage presets: named variables and options of a playbook
+    #[command(subcommand)]
+    Presets(presets::PresetsCommand),
     /// Manage git projects: playbooks that come from repositories
     #[command(subcommand)]
     Projects(projects::ProjectsCommand),
@@ -113,7 +140,7 @@ pub enum Command {
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(recorder::leave_untouched(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are answers, all else is misuse; clap knows which stream each goes to.
@@ -151,6 +178,11 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(options) => serve::run(&global, options).await?,
         Command::Doctor => return doctor::run(&global).await,
         Command::Inventory(arguments) => inventory_source::run(&global, arguments).await?,
+        Command::AnsiblePlaybook(arguments) => {
+            return recorder::run(&global, recorder::Program::Playbook, arguments).await;
+        }
+        Command::Adhoc(arguments) => return recorder::run(&global, recorder::Program::Adhoc, arguments).await,
+        Command::Recordings(command) => return recordings::run(&global, command).await,
         Command::Keeper(arguments) => keeper::run(arguments).await?,
         Command::Supervise(options) => supervise::run(options).await?,
         Command::Deploy(options) => return deploy::run(&global, *options).await,
@@ -158,6 +190,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Servers(command) => servers::run(&global, command).await?,
         Command::Keys(command) => keys::run(&global, command).await?,
         Command::Playbooks(command) => playbooks::run(&global, command).await?,
+        Command::Environments(command) => environments::run(&global, command).await?,
+        Command::Presets(command) => presets::run(&global, command).await?,
         Command::Projects(command) => projects::run(&global, command).await?,
         Command::Users(command) => users::run(&global, command).await?,
         Command::Tokens(command) => tokens::run(&global, command).await?,

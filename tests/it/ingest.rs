@@ -4,12 +4,12 @@ use crate::support::{database::TestDatabase, fleet};
 use admiral::{
     domain::{clock::new_id, deployment::HostStatus},
     events::RunState,
+    ingest::{pipeline::Pipeline, redact::Redactor},
     store::{
         StoreError,
         ingest::{self, IngestBatch, NewEvent},
         runs::{self, OwnedRun},
     },
-    worker::{pipeline::Pipeline, redact::Redactor},
 };
 use chrono::{DateTime, Utc};
 use std::time::Duration;

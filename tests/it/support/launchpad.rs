@@ -227,6 +227,28 @@ impl Launchpad {
         (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
     }
 
+    /// Sends a file, and reads the whole answer.
+    pub async fn upload(&self, path: &str, file: Vec<u8>) -> (u16, Value) {
+        let request = Request::builder()
+            .method("POST")
+            .uri(path)
+            .header("content-type", "application/octet-stream")
+            .extension(Principal::local_command("tester"))
+            .body(Body::from(file))
+            .expect("a request");
+        let response = self
+            .router
+            .clone()
+            .oneshot(request)
+            .await
+            .expect("the router always answers");
+        let status = response.status().as_u16();
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX)
+            .await
+            .expect("a body");
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
     /// Launches and expects that to work.
     pub async fn launch(&self, body: Value) -> Value {
         let (status, deployment) = self.call("POST", "/api/deployments", Some(body)).await;

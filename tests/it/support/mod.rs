@@ -2,6 +2,7 @@
 
 pub mod ansible;
 pub mod app;
+pub mod archives;
 pub mod cluster;
 pub mod database;
 pub mod fleet;
