@@ -196,8 +196,8 @@ async fn hostile_trees_are_refused_and_nothing_is_taken() {
     // Ten folders that are the same folder, ten times over: 10^8 files in a few hundred bytes.
     let mut folder = small.clone();
     for _ in 0..8 {
-        let lines: String = (0..10).map(|n| format!("040000 tree {folder}\tfolder-{n}\n")).collect();
-        repository.push_tree(&lines);
+        let lines: Vec<String> = (0..10).map(|n| format!("040000 tree {folder}\tfolder-{n}\n")).collect();
+        repository.push_tree(&lines.concat());
         folder = repository.git_bare(&["rev-parse", "main^{tree}"]);
     }
     let bomb = format!("040000 tree {folder}\tbomb\n");

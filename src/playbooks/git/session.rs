@@ -10,7 +10,7 @@ use crate::{
     process::{self, CaptureLimits, Captured, ProcessError},
     runner::SecretsFolder,
 };
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use std::{
     env,
     ffi::OsString,
@@ -177,7 +177,7 @@ impl Session {
         if let Some(token) = self
             .token
             .as_ref()
-            .map(|token| token.expose_secret())
+            .map(ExposeSecret::expose_secret)
             .filter(|token| !token.is_empty())
         {
             text = text.replace(token, "********");
