@@ -128,7 +128,7 @@ impl Problem {
     fn taken(constraint: &str) -> Self {
         let field = match constraint {
             "servers_hostname_key" => "hostname",
-            "private_keys_name_key" => "name",
+            "private_keys_name_key" | "environments_name_key" | "presets_playbook_id_name_key" => "name",
             "users_username_key" => "username",
             _ => return Self::conflict(format!("{constraint} is already taken")),
         };

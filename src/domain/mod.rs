@@ -5,17 +5,20 @@ pub mod clock;
 pub mod deployment;
 pub mod event;
 pub mod finding;
+pub mod form;
 pub mod key;
 pub mod package;
 pub mod page;
 pub mod playbook;
 pub mod principal;
+pub mod project;
 pub mod run;
 pub mod server;
 pub mod settings;
 pub mod text_enum;
 pub mod user;
 pub mod validation;
+pub mod variable_set;
 pub mod worker;
 
 use uuid::Uuid;
@@ -32,6 +35,10 @@ pub type RunId = Uuid;
 pub type PackageId = Uuid;
 /// Identifies a version of a package.
 pub type VersionId = Uuid;
+/// Identifies a preset of a playbook.
+pub type PresetId = Uuid;
+/// Identifies an environment.
+pub type EnvironmentId = Uuid;
 /// Identifies a user.
 pub type UserId = Uuid;
 /// Identifies a worker process.

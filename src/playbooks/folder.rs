@@ -221,7 +221,8 @@ pub(super) fn may_be_entry_point(path: &str) -> bool {
     folders.len() <= MAX_FOLDERS && folders.iter().all(|name| may_hold_playbooks(name)) && may_be_playbook(file[0])
 }
 
-fn may_hold_playbooks(folder: &str) -> bool {
+/// Whether a folder may hold playbooks, by its name: it is not hidden, and means nothing of its own to Ansible.
+pub(super) fn may_hold_playbooks(folder: &str) -> bool {
     !folder.starts_with('.') && !NOT_PLAYBOOKS.contains(&folder)
 }
 

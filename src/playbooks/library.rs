@@ -108,6 +108,11 @@ impl Library {
         &self.config.ansible
     }
 
+    /// Where repositories are while they are read: beside the built-in playbooks, in the data directory.
+    pub fn git_folder(&self) -> PathBuf {
+        self.config.builtin_folder.with_file_name("git")
+    }
+
     /// The watched folder.
     pub fn project_folder(&self) -> &Path {
         &self.config.project_folder
@@ -227,7 +232,9 @@ async fn store_version(
 pub fn find_entry_points(files: &[PlaybookFile]) -> Vec<(String, Outline)> {
     files
         .iter()
-        .filter(|file| folder::may_be_entry_point(&file.path))
+        .filter(|file| {
+            folder::may_be_entry_point(&file.path) && file.content.len() as u64 <= folder::MAX_PLAYBOOK_BYTES
+        })
         .filter_map(|file| {
             let text = std::str::from_utf8(&file.content).ok()?;
             Some((file.path.clone(), super::outline::outline(&file.path, text)?))

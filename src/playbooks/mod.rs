@@ -1,14 +1,20 @@
 //! The playbook library: what can be launched, frozen to a [`Snapshot`] when it is.
 
 pub mod acceleration;
+pub mod adhoc;
 pub mod ansible;
+pub mod archive;
 pub mod builtin;
 mod folder;
+pub mod form;
 mod front_matter;
+pub mod git;
 mod library;
 pub mod mitogen;
 mod outline;
+mod review;
 mod snapshot;
+pub mod upload;
 pub mod versions;
 mod watch;
 mod yaml;
@@ -16,5 +22,6 @@ mod yaml;
 pub use ansible::{AnsibleError, AnsibleTools, SyntaxError};
 pub use library::{Library, LibraryConfig, LibraryError, find_entry_points};
 pub use outline::outline;
+pub use review::{MAX_FINDINGS, review};
 pub use snapshot::{MAX_FILES, MAX_TOTAL_BYTES, Snapshot};
 pub use watch::watch;

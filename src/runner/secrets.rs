@@ -42,6 +42,11 @@ impl SecretsFolder {
         }
         outcome
     }
+
+    /// Removes a folder that [`SecretsFolder::create`] made, by whoever made it for himself.
+    pub fn remove(folder: &Path) -> io::Result<()> {
+        remove_folder(folder)
+    }
 }
 
 /// Removes the folders of runs that are over: those not in `live`, whose owner is dead.

@@ -205,7 +205,7 @@ impl Engine {
         loop {
             tokio::select! {
                 notification = listener.recv() => {
-                    if matches!(notification, Notification::DeploymentChanged { .. }) {
+                    if matches!(notification, Notification::DeploymentChanged { .. } | Notification::ProjectsDue) {
                         continue;
                     }
                 }

@@ -25,6 +25,7 @@ use crate::{
     vault::Vault,
 };
 use secrecy::ExposeSecret as _;
+use serde_json::{Map, Value};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{DirBuilder, OpenOptions},
@@ -142,8 +143,9 @@ fn fill(config: &WorkerConfig, run: &OwnedRun, folder: &RunFolder, material: &Ma
         let keys = write_keys(&secrets_folder, &material.secrets)?;
         write_inventory(folder, &material.targets, &keys)?;
         write_known_hosts(folder, material)?;
+        let values = write_files(&secrets_folder, material)?;
         let variables = secrets_folder.join("variables.yml");
-        let text = extra_vars::render_extra_vars(&material.deployment.variables, &material.secrets.variables);
+        let text = extra_vars::render_extra_vars(&values, &material.secrets.variables);
         write_file(&variables, text.expose_secret().as_bytes(), 0o600)?;
         let control_path_folder = secrets_folder.join("cp");
         let configuration = configuration(folder, &control_path_folder, &material.deployment.options);
@@ -220,6 +222,19 @@ fn write_keys(secrets_folder: &Path, secrets: &RunSecrets) -> Result<BTreeMap<Pr
         paths.insert(*id, path);
     }
     Ok(paths)
+}
+
+/// Writes the files among the variables. Returns the variables with the paths: they lie below the folder of secrets, and go with it.
+fn write_files(secrets_folder: &Path, material: &Material) -> Result<Map<String, Value>, PrepareError> {
+    let mut values = material.deployment.variables.clone();
+    for (variable, file) in &material.secrets.files {
+        let folder = secrets_folder.join("files").join(variable);
+        make_folder(&folder)?;
+        let path = folder.join(&file.name);
+        write_file(&path, file.content.expose_secret(), 0o600)?;
+        values.insert(variable.clone(), path.to_string_lossy().into_owned().into());
+    }
+    Ok(values)
 }
 
 fn write_inventory(

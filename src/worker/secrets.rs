@@ -1,20 +1,33 @@
-//! A run's secrets, opened: its keys and its secret variables.
+//! A run's secrets, opened: its keys, its secret variables and the files among its variables.
 
 use super::PrepareError;
 use crate::{
-    domain::{DeploymentId, PrivateKeyId},
+    domain::{DeploymentId, PrivateKeyId, form},
     ingest::redact::Redactor,
     store::{Connection, deployments, keys::get_sealed_keys},
     vault::{RowIdentity, Vault, ssh_key},
 };
-use secrecy::{ExposeSecret as _, SecretString};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use secrecy::{ExposeSecret as _, SecretBox, SecretString};
+use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// A file that is the value of a variable.
+#[derive(Debug)]
+pub(super) struct SecretFile {
+    /// What it is called: one plain part of a path.
+    pub(super) name: String,
+    /// What is in it.
+    pub(super) content: SecretBox<Vec<u8>>,
+}
 
 /// A run's secrets.
 #[derive(Debug)]
 pub(super) struct RunSecrets {
     /// Values of the secret variables.
     pub(super) variables: BTreeMap<String, SecretString>,
+    /// The files, by variable.
+    pub(super) files: BTreeMap<String, SecretFile>,
     /// Keys as SSH takes them without asking.
     pub(super) keys: BTreeMap<PrivateKeyId, SecretString>,
     passphrases: Vec<SecretString>,
@@ -34,9 +47,15 @@ impl RunSecrets {
             .map(|sealed| open_variables(vault, deployment_id, &sealed))
             .transpose()?
             .unwrap_or_default();
+        let files = frozen
+            .sealed_files
+            .map(|sealed| open_files(vault, deployment_id, &sealed))
+            .transpose()?
+            .unwrap_or_default();
         let ids: Vec<PrivateKeyId> = keys.iter().copied().collect();
         let mut secrets = Self {
             variables,
+            files,
             keys: BTreeMap::new(),
             passphrases: Vec::new(),
         };
@@ -85,4 +104,38 @@ fn open_variables(
         .into_iter()
         .map(|(name, value)| (name, SecretString::from(value)))
         .collect())
+}
+
+fn open_files(
+    vault: &Vault,
+    deployment_id: DeploymentId,
+    sealed: &[u8],
+) -> Result<BTreeMap<String, SecretFile>, PrepareError> {
+    #[derive(Deserialize)]
+    struct Stored {
+        name: String,
+        content_base64: SecretString,
+    }
+    let what = || "the files among the variables".to_owned();
+    let unreadable = || PrepareError::Unreadable(what());
+    let text = vault
+        .open_text(sealed, RowIdentity::deployment_files(deployment_id))
+        .map_err(|source| PrepareError::Vault { what: what(), source })?;
+    let stored: BTreeMap<String, Stored> = serde_json::from_str(text.expose_secret()).map_err(|_| unreadable())?;
+    let mut files = BTreeMap::new();
+    for (variable, file) in stored {
+        let content = STANDARD
+            .decode(file.content_base64.expose_secret())
+            .map_err(|_| unreadable())?;
+        // They become parts of a path.
+        if !form::is_variable_name(&variable) || !form::is_file_name(&file.name) {
+            return Err(unreadable());
+        }
+        let file = SecretFile {
+            name: file.name,
+            content: SecretBox::new(Box::new(content)),
+        };
+        files.insert(variable, file);
+    }
+    Ok(files)
 }

@@ -34,7 +34,7 @@ pub const CASES: &[(&str, bool)] = &[
 pub type Recap = BTreeMap<String, BTreeMap<String, i64>>;
 
 /// Reads `PLAY RECAP` of the human output, which our plugin has no part in.
-fn read_recap(output: &str) -> Recap {
+pub fn read_recap(output: &str) -> Recap {
     let plain = strip_colours(output);
     let (_, recap) = plain
         .rsplit_once("PLAY RECAP")
@@ -71,7 +71,8 @@ fn strip_colours(text: &str) -> String {
     plain
 }
 
-fn counters_of(row: &Value) -> BTreeMap<String, i64> {
+/// The counters of a deployment's row.
+pub fn counters_of(row: &Value) -> BTreeMap<String, i64> {
     [
         ("ok", "ok"),
         ("changed", "changed_count"),

@@ -2,11 +2,15 @@
 
 pub mod audit;
 pub mod deployments;
+pub mod environments;
+pub mod forms;
 pub mod health;
 pub mod keys;
 pub mod metrics;
 pub mod packages;
 pub mod playbooks;
+pub mod presets;
+pub mod projects;
 pub mod recordings;
 pub mod servers;
 pub mod session;
@@ -34,11 +38,15 @@ pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(audit::router())
         .merge(deployments::router())
+        .merge(environments::router())
+        .merge(forms::router())
         .merge(health::router())
         .merge(keys::router())
         .merge(metrics::router())
         .merge(packages::router())
         .merge(playbooks::router())
+        .merge(presets::router())
+        .merge(projects::router())
         .merge(recordings::router())
         .merge(servers::router())
         .merge(session::router())

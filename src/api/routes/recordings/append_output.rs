@@ -7,6 +7,7 @@ use crate::{
         extract::{Actor, Path, Query, RawBody},
         problem::Problem,
     },
+    auth::policy::Action,
     domain::DeploymentId,
     ingest::recording::{MAX_OUTPUT_BYTES, Piece},
 };
@@ -43,8 +44,10 @@ pub(super) async fn append_recording_output(
     State(state): State<AppState>,
     Path(id): Path<DeploymentId>,
     Query(place): Query<BytesPlace>,
-    RawBody(bytes): RawBody,
+    body: RawBody,
 ) -> Result<Json<RecordingProgress>, Problem> {
+    actor.require(Action::Record)?;
+    let bytes = body.read().await?;
     Ok(Json(
         super::store(&state, &actor, id, Piece::Output(&bytes), place).await?,
     ))
