@@ -31,6 +31,11 @@ const HELLO: &str = "- name: Greets\n  hosts: all\n  connection: local\n  gather
 const WAITS: &str = "- hosts: h1\n  connection: local\n  gather_facts: false\n  tasks:\n    - name: Before\n      debug: { msg: before }\n    \
     - name: Waits\n      wait_for: { path: '{{ playbook_dir }}/go', timeout: 300 }\n    - name: After\n      command: echo after\n";
 
+/// Says at the end that it was there.
+const LOUD: &str = "from ansible.plugins.callback import CallbackBase\nclass CallbackModule(CallbackBase):\n    \
+    CALLBACK_VERSION = 2.0\n    CALLBACK_TYPE = 'notification'\n    CALLBACK_NAME = 'NAME'\n    CALLBACK_NEEDS_ENABLED = NEEDS\n    \
+    def v2_playbook_on_stats(self, stats):\n        self._display.display('NAME was here')\n";
+
 /// The same but for how long things took.
 fn without_times(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output).into_owned();
@@ -153,6 +158,17 @@ async fn a_terminal_shows_what_it_showed() {
         let deployment = last_recorded(&server).await;
         assert_eq!(server.output(&text(&deployment, "id")).await, shown);
     }
+    // A window that is made smaller is smaller for the program in it.
+    let shell = Shell::alone(&newest());
+    shell.write_program(
+        "ansible-playbook",
+        "#!/bin/sh\ntrap 'stty size; exit 0' WINCH\nstty size\nwhile :; do sleep 0.1; done\n",
+    );
+    let mut user = shell.sit_down(&["admiral", "ansible-playbook", "x.yml"]);
+    user.read("43 132");
+    user.resize(20, 80);
+    user.read("20 80");
+    user.wait();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -281,9 +297,6 @@ fn terminate(pid: u32, signal: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_users_own_configuration_stays_in_force() {
-    const LOUD: &str = "from ansible.plugins.callback import CallbackBase\nclass CallbackModule(CallbackBase):\n    \
-        CALLBACK_VERSION = 2.0\n    CALLBACK_TYPE = 'notification'\n    CALLBACK_NAME = 'NAME'\n    CALLBACK_NEEDS_ENABLED = NEEDS\n    \
-        def v2_playbook_on_stats(self, stats):\n        self._display.display('NAME was here')\n";
     for ansible in ansible_bins() {
         let server = AdmiralServer::start_with(&ansible).await;
         let shell = Shell::with(&server, &ansible);
@@ -336,16 +349,8 @@ async fn ad_hoc_commands_look_as_they_did() {
         for line in lines {
             let plain = shell.run(&[&["ansible"], line].concat());
             let recorded = shell.run(&[&["admiral", "adhoc"], line].concat());
-            // Hosts answer in the order in which they are ready.
-            let sorted = |output: &[u8]| {
-                let text = without_times(output);
-                let mut lines: Vec<&str> = text.lines().collect();
-                lines.sort_unstable();
-                lines.join("\n")
-            };
-            assert_eq!(sorted(&plain.stdout), sorted(&recorded.stdout), "{line:?}");
-            assert_eq!(sorted(&plain.stderr), sorted(&recorded.stderr), "{line:?}");
-            assert_eq!(plain.status.code(), recorded.status.code(), "{line:?}");
+            assert_same(&plain, &recorded);
+            assert!(!String::from_utf8_lossy(&recorded.stdout).contains("was here"));
         }
         let deployments = recorded(&server).await;
         let told: Vec<_> = deployments
@@ -369,6 +374,11 @@ async fn ad_hoc_commands_look_as_they_did() {
             ]
         );
         assert_eq!(deployments[0]["command"]["words"][0], "ansible");
+        shell.write("ansible.cfg", &format!("{configuration}bin_ansible_callbacks = yes\n"));
+        let line = ["ansible", "h1", "-c", "local", "-m", "ping"];
+        let recorded = shell.run(&["admiral", "adhoc", "h1", "-c", "local", "-m", "ping"]);
+        assert_same(&shell.run(&line), &recorded);
+        assert_eq!(String::from_utf8_lossy(&recorded.stdout).matches("was here").count(), 2);
     }
 }
 

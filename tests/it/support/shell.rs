@@ -42,7 +42,8 @@ impl Shell {
         };
         shell.write(
             "hosts",
-            "h1\nh2\nh3\nh4\n[all:vars]\nansible_host=127.0.0.1\nansible_port=1\nansible_python_interpreter={{ ansible_playbook_python }}\n",
+            "h1\nh2\nh3\nh4\n[all:vars]\nansible_host=127.0.0.1\nansible_port=1\nansible_python_interpreter={{ ansible_playbook_python }}\n\
+             ansible_async_dir={{ inventory_dir }}/async\n",
         );
         shell
     }
@@ -92,6 +93,8 @@ impl Shell {
             .env("LANG", "C.UTF-8")
             .env("TERM", "xterm-256color")
             .env("ANSIBLE_INVENTORY", "hosts")
+            // Hosts answer in the same order each time.
+            .env("ANSIBLE_FORKS", "1")
             .stdin(Stdio::null());
         if let Some((url, token)) = &self.server {
             command.env("ADMIRAL_SERVER", url).env("ADMIRAL_TOKEN", token);
@@ -209,7 +212,7 @@ impl Typist {
         self.child.id()
     }
 
-    /// Closes the terminal's window.
+    /// Makes the window of the terminal another size.
     pub fn resize(&self, rows: u16, columns: u16) {
         self.keyboard
             .resize(pty_process::Size::new(rows, columns))
