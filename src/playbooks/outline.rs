@@ -8,6 +8,8 @@ use crate::domain::playbook::Outline;
 
 /// Reads the outline of the playbook at `path`; `None` when the text is not a list of plays.
 pub fn outline(path: &str, text: &str) -> Option<Outline> {
+    // Editors for Windows like to begin with a byte order mark, and Ansible passes it over.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut list_indent: Option<usize> = None;
     let mut key_indent = 0;
     let mut items = 0;
@@ -144,6 +146,7 @@ mod tests {
             "- name: b\n  ansible.builtin.import_playbook: other.yml\n",
             "%YAML 1.1\n---\n- 'hosts': all\n",
             "-   gather_facts: false\n    hosts: all\n",
+            "\u{feff}---\r\n- hosts: all\r\n",
         ] {
             assert!(outline("x.yml", playbook).is_some(), "{playbook:?}");
         }

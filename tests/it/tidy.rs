@@ -17,7 +17,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("embedded", &["process", "domain"]),
     ("store", &["domain", "events", "inventory"]),
     ("telemetry", &["domain", "store"]),
-    ("playbooks", &["domain", "inventory", "process", "runner", "store", "vault"]),
+    (
+        "playbooks",
+        &["domain", "inventory", "process", "runner", "store", "vault"],
+    ),
     ("auth", &["domain", "store"]),
     (
         "worker",
