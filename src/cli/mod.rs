@@ -27,6 +27,8 @@ pub mod playbooks;
 pub mod presets;
 pub mod projects;
 pub mod recap;
+pub mod recorder;
+pub mod recordings;
 pub mod serve;
 pub mod server_import;
 pub mod servers;
@@ -66,6 +68,19 @@ pub enum Command {
     Serve(serve::ServeOptions),
     /// Run a playbook on servers and watch it
     Deploy(Box<deploy::DeployOptions>),
+    /// Run ansible-playbook as it is, where you stand, and record it
+    ///
+    /// All arguments are ansible-playbook's own. Options of Admiral's come before the subcommand, or by the environment.
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    AnsiblePlaybook(recorder::Untouched),
+    /// Run ansible, one module on a pattern, as it is, where you stand, and record it
+    ///
+    /// All arguments are ansible's own. Options of Admiral's come before the subcommand, or by the environment.
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    Adhoc(recorder::Untouched),
+    /// List and upload what was recorded here and is not stored yet
+    #[command(subcommand)]
+    Recordings(recordings::RecordingsCommand),
     /// Answer Ansible as a dynamic inventory
     Inventory(inventory::InventoryArgs),
     /// List, show, cancel and retry deployments
@@ -125,7 +140,7 @@ pub enum Command {
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(recorder::leave_untouched(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are answers, all else is misuse; clap knows which stream each goes to.
@@ -163,6 +178,11 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(options) => serve::run(&global, options).await?,
         Command::Doctor => return doctor::run(&global).await,
         Command::Inventory(arguments) => inventory_source::run(&global, arguments).await?,
+        Command::AnsiblePlaybook(arguments) => {
+            return recorder::run(&global, recorder::Program::Playbook, arguments).await;
+        }
+        Command::Adhoc(arguments) => return recorder::run(&global, recorder::Program::Adhoc, arguments).await,
+        Command::Recordings(command) => return recordings::run(&global, command).await,
         Command::Keeper(arguments) => keeper::run(arguments).await?,
         Command::Supervise(options) => supervise::run(options).await?,
         Command::Deploy(options) => return deploy::run(&global, *options).await,

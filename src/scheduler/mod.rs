@@ -1,6 +1,7 @@
 //! What is due from time to time, whoever asks: partitions for the days ahead, what has expired, what is kept no longer.
 
 mod projects;
+mod recordings;
 mod retention;
 
 use crate::{
@@ -94,6 +95,7 @@ impl Scheduler {
         sessions::purge_sessions(&mut connection, now).await?;
         links::purge_links(&mut connection, now).await?;
         drop(connection);
+        recordings::pass(&self.database, now).await?;
         retention::pass(&self.database).await
     }
 }

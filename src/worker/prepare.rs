@@ -3,7 +3,6 @@
 use super::{
     PrepareError, WorkerConfig,
     command::{INVENTORY_SCRIPT, arguments, configuration, environment, inventory_script},
-    redact::Redactor,
     secrets::RunSecrets,
 };
 use crate::{
@@ -12,6 +11,7 @@ use crate::{
         deployment::{Accelerator, Deployment},
         playbook::PlaybookFile,
     },
+    ingest::redact::Redactor,
     inventory::{InventoryHost, extra_vars, known_hosts, render_list},
     playbooks::mitogen,
     runner::{RECORD_VERSION, RunFolder, RunSpec, SecretsFolder},

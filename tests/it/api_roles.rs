@@ -195,6 +195,18 @@ fn table() -> Vec<(&'static str, &'static str, Who, Option<Value>)> {
         ("get", "/api/deployments/{id}/stream", Who::SignedIn, None),
         ("post", "/api/deployments/{id}/cancel", Who::Operators, Some(json!({}))),
         ("post", "/api/deployments/{id}/retry", Who::Operators, Some(json!({}))),
+        (
+            "post",
+            "/api/recordings",
+            Who::Operators,
+            Some(
+                json!({"id": "00000000-0000-7000-8000-000000000000", "words": ["ansible-playbook", "a.yml"], "folder": "/",
+                        "machine": "m", "playbook": "a.yml", "started_at": "2026-01-01T00:00:00Z", "kind": "playbook"}),
+            ),
+        ),
+        ("put", "/api/recordings/{id}/events", Who::Operators, None),
+        ("put", "/api/recordings/{id}/output", Who::Operators, None),
+        ("post", "/api/recordings/{id}/finish", Who::Operators, Some(json!({}))),
         ("get", "/api/stream", Who::SignedIn, None),
         ("get", "/api/workers", Who::SignedIn, None),
         ("post", "/api/workers/{id}/drain", Who::Admins, None),

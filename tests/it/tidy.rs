@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("runner", &["process", "domain", "events"]),
     ("embedded", &["process", "domain"]),
     ("store", &["domain", "events", "inventory"]),
+    ("ingest", &["domain", "events", "store"]),
     ("telemetry", &["domain", "store"]),
     (
         "playbooks",
@@ -27,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "domain",
             "events",
+            "ingest",
             "inventory",
             "playbooks",
             "process",
@@ -36,13 +38,14 @@ const ARROWS: &[(&str, &[&str])] = &[
             "vault",
         ],
     ),
-    ("scheduler", &["domain", "playbooks", "store"]),
+    ("scheduler", &["domain", "ingest", "playbooks", "store"]),
     (
         "api",
         &[
             "auth",
             "domain",
             "events",
+            "ingest",
             "inventory",
             "playbooks",
             "store",

@@ -4,16 +4,30 @@
 //! Tasks are read as YAML, and the commands in them as a shell reads them: a dangerous word in a comment, a message or a name is none
 //! of its business. What only a run can know (a value with Jinja in it) is passed over, or noted where an empty value would hurt.
 
+mod findings;
+mod hosts;
+mod jinja;
+mod lookup;
+mod package;
+mod place;
+mod requirements;
+mod scan;
+mod shell;
+mod task;
+mod walk;
+
 use crate::domain::{finding::Finding, playbook::PlaybookFile};
+
+/// More findings than these are left out, the less serious ones first.
+pub const MAX_FINDINGS: usize = 500;
 
 /// Looks through a package.
 ///
 /// `entries` are the playbooks to start from, relative to the package; only what they lead to is judged. Without any, everything is.
 /// The answer is sorted by path and line and has at most [`MAX_FINDINGS`] findings, and then one more that says so.
 pub fn review(files: &[PlaybookFile], entries: &[String]) -> Vec<Finding> {
-    let _ = (files, entries);
-    Vec::new()
+    walk::walk(package::Package::new(files), entries)
 }
 
-/// More findings than these are left out, the less serious ones first.
-pub const MAX_FINDINGS: usize = 500;
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ pub mod plain;
 pub mod processes;
 pub mod proxy;
 pub mod server;
+pub mod shell;
 pub mod ssh_hosts;
 pub mod stage;
 pub mod workers;

@@ -407,6 +407,11 @@ impl AdmiralServer {
         std::fs::read_to_string(self.folder.path().join("server.log")).unwrap_or_default()
     }
 
+    /// Speaks to this server as its admin.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// The command line with this server's data directory and database.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_admiral"));
