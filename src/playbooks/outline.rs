@@ -332,7 +332,10 @@ mod tests {
         assert_eq!(outline.variables, ["port", "name", "release"]);
         assert_eq!(outline.tags, ["a", "b", "c", "d", "e"]);
         assert_eq!(outline.roles, ["nginx", "php", "tls", "postgresql"]);
-        let many: String = (0..1000).map(|number| format!("- hosts: h{number}\n")).collect();
+        let many = (0..1000)
+            .map(|number| format!("- hosts: h{number}\n"))
+            .collect::<Vec<_>>()
+            .concat();
         assert_eq!(super::outline("x.yml", &many).unwrap().hosts.len(), MAX_LISTED);
     }
 

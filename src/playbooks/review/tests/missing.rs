@@ -320,12 +320,7 @@ fn files() {
             ("files/there/x", ""),
             ("files/run.sh", ""),
         ];
-        let files = if play.contains("vars_files") {
-            &files[..]
-        } else {
-            &files[..]
-        };
-        assert_eq!(found(files), expected.into_iter().collect::<Vec<_>>(), "{play}");
+        assert_eq!(found(&files[..]), expected.into_iter().collect::<Vec<_>>(), "{play}");
     }
 }
 
