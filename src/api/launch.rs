@@ -158,6 +158,11 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
     if !old.status.is_final() {
         return Err(Problem::conflict("the deployment has not ended yet"));
     }
+    if old.kind == DeploymentKind::Recorded {
+        return Err(Problem::conflict(
+            "it was recorded in a shell, and Admiral has neither its files nor its inventory: run it again there",
+        ));
+    }
     // As at the launch; one that is older than accelerators has none.
     let chosen = accelerator::choose(old.options.accelerator, None);
     accelerator::check_present(state, chosen, &old.options).await?;

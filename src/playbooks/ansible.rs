@@ -92,6 +92,11 @@ pub async fn discover(explicit: Option<&Path>) -> Result<AnsibleTools, AnsibleEr
     })
 }
 
+/// Where a program of Ansible's is, such as `ansible`: the first in `PATH`, else where [`discover`] looks.
+pub fn find_for_user(name: &str) -> Option<PathBuf> {
+    process::find_program(name, &[]).or_else(|| process::find_program(name, &folders()))
+}
+
 fn find(explicit: Option<&Path>) -> Option<PathBuf> {
     if let Some(explicit) = explicit {
         let path = if explicit.is_dir() {
@@ -101,6 +106,11 @@ fn find(explicit: Option<&Path>) -> Option<PathBuf> {
         };
         return process::find_program(&absolute(&path).to_string_lossy(), &[]);
     }
+    process::find_program(PROGRAM, &folders())
+}
+
+/// Where Ansible is looked for before `PATH`.
+fn folders() -> Vec<PathBuf> {
     let mut folders = Vec::new();
     if let Some(folder) = env::var_os("ADMIRAL_ANSIBLE_BIN").filter(|folder| !folder.is_empty()) {
         folders.push(absolute(Path::new(&folder)));
@@ -112,7 +122,7 @@ fn find(explicit: Option<&Path>) -> Option<PathBuf> {
         let repository = binary.ancestors().find(|folder| folder.join("Cargo.toml").is_file());
         folders.extend(repository.map(|folder| folder.join(".venv/bin")));
     }
-    process::find_program(PROGRAM, &folders)
+    folders
 }
 
 fn absolute(path: &Path) -> PathBuf {
@@ -243,7 +253,8 @@ pub(super) async fn syntax_check(
     Err(SyntaxError::Refused(message))
 }
 
-fn lay_out(project: &Path, files: &[PlaybookFile]) -> io::Result<()> {
+/// Writes a package's files into a new folder that only we can read.
+pub(super) fn lay_out(project: &Path, files: &[PlaybookFile]) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.mode(0o700).recursive(true).create(project)?;
     for file in files {
@@ -256,7 +267,7 @@ fn lay_out(project: &Path, files: &[PlaybookFile]) -> io::Result<()> {
     Ok(())
 }
 
-fn write_file(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
+pub(super) fn write_file(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -1,6 +1,7 @@
 //! What is due from time to time, whoever asks: partitions for the days ahead, what has expired, what is kept no longer.
 
 mod projects;
+mod recordings;
 mod retention;
 
 use crate::{
@@ -50,7 +51,7 @@ impl Scheduler {
     /// Looks at once, and then from time to time until `shutdown` is cancelled. Trouble is logged, and tried again.
     pub async fn run(self, shutdown: CancellationToken) {
         let both = async { tokio::join!(self.run_passes(), self.run_syncs()) };
-        shutdown.run_until_cancelled(both).await;
+        shutdown.run_until_cancelled(Box::pin(both)).await;
     }
 
     async fn run_passes(&self) -> Infallible {
@@ -94,6 +95,7 @@ impl Scheduler {
         sessions::purge_sessions(&mut connection, now).await?;
         links::purge_links(&mut connection, now).await?;
         drop(connection);
+        recordings::pass(&self.database, now).await?;
         retention::pass(&self.database).await
     }
 }

@@ -1,8 +1,9 @@
 //! A run's secrets, opened: its keys, its secret variables and the files among its variables.
 
-use super::{PrepareError, redact::Redactor};
+use super::PrepareError;
 use crate::{
     domain::{DeploymentId, PrivateKeyId, form},
+    ingest::redact::Redactor,
     store::{Connection, deployments, keys::get_sealed_keys},
     vault::{RowIdentity, Vault, ssh_key},
 };

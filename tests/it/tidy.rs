@@ -16,14 +16,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("runner", &["process", "domain", "events"]),
     ("embedded", &["process", "domain"]),
     ("store", &["domain", "events", "inventory"]),
+    ("ingest", &["domain", "events", "store"]),
     ("telemetry", &["domain", "store"]),
-    ("playbooks", &["domain", "inventory", "process", "runner", "store", "vault"]),
+    (
+        "playbooks",
+        &["domain", "inventory", "process", "runner", "store", "vault"],
+    ),
     ("auth", &["domain", "store"]),
     (
         "worker",
         &[
             "domain",
             "events",
+            "ingest",
             "inventory",
             "playbooks",
             "process",
@@ -33,13 +38,14 @@ const ARROWS: &[(&str, &[&str])] = &[
             "vault",
         ],
     ),
-    ("scheduler", &["domain", "playbooks", "store"]),
+    ("scheduler", &["domain", "ingest", "playbooks", "store"]),
     (
         "api",
         &[
             "auth",
             "domain",
             "events",
+            "ingest",
             "inventory",
             "playbooks",
             "store",

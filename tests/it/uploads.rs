@@ -48,7 +48,7 @@ async fn hostile_archives_are_refused_with_a_reason_and_nothing_is_written() {
     assert_eq!(status, 201);
     let before = rows(&pad).await;
     let mut wrong = Vec::new();
-    for hostile in archives::hostile() {
+    for hostile in archives::hostile().into_iter().chain(archives::oversized()) {
         for path in ["/api/packages/inspect?", "/api/packages?name=evil&"] {
             let path = format!("{path}file_name={}", hostile.file_name);
             let (status, problem) = pad.upload(&path, hostile.bytes.clone()).await;

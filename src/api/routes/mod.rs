@@ -11,6 +11,7 @@ pub mod packages;
 pub mod playbooks;
 pub mod presets;
 pub mod projects;
+pub mod recordings;
 pub mod servers;
 pub mod session;
 pub mod settings;
@@ -46,6 +47,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(playbooks::router())
         .merge(presets::router())
         .merge(projects::router())
+        .merge(recordings::router())
         .merge(servers::router())
         .merge(session::router())
         .merge(settings::router())

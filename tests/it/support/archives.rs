@@ -186,7 +186,7 @@ pub struct Hostile {
     pub reason: &'static str,
 }
 
-/// All of them.
+/// Those that need not be large to be bad.
 pub fn hostile() -> Vec<Hostile> {
     let mut all = Vec::new();
     let mut add = |about, file_name, reason, bytes| {
@@ -500,7 +500,22 @@ pub fn hostile() -> Vec<Hostile> {
     add("nothing that is kept", "x.tar", "holds no file", ignored);
     add("nothing at all", "x.zip", "holds something else", Vec::new());
 
-    // Bombs.
+    all
+}
+
+/// Those that are bad by their size: bombs, and too many entries.
+pub fn oversized() -> Vec<Hostile> {
+    let mut all = Vec::new();
+    let mut add = |about, file_name, reason, bytes| {
+        all.push(Hostile {
+            about,
+            file_name,
+            bytes,
+            reason,
+        });
+    };
+    let site = || ZipEntry::file("site.yml", SITE);
+    let site_tar = || tar_entry(b'0', b"site.yml", SITE);
     let zeros = vec![0; 70 * 1024 * 1024];
     add(
         "zip bomb",
@@ -535,7 +550,6 @@ pub fn hostile() -> Vec<Hostile> {
     }
     add("zips of zips", "42.zip", "nothing but other archives", inner);
 
-    // Numbers.
     let many: Vec<_> = (0..100_000)
         .map(|number| ZipEntry::stored(format!("f{number}"), b""))
         .collect();

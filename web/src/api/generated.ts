@@ -635,6 +635,77 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/recordings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begins a recording. Asked again with the same id, it says how much is stored. */
+        post: operations["create_recording"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/recordings/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Stores lines of a recording's event file. A line whose end has not come yet is not counted as stored: send it again with its end.
+         *     An empty body says that the recorder lives.
+         */
+        put: operations["append_recording_events"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/recordings/{id}/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends a recording, once all of it is sent. One that has ended stays as it is. */
+        post: operations["finish_recording"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/recordings/{id}/output": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Stores what the terminal of a recording showed. A last line without an end is stored with its end, or as `last`. */
+        put: operations["append_recording_output"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/server-tags": {
         parameters: {
             query?: never;
@@ -1242,6 +1313,29 @@ export interface components {
              */
             webhook_secret?: string | null;
         };
+        /** @description What a shell begins to run. */
+        CreateRecording: {
+            /** @description The folder it runs in. */
+            folder: string;
+            /**
+             * Format: uuid
+             * @description Made by the recorder: a UUID of version 7. The deployment has it too.
+             */
+            id: string;
+            /** @description Which program it is. */
+            kind: components["schemas"]["RecordedKind"];
+            /** @description The machine it runs on. */
+            machine: string;
+            /** @description The playbook's file as it was named, or the module. */
+            playbook: string;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            started_at: string;
+            /** @description The program and its arguments, without the values of extra variables. */
+            words: string[];
+        };
         /** @description A new server. */
         CreateServer: {
             /** @description Such as `x86_64`. */
@@ -1827,6 +1921,24 @@ export interface components {
             rule: string;
             /** @description How much it weighs. */
             severity: components["schemas"]["Severity"];
+        };
+        /** @description How a recorded run ended. Without an exit code and a signal nobody knows. */
+        FinishRecording: {
+            /**
+             * Format: int32
+             * @description The program's exit code.
+             */
+            exit_code?: number | null;
+            /**
+             * Format: date-time
+             * @description When; now when left out.
+             */
+            finished_at?: string | null;
+            /**
+             * Format: int32
+             * @description The signal that ended it.
+             */
+            signal?: number | null;
         };
         /** @description What a person fills in. */
         Form: {
@@ -2934,6 +3046,43 @@ export interface components {
          * @enum {string}
          */
         Reason: "hosts_failed" | "hosts_unreachable" | "timed_out" | "worker_lost" | "playbook_error" | "inventory_error" | "launch_error" | "cancelled_by_user";
+        /**
+         * @description Which program is recorded.
+         * @enum {string}
+         */
+        RecordedKind: "playbook" | "adhoc";
+        /** @description How much of a recording is stored, and what its recorder is asked to do. */
+        RecordingProgress: {
+            /** @description The run is to be ended. */
+            cancel_requested: boolean;
+            /** @description Who asked for that. */
+            cancel_requested_by?: string | null;
+            /**
+             * Format: int64
+             * @description Bytes of output.
+             */
+            output_offset: number;
+            /**
+             * Format: int64
+             * @description Bytes of events.
+             */
+            spool_offset: number;
+        };
+        /** @description A recording, and how much of it is stored. */
+        RecordingState: {
+            /** @description The deployment that it is. */
+            deployment: components["schemas"]["Deployment"];
+            /**
+             * Format: int64
+             * @description Bytes of output.
+             */
+            output_offset: number;
+            /**
+             * Format: int64
+             * @description Bytes of events.
+             */
+            spool_offset: number;
+        };
         /** @description Nothing to say yet. */
         RetryDeployment: Record<string, unknown>;
         /**
@@ -5951,6 +6100,279 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_recording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateRecording"];
+            };
+        };
+        responses: {
+            /** @description It was there already */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingState"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingState"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed, or somebody else's recording */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A deployment that is no recording has this id */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    append_recording_events: {
+        parameters: {
+            query?: {
+                /** @description Where in the file they begin; 0 when left out. What is stored already is passed over. */
+                offset?: number;
+                /** @description They end the file: what is no whole line counts as one. */
+                last?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The recording's id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** @description At most 16 MiB */
+        requestBody: {
+            content: {
+                "application/octet-stream": number[];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingProgress"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else's recording */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bytes are missing before these (`offset_gap`; `wanted` says from where), or it has ended (`recording_ended`) */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    finish_recording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The recording's id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FinishRecording"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deployment"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else's recording */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    append_recording_output: {
+        parameters: {
+            query?: {
+                /** @description Where in the file they begin; 0 when left out. What is stored already is passed over. */
+                offset?: number;
+                /** @description They end the file: what is no whole line counts as one. */
+                last?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The recording's id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** @description At most 1 MiB */
+        requestBody: {
+            content: {
+                "application/octet-stream": number[];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingProgress"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else's recording */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bytes are missing before these (`offset_gap`; `wanted` says from where), or it has ended (`recording_ended`) */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
