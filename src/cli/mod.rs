@@ -4,6 +4,7 @@
 //! handlers in this process, on the database that the data directory or `--database-url` names.
 
 pub mod ansible_options;
+pub mod check;
 pub mod client;
 pub mod completions;
 pub mod deploy;
@@ -92,7 +93,7 @@ pub enum Command {
     /// Manage SSH private keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// List, show and upload playbooks
+    /// List, show, upload and check playbooks
     #[command(subcommand)]
     Playbooks(playbooks::PlaybooksCommand),
     /// Manage environments: variables that hold wherever one is chosen
@@ -189,7 +190,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Deployments(command) => return deployments::run(&global, command).await,
         Command::Servers(command) => servers::run(&global, command).await?,
         Command::Keys(command) => keys::run(&global, command).await?,
-        Command::Playbooks(command) => playbooks::run(&global, command).await?,
+        Command::Playbooks(command) => return playbooks::run(&global, command).await,
         Command::Environments(command) => environments::run(&global, command).await?,
         Command::Presets(command) => presets::run(&global, command).await?,
         Command::Projects(command) => projects::run(&global, command).await?,

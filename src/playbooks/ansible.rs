@@ -253,7 +253,8 @@ pub(super) async fn syntax_check(
     Err(SyntaxError::Refused(message))
 }
 
-fn lay_out(project: &Path, files: &[PlaybookFile]) -> io::Result<()> {
+/// Writes a package's files into a new folder that only we can read.
+pub(super) fn lay_out(project: &Path, files: &[PlaybookFile]) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.mode(0o700).recursive(true).create(project)?;
     for file in files {
@@ -266,7 +267,7 @@ fn lay_out(project: &Path, files: &[PlaybookFile]) -> io::Result<()> {
     Ok(())
 }
 
-fn write_file(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
+pub(super) fn write_file(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -5,12 +5,16 @@
 
 use super::{
     ansible::{self, AnsibleTools, SyntaxError},
+    check::{self, Report},
     folder::{self, FoundPackage},
     snapshot::Snapshot,
     watch::Writing,
 };
 use crate::{
-    domain::playbook::{Outline, PlaybookFile, PlaybookOrigin},
+    domain::{
+        VersionId,
+        playbook::{Outline, PlaybookFile, PlaybookOrigin},
+    },
     store::{
         Connection, Database, StoreError,
         packages::{self, Author, NewVersion},
@@ -82,6 +86,7 @@ pub enum LibraryError {
 pub struct Library {
     config: LibraryConfig,
     syntax_turn: Arc<Mutex<()>>,
+    checks: Arc<Mutex<check::Kept>>,
     /// What each package looked like when it was last taken over.
     seen: Arc<Mutex<HashMap<PlaybookOrigin, HashMap<String, u64>>>>,
     writing: Writing,
@@ -93,6 +98,7 @@ impl Library {
         Self {
             config,
             syntax_turn: Arc::default(),
+            checks: Arc::default(),
             seen: Arc::default(),
             writing: Writing::default(),
         }
@@ -158,6 +164,22 @@ impl Library {
     /// Held by whoever checks a syntax and keeps the outcome.
     pub async fn syntax_turn(&self) -> MutexGuard<'_, ()> {
         self.syntax_turn.lock().await
+    }
+
+    /// Checks playbooks of a version with all that there is to check them with. One check at a time: each runs processes for seconds.
+    pub async fn check(
+        &self,
+        version: VersionId,
+        files: Vec<PlaybookFile>,
+        entries: Vec<String>,
+    ) -> Result<Report, SyntaxError> {
+        let mut kept = self.checks.lock().await;
+        if let Some(report) = kept.find(version, &entries) {
+            return Ok(report);
+        }
+        let report = check::check(&self.config.ansible, files.into(), entries.clone()).await?;
+        kept.keep(version, entries, &report);
+        Ok(report)
     }
 
     /// Lets Ansible check a playbook among its files. `extra_vars` is the text of an extra-vars file, for playbooks that need

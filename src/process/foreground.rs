@@ -117,7 +117,7 @@ impl Foreground {
         }
         let mut child = command.spawn(pts).map_err(|error| match error {
             pty_process::Error::Io(error) => error,
-            other => io::Error::other(other),
+            other @ pty_process::Error::Rustix(_) => io::Error::other(other),
         })?;
         let master = OwnedFd::from(pty);
         fcntl_setfl(&master, fcntl_getfl(&master)? | OFlags::NONBLOCK)?;

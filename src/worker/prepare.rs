@@ -28,9 +28,9 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{DirBuilder, OpenOptions},
+    fs::{DirBuilder, OpenOptions, Permissions},
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Component, Path, PathBuf},
 };
 
@@ -179,21 +179,26 @@ fn fill(config: &WorkerConfig, run: &OwnedRun, folder: &RunFolder, material: &Ma
     made
 }
 
+/// With the modes that a checkout has, because tasks can see them (`mode: preserve`): what keeps others out is the run folder's own.
 fn write_project(folder: &RunFolder, files: &[PlaybookFile]) -> Result<(), PrepareError> {
     make_folder(&folder.project())?;
+    let mut parents = BTreeSet::new();
     for file in files {
         let path = Path::new(&file.path);
         if path.as_os_str().is_empty() || !path.components().all(|part| matches!(part, Component::Normal(_))) {
             return Err(PrepareError::PlaybookPath);
         }
+        let within = path.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty());
+        parents.extend(within.map(|parent| folder.project().join(parent)));
         let path = folder.project().join(path);
         if let Some(parent) = path.parent() {
             make_folder(parent)?;
         }
         let executable = file.mode & 0o100 != 0;
-        write_file(&path, &file.content, if executable { 0o700 } else { 0o600 })?;
+        write_file(&path, &file.content, 0o600)?;
+        set_mode(&path, if executable { 0o755 } else { 0o644 })?;
     }
-    Ok(())
+    parents.iter().try_for_each(|parent| set_mode(parent, 0o755))
 }
 
 fn write_plugins(folder: &RunFolder, accelerator: Option<Accelerator>) -> Result<(), PrepareError> {
@@ -291,6 +296,11 @@ fn write_file(path: &Path, content: &[u8], mode: u32) -> Result<(), PrepareError
         .map_err(io_error("write a file of the run"))
 }
 
+/// Whatever the umask.
+fn set_mode(path: &Path, mode: u32) -> Result<(), PrepareError> {
+    std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(io_error("set the mode of a file of the run"))
+}
+
 fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> PrepareError {
     move |source| PrepareError::Io { what, source }
 }
@@ -298,6 +308,27 @@ fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> PrepareError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_have_the_modes_of_a_checkout() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = RunFolder::open(root.path());
+        let file = |path: &str, mode| PlaybookFile {
+            path: path.to_owned(),
+            mode,
+            content: Vec::new(),
+        };
+        write_project(&folder, &[file("a/b/run", 0o755), file("site.yml", 0o644)]).unwrap();
+        let mode = |path: &str| {
+            std::fs::metadata(folder.project().join(path))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o7777
+        };
+        assert_eq!([mode("a"), mode("a/b"), mode("a/b/run")], [0o755; 3]);
+        assert_eq!([mode("."), mode("site.yml")], [0o700, 0o644]);
+    }
 
     #[test]
     fn a_playbook_stays_in_its_folder() {

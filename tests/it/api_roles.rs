@@ -140,6 +140,18 @@ fn table() -> Vec<(&'static str, &'static str, Who, Option<Value>)> {
             Who::Operators,
             None,
         ),
+        (
+            "get",
+            "/api/packages/{id}/versions/{version_id}/findings",
+            Who::SignedIn,
+            None,
+        ),
+        (
+            "post",
+            "/api/packages/{id}/check",
+            Who::Operators,
+            Some(json!({"base_version_id": NOBODY, "changes": []})),
+        ),
         ("get", "/api/playbooks", Who::SignedIn, None),
         ("get", "/api/playbooks/content", Who::SignedIn, None),
         ("get", "/api/playbooks/form", Who::SignedIn, None),

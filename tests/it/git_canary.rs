@@ -127,7 +127,7 @@ async fn what_was_synced_is_run_and_its_secrets_are_found_nowhere() {
     }
 
     // The command line does the same.
-    let mut admiral = |arguments: &[&str]| {
+    let admiral = |arguments: &[&str]| {
         let output = server.command().args(arguments).output().unwrap();
         let told = format!(
             "{}{}",

@@ -125,7 +125,7 @@ async fn a_batch_is_stored_once_whatever_happens() {
     );
     assert!(matches!(running.write(&batch).await, Err(StoreError::WrongState(_))));
     let stranger = IngestBatch {
-        worker: new_id(),
+        worker: Some(new_id()),
         spool_offset: batch.spool_offset,
         ..batch.clone()
     };

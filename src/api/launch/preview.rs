@@ -120,8 +120,14 @@ pub(in crate::api) async fn preview(
         let planned = accelerator::check_plan(chosen, &options, &plan);
         list(planned.map_err(Problem::from), &mut errors)?;
     }
-    let mut findings = review(&frozen.files, std::slice::from_ref(&frozen.entry_path));
+    let (files, entries) = (frozen.files, [frozen.entry_path]);
+    // Reading all of a package takes a while.
+    let reviewing = tokio::task::spawn_blocking(move || review(&files, &entries));
+    let mut findings = reviewing.await.map_err(|error| Problem::internal(&error))?;
+    // The review has looked at the form's file too.
     findings.extend(form_faults);
+    findings.sort();
+    findings.dedup();
     Ok(DeploymentPreview {
         playbook: checked.playbook.to_string(),
         version,

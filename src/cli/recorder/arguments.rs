@@ -161,20 +161,17 @@ impl Scan {
         };
         let name = whole_name(name);
         self.runs &= !RUNS_NOTHING.contains(&name);
-        match given {
-            Some(value) => {
-                let shown = self.value(name, value.to_owned());
-                self.words.push(format!("{name}={shown}"));
-            }
-            None => {
-                let takes_value = LONG_WITH_VALUE.contains(&name);
-                let name = name.to_owned();
-                self.words.push(name.clone());
-                if let Some(value) = rest.next_if_wanted(takes_value) {
-                    let shown = self.value(&name, value);
-                    self.words.push(shown);
-                }
-            }
+        if let Some(value) = given {
+            let shown = self.value(name, value.to_owned());
+            self.words.push(format!("{name}={shown}"));
+            return;
+        }
+        self.words.push(name.to_owned());
+        if LONG_WITH_VALUE.contains(&name)
+            && let Some(value) = rest.next()
+        {
+            let shown = self.value(name, value);
+            self.words.push(shown);
         }
     }
 
@@ -222,16 +219,6 @@ impl Scan {
             }
             _ => value,
         }
-    }
-}
-
-trait NextIfWanted: Iterator {
-    fn next_if_wanted(&mut self, wanted: bool) -> Option<Self::Item>;
-}
-
-impl<I: Iterator> NextIfWanted for I {
-    fn next_if_wanted(&mut self, wanted: bool) -> Option<Self::Item> {
-        if wanted { self.next() } else { None }
     }
 }
 

@@ -12,13 +12,12 @@ pub use arguments::Program;
 
 use super::{Cli, client::Client, failure::Hinted, options::GlobalOptions, output};
 use crate::{
-    domain::clock::new_id,
+    domain::clock::{Clock as _, SystemClock, new_id},
     playbooks::ansible,
     process::{Foreground, ProcessIdentity, ProcessTarget, Signal, Tee, signal},
 };
 use anyhow::Context as _;
 use arguments::Scanned;
-use chrono::Utc;
 use clap::CommandFactory as _;
 use settings::{CALLBACK_PLUGINS, LOAD_CALLBACK_PLUGINS, UserSettings};
 use spool::{Begun, Held, Spool};
@@ -133,7 +132,7 @@ pub async fn run(global: &GlobalOptions, program: Program, untouched: Untouched)
     });
     let ending = running.ended().await;
     if let (Some(recording), Ok(ending)) = (&recording, &ending) {
-        trouble.note_failure(recording.spool.note_end(*ending, Utc::now()));
+        trouble.note_failure(recording.spool.note_end(*ending, SystemClock.now()));
     }
     ended.cancel();
     if let (Some(mut sending), Some(recording)) = (sending, recording) {
@@ -173,7 +172,7 @@ impl Recording {
             folder: std::env::current_dir()?.to_string_lossy().into_owned(),
             machine: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             user,
-            started_at: Utc::now(),
+            started_at: SystemClock.now(),
         };
         let (spool, held) = Spool::create(&begun)?;
         let environment = environment(program, &UserSettings::of_this_process(), &plugins, &spool);

@@ -122,13 +122,9 @@ fn expand_variables(sources: &Sources<'_>, text: &str) -> String {
     while let Some(at) = rest.find('$') {
         expanded.push_str(&rest[..at]);
         let after = &rest[at + 1..];
-        let (name, length) = match after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
-            Some((name, _)) => (name, name.len() + 2),
-            None => {
-                let end = after.find(|letter| !is_part(letter)).unwrap_or(after.len());
-                (&after[..end], end)
-            }
-        };
+        let in_braces = after.strip_prefix('{').and_then(|inner| inner.split_once('}'));
+        let plain = &after[..after.find(|letter| !is_part(letter)).unwrap_or(after.len())];
+        let (name, length) = in_braces.map_or((plain, plain.len()), |(name, _)| (name, name.len() + 2));
         match (sources.variable)(name).filter(|_| !name.is_empty()) {
             Some(value) => expanded.push_str(&value.to_string_lossy()),
             None => expanded.push_str(&rest[at..=at + length]),

@@ -41,6 +41,8 @@ struct Sent {
     output: u64,
 }
 
+type OnCancel<'a> = Box<dyn FnOnce(Option<&str>) + Send + 'a>;
+
 /// Sends one recording.
 pub struct Upload<'a> {
     client: &'a Client,
@@ -48,7 +50,7 @@ pub struct Upload<'a> {
     path: String,
     sent: Sent,
     /// Called once, with the name of who wants the run to end.
-    on_cancel: Option<Box<dyn FnOnce(Option<&str>) + Send + 'a>>,
+    on_cancel: Option<OnCancel<'a>>,
     /// The deployment's number, once the server has said it.
     pub number: Option<i64>,
 }

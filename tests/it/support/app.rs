@@ -133,6 +133,16 @@ impl TestApp {
         request.send().await.expect("the server answers")
     }
 
+    /// A request as `who`, with plain bytes.
+    pub async fn send_bytes(&self, who: As, method: Method, path: &str, bytes: Vec<u8>) -> Response {
+        let mut request = self.client.request(method, format!("{}{path}", self.base)).body(bytes);
+        if let As::Role(role) = who {
+            let token = self.tokens.iter().find(|(of, _)| *of == role).map(|(_, token)| token);
+            request = request.bearer_auth(token.expect("a token for each role").expose_secret());
+        }
+        request.send().await.expect("the server answers")
+    }
+
     /// GET.
     pub async fn get(&self, who: As, path: &str) -> Response {
         self.send(who, Method::GET, path, None).await

@@ -8,7 +8,7 @@ use admiral::{
         playbook::{PlaybookFile, PlaybookOrigin},
         principal::Principal,
     },
-    playbooks::{AnsibleTools, Library, LibraryConfig, Snapshot, builtin, find_entry_points},
+    playbooks::{AnsibleTools, Library, LibraryConfig, Snapshot, builtin, find_entry_points, git::GitProjects},
     store::{
         Database,
         packages::{self, Author, NewVersion},
