@@ -2,6 +2,7 @@
 //! later.
 
 mod accelerator;
+mod project;
 mod request;
 
 pub(super) use request::LaunchRequest;
@@ -47,6 +48,7 @@ pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchReque
     let frozen = freeze_playbook(state, &checked).await?;
     let chosen = accelerator::choose(checked.options.accelerator, frozen.outline.accelerator);
     accelerator::check_present(state, chosen, &checked.options).await?;
+    let overridden_settings = project::overridden_settings(&frozen.files, &checked.options, chosen)?;
     let mut transaction = state.database.begin().await?;
     let servers = resolve(&mut transaction, &checked.target).await?;
     check_limit(&checked.options, &servers)?;
@@ -85,6 +87,7 @@ pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchReque
             accelerator: Some(chosen),
             ..checked.options
         },
+        overridden_settings,
         retry_of: None,
         created_by: launcher(actor),
         hosts: servers.iter().map(host).collect(),
@@ -187,6 +190,7 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
             accelerator: Some(chosen),
             ..old.options
         },
+        overridden_settings: old.overridden_settings,
         retry_of: Some(of),
         created_by: launcher(actor),
         hosts: servers.iter().map(host).collect(),

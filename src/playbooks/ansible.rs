@@ -1,5 +1,6 @@
 //! The stock `ansible-playbook`: where it is, and what it says about a playbook's syntax.
 
+use super::configuration::{self, Ours, Terms};
 use crate::{
     domain::playbook::PlaybookFile,
     process::{self, ProcessError},
@@ -195,13 +196,17 @@ pub(super) async fn syntax_check(
         .unwrap_or_else(|_| Err(io::Error::other("interrupted")))
         .and_then(|()| fs::DirBuilder::new().mode(0o700).create(&home))
         .map_err(SyntaxError::Files)?;
-    // Roles and collections are looked for where a run looks for them.
-    let configuration = folder.path().join("ansible.cfg");
-    let text = format!(
-        "[defaults]\nroles_path = {0}/roles:/usr/share/ansible/roles:/etc/ansible/roles\n\
-         collections_path = {0}/collections:/usr/share/ansible/collections\n",
-        project.display()
-    );
+    // Everything is looked for where a run looks for it.
+    let ours = Ours {
+        project: project.clone(),
+        ..Ours::default()
+    };
+    let merged = configuration::merge(files, Terms::default(), &ours);
+    let text = merged.map_err(|error| SyntaxError::Refused(error.to_string()))?.text;
+    let configuration = match configuration::find(files) {
+        Some(_) => project.join(configuration::FILE_NAME),
+        None => folder.path().join(configuration::FILE_NAME),
+    };
     write_file(&configuration, 0o600, text.as_bytes()).map_err(SyntaxError::Files)?;
     let mut command = process::command(&tools.ansible_playbook);
     command
@@ -246,7 +251,8 @@ pub(super) async fn syntax_check(
 fn lay_out(project: &Path, files: &[PlaybookFile]) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.mode(0o700).recursive(true).create(project)?;
-    for file in files {
+    // The merged configuration takes the place of the project's.
+    for file in files.iter().filter(|file| file.path != configuration::FILE_NAME) {
         let path = project.join(&file.path);
         if let Some(parent) = path.parent() {
             builder.create(parent)?;

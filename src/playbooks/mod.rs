@@ -3,6 +3,7 @@
 pub mod acceleration;
 pub mod ansible;
 pub mod builtin;
+pub mod configuration;
 mod folder;
 mod front_matter;
 mod library;

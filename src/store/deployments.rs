@@ -50,6 +50,8 @@ pub struct NewDeployment {
     pub sealed_variables: Option<Vec<u8>>,
     /// Options of `ansible-playbook`.
     pub options: DeploymentOptions,
+    /// Settings of the project's `ansible.cfg` that do not hold.
+    pub overridden_settings: Vec<OverriddenSetting>,
     /// The deployment this one retries.
     pub retry_of: Option<DeploymentId>,
     /// Who launched it.
@@ -214,8 +216,9 @@ impl TryFrom<DeploymentRow> for Deployment {
 pub async fn insert_deployment(connection: &mut Connection, new: &NewDeployment) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO admiral.deployments (id, name, description, playbook, playbook_version_id, server_filter, variables, \
-             secret_variable_names, sealed_variables, options, retry_of, created_by, created_by_name, total, pending, kind, entry_path) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15, $16)",
+             secret_variable_names, sealed_variables, options, retry_of, created_by, created_by_name, total, pending, kind, entry_path, \
+             overridden_settings) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15, $16, $17)",
     )
     .bind(new.id)
     .bind(&new.name)
@@ -233,6 +236,7 @@ pub async fn insert_deployment(connection: &mut Connection, new: &NewDeployment)
     .bind(i32::try_from(new.hosts.len()).unwrap_or(i32::MAX))
     .bind(new.kind.as_str())
     .bind(&new.entry_path)
+    .bind(Json(&new.overridden_settings))
     .execute(&mut *connection)
     .await?;
     sqlx::query(

@@ -2,7 +2,11 @@
 
 use super::{PrepareError, WorkerConfig};
 use crate::{
-    domain::deployment::{Accelerator, DeploymentOptions},
+    domain::{
+        deployment::{Accelerator, DeploymentOptions},
+        playbook::PlaybookFile,
+    },
+    playbooks::configuration::{self, ConfigurationError, Merged, Ours, Terms},
     process::base_environment,
     runner::RunFolder,
 };
@@ -23,9 +27,22 @@ pub(super) fn inventory_script(folder: &RunFolder) -> PathBuf {
     folder.inventory().join("admiral-run")
 }
 
-/// The run's `ansible.cfg`. SSH gets no configuration, agent or known hosts but the run's own.
-pub(super) fn configuration(folder: &RunFolder, control_path_folder: &Path, options: &DeploymentOptions) -> String {
-    let project = folder.project();
+/// Where the run's `ansible.cfg` lies: in the place of the project's own, because relative paths in it are relative to its folder.
+pub(super) fn configuration_path(folder: &RunFolder, files: &[PlaybookFile]) -> PathBuf {
+    match configuration::find(files) {
+        Some(_) => folder.project().join(configuration::FILE_NAME),
+        None => folder.configuration(),
+    }
+}
+
+/// The run's `ansible.cfg`: the project's, with ours laid over it. SSH gets no configuration, agent or known hosts but the run's own.
+pub(super) fn configuration(
+    folder: &RunFolder,
+    control_path_folder: &Path,
+    options: &DeploymentOptions,
+    files: &[PlaybookFile],
+) -> Result<Merged, ConfigurationError> {
+    let accelerated = options.accelerator == Some(Accelerator::Mitogen);
     let ssh_args = [
         "-C".to_owned(),
         "-o ControlMaster=auto".to_owned(),
@@ -40,39 +57,38 @@ pub(super) fn configuration(folder: &RunFolder, control_path_folder: &Path, opti
         "-F /dev/null".to_owned(),
     ]
     .join(" ");
-    let forks = options.forks;
-    let mut lines = vec![
-        "[defaults]".to_owned(),
-        "callbacks_enabled = admiral_events".to_owned(),
-        format!("callback_plugins = {}", folder.callback_plugins().display()),
-        format!("forks = {forks}"),
-        "timeout = 30".to_owned(),
-        // With checking on, Ansible leaves the choice to our `StrictHostKeyChecking`.
-        "host_key_checking = True".to_owned(),
-        "retry_files_enabled = False".to_owned(),
-        "fact_caching = memory".to_owned(),
-        format!("local_tmp = {}", folder.home().join("tmp").display()),
-        format!(
-            "roles_path = {}:/usr/share/ansible/roles:/etc/ansible/roles",
-            project.join("roles").display()
-        ),
-        format!(
-            "collections_path = {}:/usr/share/ansible/collections",
-            project.join("collections").display()
-        ),
-    ];
-    if options.accelerator == Some(Accelerator::Mitogen) {
-        lines.push(format!("strategy_plugins = {}", folder.strategy_plugins().display()));
-    }
-    lines.extend([
-        String::new(),
-        "[ssh_connection]".to_owned(),
-        "pipelining = True".to_owned(),
-        format!("control_path_dir = {}", control_path_folder.display()),
-        format!("ssh_args = {ssh_args}"),
-        String::new(),
-    ]);
-    lines.join("\n")
+    let ours = Ours {
+        project: folder.project(),
+        callback: Some(("admiral_events", folder.callback_plugins())),
+        strategy_plugins: accelerated.then(|| folder.strategy_plugins()),
+        settings: vec![
+            ("defaults", "forks", options.forks.to_string()),
+            // With checking on, Ansible leaves the choice to our `StrictHostKeyChecking`.
+            ("defaults", "host_key_checking", "True".to_owned()),
+            ("defaults", "retry_files_enabled", "False".to_owned()),
+            (
+                "defaults",
+                "local_tmp",
+                folder.home().join("tmp").to_string_lossy().into_owned(),
+            ),
+            (
+                "ssh_connection",
+                "control_path_dir",
+                control_path_folder.to_string_lossy().into_owned(),
+            ),
+            ("ssh_connection", "ssh_args", ssh_args),
+        ],
+        defaults: vec![
+            ("defaults", "timeout", "30".to_owned()),
+            ("ssh_connection", "pipelining", "True".to_owned()),
+        ],
+        ..Ours::default()
+    };
+    let terms = Terms {
+        forks: Some(options.forks),
+        accelerated,
+    };
+    configuration::merge(files, terms, &ours)
 }
 
 /// Values that a user chose never stand alone, so that none can be taken for an option.
@@ -125,6 +141,7 @@ pub(super) fn arguments(
 pub(super) fn environment(
     config: &WorkerConfig,
     folder: &RunFolder,
+    configuration: &Path,
     secrets_folder: &Path,
     options: &DeploymentOptions,
 ) -> BTreeMap<String, String> {
@@ -139,8 +156,9 @@ pub(super) fn environment(
         *path = format!("{}:{path}", programs.display());
     }
     for (name, value) in [
-        ("ANSIBLE_CONFIG", folder.configuration()),
+        ("ANSIBLE_CONFIG", configuration.to_owned()),
         ("ADMIRAL_EVENTS_PATH", folder.events()),
+        // Of Ansible's own variables only those that no project may set otherwise: they come before its `ansible.cfg`.
         ("ANSIBLE_LOCAL_TEMP", own.join("tmp")),
         ("ANSIBLE_HOME", own.join(".ansible")),
     ] {

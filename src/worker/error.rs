@@ -2,7 +2,7 @@
 
 use crate::{
     domain::deployment::Reason,
-    playbooks::mitogen::MitogenError,
+    playbooks::{configuration::ConfigurationError, mitogen::MitogenError},
     runner::RunnerError,
     store::StoreError,
     vault::{VaultError, ssh_key::KeyError},
@@ -39,6 +39,9 @@ pub(super) enum PrepareError {
     /// A playbook's path leads elsewhere.
     #[error("failed to lay out the playbook: a path leads out of its folder")]
     PlaybookPath,
+    /// The project's configuration is broken.
+    #[error("failed to read the project's configuration")]
+    Configuration(#[from] ConfigurationError),
     /// The limit names a file.
     #[error("failed to use the limit: a pattern may not begin with @")]
     Limit,
@@ -72,6 +75,7 @@ impl PrepareError {
             Self::Store(_)
             | Self::Unreadable(_)
             | Self::PlaybookPath
+            | Self::Configuration(_)
             | Self::Accelerator(_)
             | Self::Io { .. }
             | Self::Runner(_) => Reason::LaunchError,

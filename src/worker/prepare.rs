@@ -2,7 +2,7 @@
 
 use super::{
     PrepareError, WorkerConfig,
-    command::{INVENTORY_SCRIPT, arguments, configuration, environment, inventory_script},
+    command::{INVENTORY_SCRIPT, arguments, configuration, configuration_path, environment, inventory_script},
     redact::Redactor,
     secrets::RunSecrets,
 };
@@ -13,7 +13,7 @@ use crate::{
         playbook::PlaybookFile,
     },
     inventory::{InventoryHost, extra_vars, known_hosts, render_list},
-    playbooks::mitogen,
+    playbooks::{configuration, mitogen},
     runner::{RECORD_VERSION, RunFolder, RunSpec, SecretsFolder},
     store::{
         Database, deployments,
@@ -146,23 +146,20 @@ fn fill(config: &WorkerConfig, run: &OwnedRun, folder: &RunFolder, material: &Ma
         let text = extra_vars::render_extra_vars(&material.deployment.variables, &material.secrets.variables);
         write_file(&variables, text.expose_secret().as_bytes(), 0o600)?;
         let control_path_folder = secrets_folder.join("cp");
-        let configuration = configuration(folder, &control_path_folder, &material.deployment.options);
-        write_file(&folder.configuration(), configuration.as_bytes(), 0o600)?;
+        let options = &material.deployment.options;
+        let merged = configuration(folder, &control_path_folder, options, &material.files)?;
+        let configuration = configuration_path(folder, &material.files);
+        write_file(&configuration, merged.text.as_bytes(), 0o600)?;
         let spec = RunSpec {
             version: RECORD_VERSION,
             run_id: run.id,
             program: config.ansible_playbook.clone(),
-            arguments: arguments(
-                folder,
-                &variables,
-                &material.deployment.options,
-                &material.deployment.entry_path,
-            )?,
-            environment: environment(config, folder, &secrets_folder, &material.deployment.options),
+            arguments: arguments(folder, &variables, options, &material.deployment.entry_path)?,
+            environment: environment(config, folder, &configuration, &secrets_folder, options),
             working_directory: folder.project(),
             secrets_folder: secrets_folder.clone(),
             control_path_folder,
-            timeout_seconds: material.deployment.options.timeout_seconds.unsigned_abs().into(),
+            timeout_seconds: options.timeout_seconds.unsigned_abs().into(),
             grace_seconds: config.grace_seconds,
             isolation: config.isolation,
             hidden_paths: vec![config.data_directory.clone()],
@@ -179,7 +176,8 @@ fn fill(config: &WorkerConfig, run: &OwnedRun, folder: &RunFolder, material: &Ma
 
 fn write_project(folder: &RunFolder, files: &[PlaybookFile]) -> Result<(), PrepareError> {
     make_folder(&folder.project())?;
-    for file in files {
+    // The run's own configuration takes the place of the project's.
+    for file in files.iter().filter(|file| file.path != configuration::FILE_NAME) {
         let path = Path::new(&file.path);
         if path.as_os_str().is_empty() || !path.components().all(|part| matches!(part, Component::Normal(_))) {
             return Err(PrepareError::PlaybookPath);

@@ -33,6 +33,7 @@ mod outage;
 mod package_versions;
 mod parity;
 mod playbooks;
+mod project_settings;
 mod retention;
 mod roles;
 mod runner;

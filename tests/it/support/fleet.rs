@@ -110,6 +110,7 @@ pub async fn launch(
         secret_variable_names: Vec::new(),
         sealed_variables: None,
         options: DeploymentOptions::default(),
+        overridden_settings: Vec::new(),
         retry_of: None,
         created_by: Launcher {
             id: None,
