@@ -22,7 +22,7 @@ use crate::{
         validation::{Invalid, Validator},
     },
     inventory::{extra_vars, limit},
-    playbooks::{SyntaxError, outline},
+    playbooks::{SyntaxContext, SyntaxError, outline, vault_ids::OpenedPassword},
     store::{
         Connection, StoreError,
         deployments::{self, NewDeployment, NewHost},
@@ -127,6 +127,9 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
     // As at the launch; one that is older than accelerators has none.
     let chosen = accelerator::choose(old.options.accelerator, None);
     accelerator::check_present(state, chosen, &old.options).await?;
+    if let Some(version) = &old.version {
+        project::check_again(state, version).await?;
+    }
     let mut transaction = state.database.begin().await?;
     let ids = crate::store::deployment_servers::list_retryable(&mut transaction, of, old.status).await?;
     let mut servers = servers::get_servers_by_ids(&mut transaction, &ids).await?;
@@ -251,6 +254,7 @@ struct FrozenPlaybook {
     outline: Outline,
     entry_path: String,
     files: Vec<PlaybookFile>,
+    vault_passwords: Vec<OpenedPassword>,
     /// False when this launch has to note that its launcher accepts what was found.
     is_reviewed: bool,
 }
@@ -297,8 +301,10 @@ async fn freeze_playbook(state: &AppState, checked: &Checked) -> Result<FrozenPl
     if !is_reviewed && !checked.acknowledge {
         return Err(review_required());
     }
+    let vault_passwords = project::vault_passwords(state, playbook.package_id, &files).await?;
     let frozen = FrozenPlaybook {
         version,
+        vault_passwords,
         package: playbook.package_id,
         is_reviewed,
         outline,
@@ -366,9 +372,12 @@ async fn syntax_check(
     frozen: &FrozenPlaybook,
     extra_vars: Option<&str>,
 ) -> Result<Option<String>, Problem> {
-    let checking = state
-        .library
-        .syntax_check(&frozen.files, &frozen.entry_path, extra_vars);
+    let context = SyntaxContext {
+        extra_vars,
+        vault_passwords: &frozen.vault_passwords,
+        galaxy: None,
+    };
+    let checking = state.library.syntax_check(&frozen.files, &frozen.entry_path, context);
     match checking.await {
         Ok(()) => Ok(None),
         Err(SyntaxError::Refused(message)) => Ok(Some(message)),

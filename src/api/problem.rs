@@ -130,6 +130,7 @@ impl Problem {
             "servers_hostname_key" => "hostname",
             "private_keys_name_key" => "name",
             "users_username_key" => "username",
+            "vault_passwords_package_id_vault_id_key" => "vault_id",
             _ => return Self::conflict(format!("{constraint} is already taken")),
         };
         let mut problem = Self::conflict(format!("this {field} is already taken"));

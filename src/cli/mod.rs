@@ -31,6 +31,7 @@ pub mod sse;
 pub mod supervise;
 pub mod tokens;
 pub mod users;
+pub mod vault_passwords;
 pub mod version;
 pub mod views;
 pub mod worker_options;
@@ -73,6 +74,9 @@ pub enum Command {
     /// List and show playbooks
     #[command(subcommand)]
     Playbooks(playbooks::PlaybooksCommand),
+    /// Manage the passwords of ansible-vault
+    #[command(subcommand)]
+    VaultPasswords(vault_passwords::VaultPasswordsCommand),
     /// Manage users
     #[command(subcommand)]
     Users(users::UsersCommand),
@@ -154,6 +158,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Servers(command) => servers::run(&global, command).await?,
         Command::Keys(command) => keys::run(&global, command).await?,
         Command::Playbooks(command) => playbooks::run(&global, command).await?,
+        Command::VaultPasswords(command) => vault_passwords::run(&global, command).await?,
         Command::Users(command) => users::run(&global, command).await?,
         Command::Tokens(command) => tokens::run(&global, command).await?,
         Command::Settings { command } => settings::run(&global, command).await?,

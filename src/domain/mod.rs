@@ -16,6 +16,7 @@ pub mod settings;
 pub mod text_enum;
 pub mod user;
 pub mod validation;
+pub mod vault_password;
 pub mod worker;
 
 use uuid::Uuid;

@@ -1,9 +1,13 @@
 //! The stock `ansible-playbook`: where it is, and what it says about a playbook's syntax.
 
-use super::configuration::{self, Ours, Terms};
+use super::{
+    configuration::{self, Ours, Terms},
+    vault_ids::OpenedPassword,
+};
 use crate::{
     domain::playbook::PlaybookFile,
     process::{self, ProcessError},
+    runner::PassingSecrets,
 };
 use std::{
     env, fs, io,
@@ -178,12 +182,23 @@ pub(super) fn parse_version(text: &str) -> Option<&str> {
         .then_some(version)
 }
 
+/// What a playbook may need besides its files to be read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SyntaxContext<'a> {
+    /// The text of an extra-vars file.
+    pub extra_vars: Option<&'a str>,
+    /// Passwords of `ansible-vault`.
+    pub vault_passwords: &'a [OpenedPassword],
+    /// The folder with the roles and collections that `ansible-galaxy` fetched.
+    pub galaxy: Option<&'a Path>,
+}
+
 /// Runs `ansible-playbook --syntax-check` on the files in a temporary folder, with nothing of our own environment.
 pub(super) async fn syntax_check(
     tools: &AnsibleTools,
     files: &[PlaybookFile],
     entry_path: &str,
-    extra_vars: Option<&str>,
+    context: SyntaxContext<'_>,
 ) -> Result<(), SyntaxError> {
     let folder = tempfile::Builder::new()
         .prefix("admiral-syntax-")
@@ -199,6 +214,7 @@ pub(super) async fn syntax_check(
     // Everything is looked for where a run looks for it.
     let ours = Ours {
         project: project.clone(),
+        galaxy: context.galaxy.map(Path::to_owned),
         ..Ours::default()
     };
     let merged = configuration::merge(files, Terms::default(), &ours);
@@ -218,7 +234,19 @@ pub(super) async fn syntax_check(
         .env("ANSIBLE_LOCALHOST_WARNING", "0")
         .current_dir(&project)
         .args(["--syntax-check", "--inventory", "localhost,"]);
-    if let Some(text) = extra_vars {
+    // Kept until the check has ended.
+    let mut secrets = None;
+    for (number, opened) in context.vault_passwords.iter().enumerate() {
+        let secrets: &PassingSecrets = match &mut secrets {
+            Some(secrets) => secrets,
+            none => none.insert(PassingSecrets::create().map_err(SyntaxError::Files)?),
+        };
+        let path = secrets
+            .write(&format!("vault-{number}"), &opened.password)
+            .map_err(SyntaxError::Files)?;
+        command.arg(vault_id_argument(&opened.vault_id, &path));
+    }
+    if let Some(text) = context.extra_vars {
         let path = folder.path().join("extra-vars.yml");
         write_file(&path, 0o600, text.as_bytes()).map_err(SyntaxError::Files)?;
         command.arg("--extra-vars").arg(format!("@{}", path.display()));
@@ -246,6 +274,11 @@ pub(super) async fn syntax_check(
         )));
     }
     Err(SyntaxError::Refused(message))
+}
+
+/// Tells Ansible where the password of a vault id is.
+pub fn vault_id_argument(vault_id: &str, path: &Path) -> String {
+    format!("--vault-id={vault_id}@{}", path.display())
 }
 
 fn lay_out(project: &Path, files: &[PlaybookFile]) -> io::Result<()> {

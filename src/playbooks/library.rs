@@ -4,7 +4,7 @@
 //! `ansible.cfg` at its root is one project, and one package.
 
 use super::{
-    ansible::{self, AnsibleTools, SyntaxError},
+    ansible::{self, AnsibleTools, SyntaxContext, SyntaxError},
     folder::{self, FoundPackage},
     snapshot::Snapshot,
 };
@@ -143,15 +143,14 @@ impl Library {
         self.syntax_turn.lock().await
     }
 
-    /// Lets Ansible check a playbook among its files. `extra_vars` is the text of an extra-vars file, for playbooks that need
-    /// variables to be read.
+    /// Lets Ansible check a playbook among its files.
     pub async fn syntax_check(
         &self,
         files: &[PlaybookFile],
         entry_path: &str,
-        extra_vars: Option<&str>,
+        context: SyntaxContext<'_>,
     ) -> Result<(), SyntaxError> {
-        ansible::syntax_check(&self.config.ansible, files, entry_path, extra_vars).await
+        ansible::syntax_check(&self.config.ansible, files, entry_path, context).await
     }
 }
 

@@ -10,10 +10,11 @@ mod library;
 pub mod mitogen;
 mod outline;
 mod snapshot;
+pub mod vault_ids;
 pub mod versions;
 mod yaml;
 
-pub use ansible::{AnsibleError, AnsibleTools, SyntaxError};
+pub use ansible::{AnsibleError, AnsibleTools, SyntaxContext, SyntaxError};
 pub use library::{Library, LibraryConfig, LibraryError, find_entry_points};
 pub use outline::outline;
 pub use snapshot::{MAX_FILES, MAX_TOTAL_BYTES, Snapshot};

@@ -29,6 +29,7 @@ pub mod statistics;
 pub mod tokens;
 pub mod users;
 pub mod vault_keys;
+pub mod vault_passwords;
 pub mod workers;
 
 pub use database::{Connection, Database, StoreError};

@@ -95,6 +95,7 @@ pub(super) fn configuration(
 pub(super) fn arguments(
     folder: &RunFolder,
     variables: &Path,
+    vault_ids: &[String],
     options: &DeploymentOptions,
     playbook: &str,
 ) -> Result<Vec<String>, PrepareError> {
@@ -103,6 +104,7 @@ pub(super) fn arguments(
         format!("--extra-vars=@{}", variables.display()),
         format!("--forks={}", options.forks),
     ];
+    arguments.extend_from_slice(vault_ids);
     for (given, option) in [
         (options.check, "--check"),
         (options.diff, "--diff"),
@@ -189,6 +191,7 @@ mod tests {
         arguments(
             &RunFolder::open("/run"),
             Path::new("/secret/variables.yml"),
+            &["--vault-id=prod@/secret/vault-0".to_owned()],
             &options,
             "-site.yml",
         )
@@ -210,6 +213,7 @@ mod tests {
             "--inventory=/run/inventory/admiral-run",
             "--extra-vars=@/secret/variables.yml",
             "--forks=50",
+            "--vault-id=prod@/secret/vault-0",
             "--diff",
             "--become",
             "--limit=--check",

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::deployment::Reason,
-    playbooks::{configuration::ConfigurationError, mitogen::MitogenError},
+    playbooks::{configuration::ConfigurationError, mitogen::MitogenError, vault_ids::MissingPasswords},
     runner::RunnerError,
     store::StoreError,
     vault::{VaultError, ssh_key::KeyError},
@@ -42,6 +42,9 @@ pub(super) enum PrepareError {
     /// The project's configuration is broken.
     #[error("failed to read the project's configuration")]
     Configuration(#[from] ConfigurationError),
+    /// Content of the package that no password is there for.
+    #[error("failed to read the playbook's files: {0}")]
+    VaultPasswords(#[from] MissingPasswords),
     /// The limit names a file.
     #[error("failed to use the limit: a pattern may not begin with @")]
     Limit,
@@ -76,6 +79,7 @@ impl PrepareError {
             | Self::Unreadable(_)
             | Self::PlaybookPath
             | Self::Configuration(_)
+            | Self::VaultPasswords(_)
             | Self::Accelerator(_)
             | Self::Io { .. }
             | Self::Runner(_) => Reason::LaunchError,

@@ -13,7 +13,7 @@ use crate::{
         playbook::PlaybookFile,
     },
     inventory::{InventoryHost, extra_vars, known_hosts, render_list},
-    playbooks::{configuration, mitogen},
+    playbooks::{ansible::vault_id_argument, configuration, mitogen},
     runner::{RECORD_VERSION, RunFolder, RunSpec, SecretsFolder},
     store::{
         Database, deployments,
@@ -122,7 +122,10 @@ async fn load(database: &Database, vault: &Vault, run: &OwnedRun) -> Result<Mate
     let servers: Vec<ServerId> = targets.iter().map(|target| target.server.id).collect();
     let host_keys = host_keys::list_for_servers(&mut connection, &servers).await?;
     let keys: BTreeSet<PrivateKeyId> = targets.iter().filter_map(RunTarget::private_key_id).collect();
-    let secrets = RunSecrets::open(&mut connection, vault, run.deployment_id, &keys).await?;
+    let mut secrets = RunSecrets::open(&mut connection, vault, run.deployment_id, &keys, &files).await?;
+    if let Some(missing) = secrets.missing_passwords.take() {
+        return Err(missing.into());
+    }
     Ok(Material {
         deployment,
         files,
@@ -145,6 +148,7 @@ fn fill(config: &WorkerConfig, run: &OwnedRun, folder: &RunFolder, material: &Ma
         let variables = secrets_folder.join("variables.yml");
         let text = extra_vars::render_extra_vars(&material.deployment.variables, &material.secrets.variables);
         write_file(&variables, text.expose_secret().as_bytes(), 0o600)?;
+        let vault_ids = write_vault_passwords(&secrets_folder, &material.secrets)?;
         let control_path_folder = secrets_folder.join("cp");
         let options = &material.deployment.options;
         let merged = configuration(folder, &control_path_folder, options, &material.files)?;
@@ -154,7 +158,7 @@ fn fill(config: &WorkerConfig, run: &OwnedRun, folder: &RunFolder, material: &Ma
             version: RECORD_VERSION,
             run_id: run.id,
             program: config.ansible_playbook.clone(),
-            arguments: arguments(folder, &variables, options, &material.deployment.entry_path)?,
+            arguments: arguments(folder, &variables, &vault_ids, options, &material.deployment.entry_path)?,
             environment: environment(config, folder, &configuration, &secrets_folder, options),
             working_directory: folder.project(),
             secrets_folder: secrets_folder.clone(),
@@ -172,6 +176,17 @@ fn fill(config: &WorkerConfig, run: &OwnedRun, folder: &RunFolder, material: &Ma
         tracing::warn!(%error, run = %run.id, "a folder of secrets could not be removed");
     }
     made
+}
+
+/// The arguments that tell where the passwords are.
+fn write_vault_passwords(secrets_folder: &Path, secrets: &RunSecrets) -> Result<Vec<String>, PrepareError> {
+    let mut arguments = Vec::new();
+    for (number, opened) in secrets.vault_passwords.iter().enumerate() {
+        let path = secrets_folder.join(format!("vault-{number}"));
+        write_file(&path, opened.password.expose_secret().as_bytes(), 0o600)?;
+        arguments.push(vault_id_argument(&opened.vault_id, &path));
+    }
+    Ok(arguments)
 }
 
 fn write_project(folder: &RunFolder, files: &[PlaybookFile]) -> Result<(), PrepareError> {

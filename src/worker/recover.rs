@@ -6,7 +6,7 @@ use crate::{
     events::RunState,
     runner::{RunFolder, sweep_secrets},
     store::{
-        StoreError, folds, run_targets,
+        StoreError, deployments, folds, packages, run_targets,
         runs::{self, OwnedRun},
     },
 };
@@ -71,7 +71,12 @@ pub(super) async fn redactor(shared: &Shared, run: &OwnedRun) -> Result<Redactor
         .iter()
         .filter_map(run_targets::RunTarget::private_key_id)
         .collect();
-    let secrets = RunSecrets::open(&mut connection, &shared.vault, run.deployment_id, &keys)
+    let frozen = deployments::get_frozen(&mut connection, run.deployment_id).await?;
+    let files = match frozen.playbook_version_id {
+        Some(version) => packages::load_version_files(&mut connection, version).await?,
+        None => Vec::new(),
+    };
+    let secrets = RunSecrets::open(&mut connection, &shared.vault, run.deployment_id, &keys, &files)
         .await
         .map_err(|error| FollowError::Secrets(error.message()))?;
     Ok(secrets.redactor())

@@ -1,6 +1,7 @@
 //! A secret goes in, is used for real, and is found nowhere afterwards.
 
 use crate::support::{
+    ansible::ansible_bins,
     processes,
     server::{AdmiralServer, text},
     ssh_hosts::SshHosts,
@@ -19,12 +20,14 @@ use std::{
 
 const VARIABLE: &str = "canary-variable-5f1d2c";
 const PASSPHRASE: &str = "canary-passphrase-93be07";
+const VAULT_PASSWORD: &str = "canary-vault-c40a81";
 
 /// Uses the secret with and without care: a careless playbook must not put it into the database either.
 const PLAYBOOK: &str = r#"
 - name: Use a secret
   hosts: all
   gather_facts: false
+  vars_files: [vault.yml]
   tasks:
     - name: With care
       ansible.builtin.shell: "test -n \"$SECRET\""
@@ -32,6 +35,8 @@ const PLAYBOOK: &str = r#"
       no_log: true
     - name: Without care
       ansible.builtin.debug: { msg: "the secret is {{ secret }}" }
+    - name: Without care of the vault either
+      ansible.builtin.debug: { msg: "the vault opens with {{ vaulted }}" }
     - name: Long enough to be looked at
       ansible.builtin.command: sleep 2
     - name: Fail with it
@@ -59,6 +64,7 @@ async fn secrets_are_found_nowhere() {
     let canaries: Vec<String> = vec![
         VARIABLE.to_owned(),
         PASSPHRASE.to_owned(),
+        VAULT_PASSWORD.to_owned(),
         middle_line(&private_key),
         middle_line(&plain_key),
     ];
@@ -74,6 +80,24 @@ async fn secrets_are_found_nowhere() {
         .add_server("canary1", &SshHosts::address(0), hosts.port, &hosts.user, &key, &[])
         .await;
     let playbook = server.add_playbook("canary", PLAYBOOK);
+
+    std::fs::write(keys.path().join("vault"), VAULT_PASSWORD).unwrap();
+    std::fs::write(keys.path().join("vault.yml"), format!("vaulted: {VAULT_PASSWORD}\n")).unwrap();
+    let encrypted = Command::new(ansible_bins()[0].join("ansible-vault"))
+        .args(["encrypt", "--vault-id", "canary@vault", "--output"])
+        .arg(server.folder.path().join("playbooks/canary/vault.yml"))
+        .arg("vault.yml")
+        .current_dir(keys.path())
+        .stdin(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(encrypted.success());
+    server
+        .post(
+            "/api/vault-passwords",
+            json!({"vault_id": "canary", "password": VAULT_PASSWORD}),
+        )
+        .await;
 
     let watching = Arc::new(AtomicBool::new(true));
     let exposed = Arc::new(Mutex::new(BTreeSet::new()));
@@ -107,6 +131,7 @@ async fn secrets_are_found_nowhere() {
         output.contains("the secret is ********"),
         "the careless task ran: {output}"
     );
+    assert!(output.contains("the vault opens with ********"), "{output}");
 
     // `shell` with `environment` puts the secret into a remote process for a moment, which here is on the same machine:
     // that is the playbook's doing. Nothing that Admiral starts may show it.
@@ -133,6 +158,7 @@ async fn secrets_are_found_nowhere() {
         format!("/api/keys/{key}"),
         "/api/servers".to_owned(),
         "/api/audit".to_owned(),
+        "/api/vault-passwords".to_owned(),
     ] {
         answers.push_str(&server.get(&path).await.to_string());
     }

@@ -45,5 +45,6 @@ mod stream;
 mod support;
 mod telemetry;
 mod tidy;
+mod vault;
 mod viewers;
 mod worker;

@@ -14,6 +14,7 @@ pub mod setup;
 pub mod stream;
 pub mod tokens;
 pub mod users;
+pub mod vault_passwords;
 pub mod workers;
 
 use super::{AppState, openapi::Document};
@@ -45,5 +46,6 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(stream::router())
         .merge(tokens::router())
         .merge(users::router())
+        .merge(vault_passwords::router())
         .merge(workers::router())
 }

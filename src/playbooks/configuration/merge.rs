@@ -5,7 +5,10 @@ use super::{
     ini::Ini,
     owned::{OWNED, Rule, TERMINAL, refuse_value},
 };
-use crate::domain::{deployment::OverriddenSetting, playbook::PlaybookFile};
+use crate::{
+    domain::{deployment::OverriddenSetting, playbook::PlaybookFile, vault_password::DEFAULT_VAULT_ID},
+    playbooks::vault_ids::OwnPasswords,
+};
 use std::path::{Path, PathBuf};
 
 /// What a deployment says itself, by which the project's settings are judged.
@@ -41,8 +44,8 @@ pub struct Merged {
     pub text: String,
     /// What the project says that does not hold.
     pub overridden: Vec<OverriddenSetting>,
-    /// The vault ids that files of the project give passwords for.
-    pub vault_ids: Vec<String>,
+    /// The passwords of `ansible-vault` that files of the package give.
+    pub own_passwords: OwnPasswords,
 }
 
 /// Lays ours over the configuration among `files`, if there is one.
@@ -55,7 +58,7 @@ pub fn merge(files: &[PlaybookFile], terms: Terms, ours: &Ours) -> Result<Merged
         ini: theirs,
         files,
         overridden: Vec::new(),
-        vault_ids: Vec::new(),
+        own_passwords: OwnPasswords::default(),
     };
     merging.take_out_owned();
     merging.judge_values(terms);
@@ -72,7 +75,7 @@ pub fn merge(files: &[PlaybookFile], terms: Terms, ours: &Ours) -> Result<Merged
     Ok(Merged {
         text: merging.ini.render(),
         overridden: merging.overridden,
-        vault_ids: merging.vault_ids,
+        own_passwords: merging.own_passwords,
     })
 }
 
@@ -80,7 +83,7 @@ struct Merging<'a> {
     ini: Ini,
     files: &'a [PlaybookFile],
     overridden: Vec<OverriddenSetting>,
-    vault_ids: Vec<String>,
+    own_passwords: OwnPasswords,
 }
 
 impl Merging<'_> {
@@ -127,10 +130,7 @@ impl Merging<'_> {
                 continue;
             };
             if self.is_in_package(&value) {
-                if key == "vault_password_file" {
-                    let label = self.ini.get("defaults", "vault_identity").map(unquote);
-                    self.vault_ids.push(label.unwrap_or("default").to_owned());
-                }
+                self.own_passwords.any |= key == "vault_password_file";
                 continue;
             }
             self.ini.remove(section, key);
@@ -147,10 +147,10 @@ impl Merging<'_> {
             .map(|item| unquote(item.trim()))
             .filter(|item| !item.is_empty())
         {
-            let (label, source) = item.split_once('@').unwrap_or(("default", item));
+            let (label, source) = item.split_once('@').unwrap_or((DEFAULT_VAULT_ID, item));
             if self.is_in_package(source) {
                 kept.push(item);
-                self.vault_ids.push(label.to_owned());
+                self.own_passwords.ids.push(label.to_owned());
             } else {
                 dropped.push(item);
                 asks &= source == "prompt";

@@ -691,6 +691,42 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/vault-passwords": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which passwords of `ansible-vault` are stored. */
+        get: operations["list_vault_passwords"];
+        put?: never;
+        /** Stores a password that encrypted files and values of packages are read with. */
+        post: operations["create_vault_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/vault-passwords/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Forgets a password. Packages that are encrypted with it cannot be launched any more. */
+        delete: operations["delete_vault_password"];
+        options?: never;
+        head?: never;
+        /** Stores another password for the same vault id. */
+        patch: operations["update_vault_password"];
+        trace?: never;
+    };
     "/api/workers": {
         parameters: {
             query?: never;
@@ -996,6 +1032,24 @@ export interface components {
             role: components["schemas"]["Role"];
             /** @description 1 to 64 of `a-z A-Z 0-9 . _ @ -`. */
             username: string;
+        };
+        /** @description A password to be stored. */
+        CreateVaultPassword: {
+            /**
+             * Format: uuid
+             * @description The only package that it is for; for all of them when left out.
+             */
+            package_id?: string | null;
+            /**
+             * Format: password
+             * @description The password; blanks around it are no part of it.
+             */
+            password: string;
+            /**
+             * @description What stands before the `@` of `--vault-id`; `default` for content whose header names none. 1 to 100 characters without
+             *     blanks, `@`, `;` and `,`.
+             */
+            vault_id: string;
         };
         /** @description An edit. */
         CreateVersion: {
@@ -1690,6 +1744,16 @@ export interface components {
             /** @description By origin and name. */
             data: components["schemas"]["Package"][];
         };
+        /** @description A package, as others name it. */
+        PackageName: {
+            /**
+             * Format: uuid
+             * @description Identifies the package.
+             */
+            id: string;
+            /** @description Its name. */
+            name: string;
+        };
         /**
          * @description How a package's files come to Admiral.
          * @enum {string}
@@ -2163,8 +2227,6 @@ export interface components {
             detail: string;
             /** @description What is wrong with which field. */
             errors?: components["schemas"]["FieldError"][];
-            /** @description More for programs that know the code, such as the current version with `version_conflict`. */
-            extra?: Record<string, unknown>;
             /** @description Finds this request in the log. Filled in on the way out. */
             request_id?: string | null;
             /**
@@ -2456,6 +2518,14 @@ export interface components {
             password?: string | null;
             role?: null | components["schemas"]["Role"];
         };
+        /** @description What changes about a password. */
+        UpdateVaultPassword: {
+            /**
+             * Format: password
+             * @description The new password; blanks around it are no part of it.
+             */
+            password: string;
+        };
         /** @description Somebody who can sign in. */
         User: {
             /**
@@ -2480,6 +2550,32 @@ export interface components {
          * @enum {string}
          */
         VariableSource: "form" | "environment" | "preset" | "launch";
+        /** @description A password of `ansible-vault`, as far as it may be shown. */
+        VaultPassword: {
+            /**
+             * Format: date-time
+             * @description When it was stored.
+             */
+            created_at: string;
+            /**
+             * Format: uuid
+             * @description Identifies the password.
+             */
+            id: string;
+            package?: null | components["schemas"]["PackageName"];
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+            /** @description The vault id that it opens: what stands before the `@` of `--vault-id`. */
+            vault_id: string;
+        };
+        /** @description All passwords, as far as they may be shown. */
+        VaultPasswordList: {
+            /** @description By vault id. */
+            data: components["schemas"]["VaultPassword"][];
+        };
         /** @description How two versions differ. */
         VersionDiff: {
             /** @description By path. */
@@ -5206,6 +5302,198 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_vault_passwords: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VaultPasswordList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_vault_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateVaultPassword"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VaultPassword"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is one already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_vault_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_vault_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateVaultPassword"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VaultPassword"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };

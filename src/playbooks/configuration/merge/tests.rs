@@ -141,7 +141,10 @@ fn password_files_hold_when_they_are_in_the_package() {
             ("defaults", "vault_identity_list", "prod@prompt,stage@~/.stage"),
         ]
     );
-    assert_eq!(merged.vault_ids, ["default", "dev"]);
+    assert_eq!(
+        (merged.own_passwords.any, merged.own_passwords.ids.as_slice()),
+        (true, ["dev".to_owned()].as_slice())
+    );
     let ini = Ini::parse(merged.text.as_bytes()).expect("it is read");
     assert_eq!(ini.get("defaults", "vault_identity_list"), Some("dev@.vault/dev"));
     assert_eq!(
@@ -155,7 +158,7 @@ fn a_password_file_elsewhere_does_not_hold() {
     for path in ["../.vault-pass", "/srv/.vault-pass", "$HOME/.vault-pass", "missing"] {
         let merged = merged(&format!("[defaults]\nvault_password_file = {path}\n"), &[".vault-pass"]);
         assert_eq!(overridden(&merged), [("defaults", "vault_password_file", path)]);
-        assert_eq!(merged.vault_ids, [] as [&str; 0]);
+        assert_eq!(merged.own_passwords, OwnPasswords::default());
     }
 }
 
