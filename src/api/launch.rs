@@ -2,42 +2,47 @@
 //! later.
 
 mod accelerator;
+mod inputs;
+mod preview;
 mod project;
 mod request;
+mod variables;
 
-pub(super) use request::LaunchRequest;
+pub use preview::DeploymentPreview;
+pub(super) use preview::preview;
+pub(super) use request::{FileText, LaunchRequest, check_options};
 
-use self::{
-    accelerator::Plan,
-    request::{Checked, check},
+use self::{accelerator::Plan, inputs::gather, project::Project, request::check};
+use super::{
+    AppState,
+    extract::Actor,
+    problem::Problem,
+    routes::packages::author,
+    sealed::{reseal, seal_variables},
 };
-use super::{AppState, extract::Actor, problem::Problem, routes::packages::author};
 use crate::{
     domain::{
         PackageId, RunId, ServerId, VersionId,
         clock::new_id,
         deployment::{Accelerator, Deployment, DeploymentKind, DeploymentOptions, Launcher, Target},
-        playbook::{Outline, PlaybookFile, PlaybookOrigin},
+        playbook::{Outline, PlaybookFile, PlaybookId, PlaybookOrigin},
         server::{Server, ServerStatus},
         validation::{Invalid, Validator},
     },
     inventory::{extra_vars, limit},
-    playbooks::{SyntaxContext, SyntaxError, outline, vault_ids::OpenedPassword},
+    playbooks::{SyntaxContext, SyntaxError, outline},
     store::{
         Connection, StoreError,
-        deployments::{self, NewDeployment, NewHost},
+        deployments::{self, DeploymentInputs, NewDeployment, NewHost},
         packages, playbooks, servers,
     },
     vault::RowIdentity,
 };
 use axum::http::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt::Write as _,
-};
+use serde_json::{Map, Value};
+use std::{collections::HashMap, fmt::Write as _};
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 /// As many host names are listed in one message.
 const MAX_NAMED: usize = 10;
@@ -45,47 +50,64 @@ const MAX_NAMED: usize = 10;
 /// Launches a deployment.
 pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchRequest) -> Result<Deployment, Problem> {
     let checked = check(request)?;
-    let frozen = freeze_playbook(state, &checked).await?;
-    let chosen = accelerator::choose(checked.options.accelerator, frozen.outline.accelerator);
-    accelerator::check_present(state, chosen, &checked.options).await?;
-    let overridden_settings = project::overridden_settings(&frozen.files, &checked.options, chosen)?;
+    let frozen = find_playbook(state, &checked.playbook, checked.version_id).await?;
+    if !frozen.is_reviewed && !checked.acknowledge {
+        return Err(review_required());
+    }
+    let mut connection = state.database.acquire().await?;
+    let inputs = gather(state, &mut connection, &checked, &frozen.files, &frozen.entry_path).await?;
+    drop(connection);
+    if !inputs.merged.errors.is_empty() {
+        return Err(Invalid {
+            errors: inputs.merged.errors,
+        }
+        .into());
+    }
+    let (variables, secret_variables) = (inputs.merged.plain(), inputs.merged.secret());
+    let options = inputs.options.clone();
+    let hidden_names = secret_variables.keys().cloned().chain(inputs.merged.file_names());
+    let project = project::prepare(state, frozen.package, &frozen.files).await?;
+    check_syntax(state, &frozen, &project, &variables, hidden_names.collect()).await?;
+    let chosen = accelerator::choose(options.accelerator, frozen.outline.accelerator);
+    accelerator::check_present(state, chosen, &options).await?;
+    let target = checked
+        .target
+        .ok_or_else(|| Invalid::field("server_ids", "is required"))?;
     let mut transaction = state.database.begin().await?;
-    let servers = resolve(&mut transaction, &checked.target).await?;
-    check_limit(&checked.options, &servers)?;
-    let secret_variable_names: Vec<String> = checked.secret_variables.keys().cloned().collect();
+    let overridden_settings = project::overridden_settings(&mut transaction, &frozen.files, &options, chosen).await?;
+    let servers = resolve(&mut transaction, &target).await?;
+    check_limit(&options, &servers)?;
+    let secret_variable_names: Vec<String> = secret_variables.keys().cloned().collect();
     let plan = Plan {
         files: &frozen.files,
         entry_path: &frozen.entry_path,
         servers: &servers,
-        variables: &checked.variables,
+        variables: &variables,
         secret_names: &secret_variable_names,
     };
-    accelerator::check_plan(chosen, &checked.options, &plan)?;
+    accelerator::check_plan(chosen, &options, &plan)?;
     if !frozen.is_reviewed {
         accept_review(&mut transaction, actor, &frozen).await?;
     }
     let id = new_id();
-    let sealed_variables = expose(&checked.secret_variables)
-        .map_err(|error| Problem::internal(&error))?
-        .map(|text| state.vault.seal(&text, RowIdentity::deployment_variables(id)))
-        .transpose()
-        .map_err(|error| Problem::internal(&error))?;
+    let row = RowIdentity::deployment_variables(id);
     let new = NewDeployment {
         id,
-        run_ids: run_ids(&checked.options, servers.len()),
+        run_ids: run_ids(&options, servers.len()),
         name: checked.name.unwrap_or(frozen.outline.name),
         description: checked.description,
         playbook: checked.playbook.to_string(),
         kind: DeploymentKind::Playbook,
         entry_path: frozen.entry_path,
         playbook_version_id: Some(frozen.version),
-        target: checked.target,
-        sealed_variables,
+        target,
+        sealed_variables: seal_variables(&state.vault, &secret_variables, row)?,
         secret_variable_names,
-        variables: checked.variables,
+        variables,
+        inputs: inputs.seal(state, id, &checked.files)?,
         options: DeploymentOptions {
             accelerator: Some(chosen),
-            ..checked.options
+            ..options
         },
         overridden_settings,
         retry_of: None,
@@ -161,19 +183,18 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
         accelerator::check_plan(chosen, &old.options, &plan)?;
     }
     let id = new_id();
-    let sealed_variables = match frozen.sealed_variables {
-        Some(sealed) => {
-            let plain = state
-                .vault
-                .open(&sealed, RowIdentity::deployment_variables(of))
-                .map_err(|error| Problem::internal(&error))?;
-            let sealed = state
-                .vault
-                .seal(plain.expose_secret(), RowIdentity::deployment_variables(id));
-            Some(sealed.map_err(|error| Problem::internal(&error))?)
-        }
-        None => None,
-    };
+    let sealed_variables = reseal(
+        &state.vault,
+        frozen.sealed_variables.as_deref(),
+        RowIdentity::deployment_variables(of),
+        RowIdentity::deployment_variables(id),
+    )?;
+    let sealed_files = reseal(
+        &state.vault,
+        frozen.sealed_files.as_deref(),
+        RowIdentity::deployment_files(of),
+        RowIdentity::deployment_files(id),
+    )?;
     let new = NewDeployment {
         id,
         run_ids: run_ids(&old.options, servers.len()),
@@ -189,6 +210,14 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
         variables: old.variables,
         secret_variable_names: old.secret_variables,
         sealed_variables,
+        inputs: DeploymentInputs {
+            environment: old.environment,
+            preset: old.preset,
+            sources: old.variable_sources,
+            file_names: old.file_variables,
+            sealed_files,
+            warnings: Vec::new(),
+        },
         options: DeploymentOptions {
             accelerator: Some(chosen),
             ..old.options
@@ -227,7 +256,8 @@ fn run_ids(options: &DeploymentOptions, servers: usize) -> Vec<RunId> {
     std::iter::repeat_with(new_id).take(slices).collect()
 }
 
-fn launcher(actor: &Actor) -> Launcher {
+/// The actor, as it is kept with what they launch or make.
+pub(super) fn launcher(actor: &Actor) -> Launcher {
     Launcher {
         id: actor.principal.user_id,
         username: actor.principal.username.clone(),
@@ -254,21 +284,24 @@ struct FrozenPlaybook {
     outline: Outline,
     entry_path: String,
     files: Vec<PlaybookFile>,
-    vault_passwords: Vec<OpenedPassword>,
     /// False when this launch has to note that its launcher accepts what was found.
     is_reviewed: bool,
 }
 
-/// Finds the version that is meant and makes sure that Ansible can read it.
-async fn freeze_playbook(state: &AppState, checked: &Checked) -> Result<FrozenPlaybook, Problem> {
+/// Finds the version that is meant.
+async fn find_playbook(
+    state: &AppState,
+    id: &PlaybookId,
+    version_id: Option<VersionId>,
+) -> Result<FrozenPlaybook, Problem> {
     let missing = || Problem::from(Invalid::field("playbook", "is not in the library"));
     state.refresh_library().await?;
     let mut connection = state.database.acquire().await?;
-    let playbook = match playbooks::get_playbook(&mut connection, &checked.playbook).await {
+    let playbook = match playbooks::get_playbook(&mut connection, id).await {
         Err(StoreError::NotFound(_)) => return Err(missing()),
         found => found?,
     };
-    let version = match checked.version_id {
+    let version = match version_id {
         Some(version) => {
             let found = packages::get_version(&mut connection, version).await;
             if !found.is_ok_and(|found| found.package_id == playbook.package_id) {
@@ -298,21 +331,14 @@ async fn freeze_playbook(state: &AppState, checked: &Checked) -> Result<FrozenPl
     }
     let is_reviewed = playbook.origin != PlaybookOrigin::Custom
         || packages::is_reviewed(&mut *state.database.acquire().await?, version).await?;
-    if !is_reviewed && !checked.acknowledge {
-        return Err(review_required());
-    }
-    let vault_passwords = project::vault_passwords(state, playbook.package_id, &files).await?;
-    let frozen = FrozenPlaybook {
+    Ok(FrozenPlaybook {
         version,
-        vault_passwords,
         package: playbook.package_id,
         is_reviewed,
         outline,
         entry_path: playbook.entry_path,
         files,
-    };
-    check_syntax(state, checked, &frozen).await?;
-    Ok(frozen)
+    })
 }
 
 /// 409 to the first launch of what was uploaded and nobody has looked at.
@@ -335,7 +361,13 @@ async fn accept_review(connection: &mut Connection, actor: &Actor, frozen: &Froz
 /// The syntax is checked once per version and ansible-core, without variables. Only a playbook that cannot be read without some
 /// (`hosts: "{{ x }}"`) is checked anew at each launch, with the variables of that launch. A refusal is not kept: a missing role or
 /// collection is a fault of the machine, and mended without a new version.
-async fn check_syntax(state: &AppState, checked: &Checked, frozen: &FrozenPlaybook) -> Result<(), Problem> {
+async fn check_syntax(
+    state: &AppState,
+    frozen: &FrozenPlaybook,
+    project: &Project,
+    variables: &Map<String, Value>,
+    hidden_names: Vec<String>,
+) -> Result<(), Problem> {
     // One at a time: a second launch of the same playbook waits for the first one's answer, and launches do not crowd the machine.
     let _turn = state.library.syntax_turn().await;
     let mut connection = state.database.acquire().await?;
@@ -346,22 +378,21 @@ async fn check_syntax(state: &AppState, checked: &Checked, frozen: &FrozenPlaybo
     if known {
         return Ok(());
     }
-    let Some(refusal) = syntax_check(state, frozen, None).await? else {
+    let Some(refusal) = syntax_check(state, frozen, project, None).await? else {
         let mut connection = state.database.acquire().await?;
         packages::record_valid_syntax(&mut connection, version, entry_path, ansible_version).await?;
         return Ok(());
     };
-    if checked.variables.is_empty() && checked.secret_variables.is_empty() {
+    if variables.is_empty() && hidden_names.is_empty() {
         return Err(Invalid::field("playbook", refusal).into());
     }
     // A secret's value has no business in a file that is there for its name.
-    let secret = checked
-        .secret_variables
-        .keys()
-        .map(|name| (name.clone(), SecretString::from("secret")))
+    let hidden = hidden_names
+        .into_iter()
+        .map(|name| (name, SecretString::from("secret")))
         .collect();
-    let text = extra_vars::render_extra_vars(&checked.variables, &secret);
-    match syntax_check(state, frozen, Some(text.expose_secret())).await? {
+    let text = extra_vars::render_extra_vars(variables, &hidden);
+    match syntax_check(state, frozen, project, Some(text.expose_secret())).await? {
         None => Ok(()),
         Some(message) => Err(Invalid::field("playbook", message).into()),
     }
@@ -370,12 +401,13 @@ async fn check_syntax(state: &AppState, checked: &Checked, frozen: &FrozenPlaybo
 async fn syntax_check(
     state: &AppState,
     frozen: &FrozenPlaybook,
+    project: &Project,
     extra_vars: Option<&str>,
 ) -> Result<Option<String>, Problem> {
     let context = SyntaxContext {
         extra_vars,
-        vault_passwords: &frozen.vault_passwords,
-        galaxy: None,
+        vault_passwords: &project.vault_passwords,
+        galaxy: project.galaxy.as_deref(),
     };
     let checking = state.library.syntax_check(&frozen.files, &frozen.entry_path, context);
     match checking.await {
@@ -451,16 +483,4 @@ fn require_keys(servers: &[Server], field: &str) -> Result<(), Invalid> {
         let _ = write!(names, " and {} more", keyless.len() - MAX_NAMED);
     }
     Err(Invalid::field(field, format!("without a private key: {names}")))
-}
-
-/// The secret variables as the JSON object that is sealed; `None` when there are none.
-fn expose(secret: &BTreeMap<String, SecretString>) -> Result<Option<Zeroizing<Vec<u8>>>, serde_json::Error> {
-    if secret.is_empty() {
-        return Ok(None);
-    }
-    let exposed: BTreeMap<&str, &str> = secret
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.expose_secret()))
-        .collect();
-    serde_json::to_vec(&exposed).map(|text| Some(Zeroizing::new(text)))
 }

@@ -65,19 +65,31 @@ impl LocalApi {
 
     /// Sends a request; `body` goes as JSON.
     pub async fn request(&self, method: &str, path_and_query: &str, body: Option<Value>) -> LocalResponse {
+        match body {
+            Some(body) => {
+                let body = Body::from(body.to_string());
+                self.send(method, path_and_query, Some("application/json"), body).await
+            }
+            None => self.send(method, path_and_query, None, Body::empty()).await,
+        }
+    }
+
+    /// Sends a file.
+    pub async fn upload(&self, method: &str, path_and_query: &str, file: Vec<u8>) -> LocalResponse {
+        let kind = Some("application/octet-stream");
+        self.send(method, path_and_query, kind, Body::from(file)).await
+    }
+
+    async fn send(&self, method: &str, path_and_query: &str, kind: Option<&str>, body: Body) -> LocalResponse {
         let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
         let mut request = Request::builder()
             .method(method)
             .uri(path_and_query)
             .extension(self.principal.clone());
-        let content = match body {
-            Some(body) => {
-                request = request.header(header::CONTENT_TYPE, "application/json");
-                Body::from(body.to_string())
-            }
-            None => Body::empty(),
-        };
-        match request.body(content) {
+        if let Some(kind) = kind {
+            request = request.header(header::CONTENT_TYPE, kind);
+        }
+        match request.body(body) {
             Ok(request) => match self.router.clone().oneshot(request).await {
                 Ok(response) => response.into(),
                 Err(never) => match never {},

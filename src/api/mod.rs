@@ -14,9 +14,11 @@ pub mod problem;
 mod router;
 pub mod routes;
 pub mod scrape;
+mod sealed;
 mod serve;
 mod sse;
 pub mod state;
+mod variable_set;
 
 pub use openapi::openapi_document;
 pub use router::{metrics_router, router};

@@ -12,13 +12,21 @@ use crate::{
 };
 use anyhow::Context as _;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, StatusCode, header::CONTENT_TYPE};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use std::{fmt::Write as _, pin::Pin, time::Duration};
 
 /// The bytes of an answer, as they come.
 pub type Body = Pin<Box<dyn Stream<Item = anyhow::Result<Vec<u8>>> + Send>>;
+
+/// What goes with a request.
+#[derive(Debug, Clone)]
+enum Content {
+    None,
+    Json(Value),
+    File(Vec<u8>),
+}
 
 /// Speaks to the API. Call [`Client::close`] at the end.
 pub struct Client {
@@ -115,27 +123,32 @@ impl Client {
 
     /// GET, the answer as JSON.
     pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        self.json(Method::GET, path, None).await
+        self.json(Method::GET, path, Content::None).await
     }
 
     /// POST with a JSON body.
     pub async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {
-        self.json(Method::POST, path, Some(body)).await
+        self.json(Method::POST, path, Content::Json(body)).await
+    }
+
+    /// POST with a file as the body.
+    pub async fn upload(&self, path: &str, file: Vec<u8>) -> anyhow::Result<Value> {
+        self.json(Method::POST, path, Content::File(file)).await
     }
 
     /// PATCH with a JSON body.
     pub async fn patch(&self, path: &str, body: Value) -> anyhow::Result<Value> {
-        self.json(Method::PATCH, path, Some(body)).await
+        self.json(Method::PATCH, path, Content::Json(body)).await
     }
 
     /// DELETE.
     pub async fn delete(&self, path: &str) -> anyhow::Result<()> {
-        self.json(Method::DELETE, path, None).await.map(drop)
+        self.json(Method::DELETE, path, Content::None).await.map(drop)
     }
 
     /// DELETE that answers with what is left.
     pub async fn delete_for_answer(&self, path: &str) -> anyhow::Result<Value> {
-        self.json(Method::DELETE, path, None).await
+        self.json(Method::DELETE, path, Content::None).await
     }
 
     /// All pages of a list.
@@ -159,7 +172,7 @@ impl Client {
 
     /// GET, the answer's bytes as they come.
     pub async fn stream(&self, path: &str) -> anyhow::Result<Body> {
-        let (status, body) = self.send(Method::GET, path, None).await?;
+        let (status, body) = self.send(Method::GET, path, Content::None).await?;
         if (200..300).contains(&status) {
             Ok(body)
         } else {
@@ -178,8 +191,8 @@ impl Client {
         }
     }
 
-    async fn json(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
-        let (status, body) = self.send(method, path, body).await?;
+    async fn json(&self, method: Method, path: &str, content: Content) -> anyhow::Result<Value> {
+        let (status, body) = self.send(method, path, content).await?;
         let bytes = collect(body).await?;
         if !(200..300).contains(&status) {
             return Err(refused(status, &bytes));
@@ -190,15 +203,17 @@ impl Client {
         serde_json::from_slice(&bytes).context("the answer is no JSON; is this address an Admiral server?")
     }
 
-    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<(u16, Body)> {
+    async fn send(&self, method: Method, path: &str, content: Content) -> anyhow::Result<(u16, Body)> {
         match &self.transport {
             Transport::Remote { http, base, token } => {
                 let mut request = http
                     .request(method, format!("{base}{path}"))
                     .bearer_auth(token.expose_secret());
-                if let Some(body) = &body {
-                    request = request.json(body);
-                }
+                request = match content {
+                    Content::None => request,
+                    Content::Json(body) => request.json(&body),
+                    Content::File(file) => request.header(CONTENT_TYPE, "application/octet-stream").body(file),
+                };
                 let response = request.send().await.map_err(|error| {
                     Hinted::new(
                         format!("failed to reach {base}"),
@@ -214,7 +229,11 @@ impl Client {
                 Ok((status, Box::pin(body)))
             }
             Transport::Local { api, .. } => {
-                let response = api.request(method.as_str(), path, body).await;
+                let response = match content {
+                    Content::None => api.request(method.as_str(), path, None).await,
+                    Content::Json(body) => api.request(method.as_str(), path, Some(body)).await,
+                    Content::File(file) => api.upload(method.as_str(), path, file).await,
+                };
                 let body = response.body.map(|chunk| Ok(chunk?.to_vec()));
                 Ok((response.status, Box::pin(body)))
             }

@@ -1,23 +1,20 @@
 //! `admiral deploy`: launch, watch, and exit as `ansible-playbook` does.
 
 use super::{
+    ansible_options::AnsibleOptions,
     client::Client,
-    failure::UsageError,
-    input,
+    environments,
     instance::WORKER_SILENCE,
     live::{self, Outcome},
     options::GlobalOptions,
     output::{self, Format},
-    playbooks, servers, views,
+    playbooks, presets, servers,
+    variables::{self, VariableOptions},
+    views,
 };
-use crate::domain::deployment::{Accelerator, Deployment, DeploymentStatus, Reason};
-use clap::builder::PossibleValuesParser;
-use secrecy::ExposeSecret as _;
+use crate::domain::deployment::{Deployment, DeploymentStatus, Reason};
 use serde_json::{Map, Value, json};
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 /// Options of `admiral deploy`.
 #[derive(Debug, clap::Args)]
@@ -46,75 +43,20 @@ pub struct DeployOptions {
     #[arg(long)]
     description: Option<String>,
 
-    /// An extra variable, as text (repeatable)
-    #[arg(long = "var", value_name = "NAME=VALUE", help_heading = "Variables")]
-    variables: Vec<String>,
-    /// A file with one JSON object of extra variables; `-` reads stdin
-    #[arg(long = "vars-file", value_name = "FILE", help_heading = "Variables")]
-    variable_files: Vec<PathBuf>,
-    /// A secret variable: from a file, or with NAME alone from ADMIRAL_SECRET_NAME or a prompt (repeatable)
-    #[arg(long = "secret-var", value_name = "NAME=@FILE|NAME", help_heading = "Variables")]
-    secret_variables: Vec<String>,
+    #[command(flatten)]
+    variables: VariableOptions,
+    /// A file as the value of a variable, which is its path while the run goes on (repeatable)
+    #[arg(long = "file", value_name = "NAME=PATH", help_heading = "Variables")]
+    files: Vec<String>,
+    /// An environment, by name: its variables hold where nothing else says otherwise
+    #[arg(long, value_name = "NAME", help_heading = "Variables")]
+    environment: Option<String>,
+    /// A preset of the playbook, by name: its variables win over the environment's, its options hold where none is given here
+    #[arg(long, value_name = "NAME", help_heading = "Variables")]
+    preset: Option<String>,
 
-    /// Predict changes without making them
-    #[arg(long, short = 'C', help_heading = "Ansible")]
-    check: bool,
-    /// Show differences in changed files
-    #[arg(long, short = 'D', help_heading = "Ansible")]
-    diff: bool,
-    /// Hosts at a time [default: 50]
-    #[arg(long, short = 'f', value_name = "NUMBER", help_heading = "Ansible")]
-    forks: Option<u32>,
-    /// A host pattern that narrows the targets further
-    #[arg(long, short = 'l', value_name = "PATTERN", help_heading = "Ansible")]
-    limit: Option<String>,
-    /// Run only tasks with this tag (repeatable)
-    #[arg(long = "task-tag", value_name = "TAG", help_heading = "Ansible")]
-    task_tags: Vec<String>,
-    /// Leave out tasks with this tag (repeatable)
-    #[arg(long = "skip-task-tag", value_name = "TAG", help_heading = "Ansible")]
-    skip_task_tags: Vec<String>,
-    /// Begin at the task of this name
-    #[arg(long, value_name = "NAME", help_heading = "Ansible")]
-    start_at_task: Option<String>,
-    /// More output (repeatable)
-    #[arg(long, short = 'v', action = clap::ArgAction::Count, help_heading = "Ansible")]
-    verbose: u8,
-    /// Become root on the servers
-    #[arg(long = "become", short = 'b', help_heading = "Ansible")]
-    become_: bool,
-    /// End the run after this many seconds [default: 3600]
-    #[arg(long = "timeout", value_name = "SECONDS", help_heading = "Ansible")]
-    timeout_seconds: Option<u32>,
-
-    /// Share the servers out to this many runs side by side, 1 to 100 [default: 1]
-    ///
-    /// Each slice is a run of `ansible-playbook` on its own part of the servers, on any worker. So `run_once`, `serial` and plays
-    /// on `localhost` count for each slice, and `groups` and `hostvars` hold the servers of the slice alone.
-    #[arg(
-        long,
-        value_name = "NUMBER",
-        conflicts_with = "limit",
-        help_heading = "How it is carried out"
-    )]
-    slices: Option<u32>,
-    /// What makes Ansible quicker [default: what the playbook says, else none]
-    ///
-    /// `mitogen` keeps a Python on each server for the whole run instead of starting one for each task. It needs Python on the
-    /// servers also for `raw`, and becomes other users with sudo, su and doas only; what it cannot do is refused at the launch.
-    #[arg(long, value_name = "NAME", value_parser = accelerator(), help_heading = "How it is carried out")]
-    accelerator: Option<String>,
-    /// Begin even while another deployment is at work on the same servers
-    #[arg(long, help_heading = "How it is carried out")]
-    allow_overlap: bool,
-    /// Begin before waiting deployments of a lower priority, -100 to 100 [default: 0]
-    #[arg(
-        long,
-        value_name = "NUMBER",
-        allow_negative_numbers = true,
-        help_heading = "How it is carried out"
-    )]
-    priority: Option<i32>,
+    #[command(flatten)]
+    ansible: AnsibleOptions,
 
     /// Do not watch
     #[arg(long, conflicts_with = "json")]
@@ -124,12 +66,22 @@ pub struct DeployOptions {
     json: bool,
 }
 
+/// What was given for the variables.
+struct Given {
+    variables: Map<String, Value>,
+    secrets: Map<String, Value>,
+    files: Map<String, Value>,
+}
+
 /// Launches the deployment and watches it.
 pub async fn run(global: &GlobalOptions, options: DeployOptions) -> anyhow::Result<ExitCode> {
-    let variables = read_variables(&options)?;
-    let secrets = read_secrets(&options.secret_variables)?;
+    let given = Given {
+        variables: options.variables.read()?,
+        secrets: options.variables.read_secrets()?,
+        files: variables::read_files(&options.files)?,
+    };
     let client = Client::connect_for_playbooks(global).await?;
-    let result = launch_and_watch(&client, global, &options, variables, secrets).await;
+    let result = launch_and_watch(&client, global, &options, given).await;
     client.close().await?;
     result
 }
@@ -138,15 +90,30 @@ async fn launch_and_watch(
     client: &Client,
     global: &GlobalOptions,
     options: &DeployOptions,
-    variables: Map<String, Value>,
-    secrets: Map<String, Value>,
+    given: Given,
 ) -> anyhow::Result<ExitCode> {
+    let playbook = playbooks::find(client, &options.playbook).await?;
     let mut body = json!({
-        "playbook": playbooks::find(client, &options.playbook).await?,
-        "variables": variables,
-        "secret_variables": secrets,
-        "options": ansible_options(options),
+        "playbook": playbook,
+        "variables": given.variables,
+        "secret_variables": given.secrets,
+        "files": given.files,
     });
+    if let Some(name) = &options.environment {
+        body["environment_id"] = environments::find(client, name).await?["id"].take();
+    }
+    let mut ansible = options.ansible.given();
+    if let Some(name) = &options.preset {
+        let mut preset = presets::find(client, &playbook, name).await?;
+        body["preset_id"] = preset["id"].take();
+        if let (false, Value::Object(mut all)) = (ansible.is_empty(), preset["options"].take()) {
+            all.extend(ansible);
+            ansible = all;
+        }
+    }
+    if !ansible.is_empty() {
+        body["options"] = ansible.into();
+    }
     for (field, text) in [("name", &options.name), ("description", &options.description)] {
         if let Some(text) = text {
             body[field] = json!(text);
@@ -163,7 +130,10 @@ async fn launch_and_watch(
         }
         body["server_ids"] = json!(ids);
     }
-    let created = client.post("/api/deployments", body).await?;
+    let created = client
+        .post("/api/deployments", body)
+        .await
+        .map_err(variables::hint_at_answers)?;
     let deployment: Deployment = serde_json::from_value(created.clone())?;
     let json = options.json || global.output == Format::Json;
     if options.detach {
@@ -248,77 +218,6 @@ pub fn exit_code(status: DeploymentStatus, reason: Option<Reason>) -> u8 {
     }
 }
 
-fn ansible_options(options: &DeployOptions) -> Value {
-    let mut body = json!({
-        "check": options.check,
-        "diff": options.diff,
-        "tags": options.task_tags,
-        "skip_tags": options.skip_task_tags,
-        "verbosity": options.verbose,
-        "become": options.become_,
-        "allow_overlap": options.allow_overlap,
-    });
-    for (field, number) in [
-        ("forks", options.forks.map(i64::from)),
-        ("timeout_seconds", options.timeout_seconds.map(i64::from)),
-        ("slices", options.slices.map(i64::from)),
-        ("priority", options.priority.map(i64::from)),
-    ] {
-        if let Some(number) = number {
-            body[field] = json!(number);
-        }
-    }
-    for (field, text) in [
-        ("limit", &options.limit),
-        ("start_at_task", &options.start_at_task),
-        ("accelerator", &options.accelerator),
-    ] {
-        if let Some(text) = text {
-            body[field] = json!(text);
-        }
-    }
-    body
-}
-
-fn accelerator() -> PossibleValuesParser {
-    PossibleValuesParser::new(Accelerator::ALL.iter().map(|known| known.as_str()))
-}
-
-fn read_variables(options: &DeployOptions) -> anyhow::Result<Map<String, Value>> {
-    let mut variables = Map::new();
-    for file in &options.variable_files {
-        variables.extend(input::read_object(file)?);
-    }
-    for pair in &options.variables {
-        let (name, value) = input::name_and_value("--var", pair)?;
-        variables.insert(name.to_owned(), json!(value));
-    }
-    Ok(variables)
-}
-
-fn read_secrets(options: &[String]) -> anyhow::Result<Map<String, Value>> {
-    let mut secrets = Map::new();
-    for option in options {
-        let (name, secret) = match option.split_once('=') {
-            Some((name, value)) => match value.strip_prefix('@') {
-                Some(file) => (name, input::read_secret(Path::new(file), true)?),
-                None => {
-                    return Err(UsageError(format!(
-                        "--secret-var {name}=… would show the secret to every user of this machine; give {name}=@FILE, or {name} alone"
-                    ))
-                    .into());
-                }
-            },
-            None => match std::env::var(format!("ADMIRAL_SECRET_{option}")) {
-                Ok(secret) => (option.as_str(), secret.into()),
-                Err(_) => (option.as_str(), input::ask_secret(&format!("value of {option}"))?),
-            },
-        };
-        secrets.insert(name.to_owned(), json!(secret.expose_secret()));
-    }
-    Ok(secrets)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -343,14 +242,28 @@ mod tests {
     }
 
     #[test]
-    fn options_left_out_are_the_servers_to_choose() {
-        let options = ansible_options(&parse(&["site.yml", "--all", "-vv", "--check"]).unwrap());
-        assert_eq!(options["verbosity"], 2);
-        assert_eq!(options["check"], true);
-        assert_eq!(options.get("forks"), None);
-        assert_eq!(options.get("limit"), None);
-        assert_eq!(options.get("slices"), None);
-        assert_eq!(options.get("accelerator"), None);
+    fn later_variables_win() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        std::io::Write::write_all(&mut file, br#"{"a": 1, "b": [2]}"#).unwrap();
+        let path = file.path().to_str().unwrap();
+        let options = parse(&["site.yml", "--all", "--vars-file", path, "--var", "a=x=y"]).unwrap();
+        assert_eq!(
+            Value::Object(options.variables.read().unwrap()),
+            json!({"a": "x=y", "b": [2]})
+        );
+    }
+
+    #[test]
+    fn options_left_out_are_the_servers_or_the_presets_to_choose() {
+        let options = parse(&["site.yml", "--all", "-vv", "--check"]).unwrap().ansible.given();
+        assert_eq!(Value::Object(options), json!({"verbosity": 2, "check": true}));
+        assert!(
+            parse(&["site.yml", "--all", "--preset", "small"])
+                .unwrap()
+                .ansible
+                .given()
+                .is_empty()
+        );
     }
 
     #[test]
@@ -364,32 +277,13 @@ mod tests {
             "--priority",
             "-5",
         ];
-        let options = ansible_options(&parse(&given).unwrap());
-        assert_eq!(options["slices"], 4);
-        assert_eq!(options["accelerator"], "mitogen");
-        assert_eq!(options["allow_overlap"], true);
-        assert_eq!(options["priority"], -5);
+        let options = parse(&given).unwrap().ansible.given();
+        assert_eq!(
+            Value::Object(options),
+            json!({"slices": 4, "accelerator": "mitogen", "allow_overlap": true, "priority": -5})
+        );
         assert!(parse(&["site.yml", "--all", "--accelerator=warp"]).is_err());
         assert!(parse(&["site.yml", "--all", "--slices=2", "--limit=web*"]).is_err());
-    }
-
-    #[test]
-    fn a_secret_on_the_command_line_is_refused() {
-        let error = read_secrets(&["password=hunter2".to_owned()]).unwrap_err();
-        assert!(!error.to_string().contains("hunter2"));
-        assert_eq!(super::super::failure::exit_code(&error), 2);
-    }
-
-    #[test]
-    fn later_variables_win() {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        std::io::Write::write_all(&mut file, br#"{"a": 1, "b": [2]}"#).unwrap();
-        let path = file.path().to_str().unwrap();
-        let options = parse(&["site.yml", "--all", "--vars-file", path, "--var", "a=x=y"]).unwrap();
-        assert_eq!(
-            Value::Object(read_variables(&options).unwrap()),
-            json!({"a": "x=y", "b": [2]})
-        );
     }
 
     #[test]

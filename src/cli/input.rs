@@ -30,6 +30,18 @@ pub fn read_text(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     Ok(text)
 }
 
+/// Reads a whole file as it is.
+pub fn read_bytes(path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    let length = File::open(path)
+        .and_then(|file| file.take(MAX_INPUT + 1).read_to_end(&mut bytes))
+        .with_context(|| format!("failed to read {}", path.display()))?;
+    if length as u64 > MAX_INPUT {
+        return Err(UsageError(format!("{} is larger than 1 MiB", path.display())).into());
+    }
+    Ok(bytes)
+}
+
 /// Reads a secret from a file's first line, or all of it but the last newline when `whole`.
 pub fn read_secret(path: &Path, whole: bool) -> anyhow::Result<SecretString> {
     let text = read_text(path)?;

@@ -328,8 +328,9 @@ fn library(global: &GlobalOptions, data_directory: &Path, ansible: Option<Ansibl
         version: String::new(),
     });
     Ok(Library::new(LibraryConfig {
+        galaxy_folder: playbooks::galaxy::folder_in(data_directory),
         builtin_folder,
-        project_folder: global.custom_playbooks(data_directory)?,
+        project_folder: global.project_folder(data_directory)?,
         ansible,
     }))
 }

@@ -3,12 +3,15 @@
 //! Data subcommands are clients of the HTTP API. With `--server` they speak to a running server; without, they call the same
 //! handlers in this process, on the database that the data directory or `--database-url` names.
 
+pub mod ansible_options;
 pub mod client;
 pub mod completions;
 pub mod deploy;
 pub mod deployments;
 pub mod doctor;
+pub mod environments;
 pub mod failure;
+pub mod galaxy_servers;
 pub mod input;
 pub mod instance;
 pub mod inventory;
@@ -22,15 +25,19 @@ pub mod openapi;
 pub mod options;
 pub mod output;
 pub mod playbooks;
+pub mod presets;
 pub mod recap;
 pub mod serve;
+pub mod server_import;
 pub mod servers;
 pub mod settings;
 pub mod slices;
 pub mod sse;
 pub mod supervise;
 pub mod tokens;
+pub mod upload;
 pub mod users;
+pub mod variables;
 pub mod vault_passwords;
 pub mod version;
 pub mod views;
@@ -71,12 +78,21 @@ pub enum Command {
     /// Manage SSH private keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// List and show playbooks
+    /// List, show and upload playbooks
     #[command(subcommand)]
     Playbooks(playbooks::PlaybooksCommand),
+    /// Manage the servers that roles and collections are fetched from
+    #[command(subcommand)]
+    GalaxyServers(galaxy_servers::GalaxyServersCommand),
     /// Manage the passwords of ansible-vault
     #[command(subcommand)]
     VaultPasswords(vault_passwords::VaultPasswordsCommand),
+    /// Manage environments: variables that hold wherever one is chosen
+    #[command(subcommand)]
+    Environments(environments::EnvironmentsCommand),
+    /// Manage presets: named variables and options of a playbook
+    #[command(subcommand)]
+    Presets(presets::PresetsCommand),
     /// Manage users
     #[command(subcommand)]
     Users(users::UsersCommand),
@@ -158,7 +174,10 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Servers(command) => servers::run(&global, command).await?,
         Command::Keys(command) => keys::run(&global, command).await?,
         Command::Playbooks(command) => playbooks::run(&global, command).await?,
+        Command::GalaxyServers(command) => galaxy_servers::run(&global, command).await?,
         Command::VaultPasswords(command) => vault_passwords::run(&global, command).await?,
+        Command::Environments(command) => environments::run(&global, command).await?,
+        Command::Presets(command) => presets::run(&global, command).await?,
         Command::Users(command) => users::run(&global, command).await?,
         Command::Tokens(command) => tokens::run(&global, command).await?,
         Command::Settings { command } => settings::run(&global, command).await?,

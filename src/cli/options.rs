@@ -97,10 +97,14 @@ impl GlobalOptions {
     }
 
     /// The folder with the operator's own playbooks.
-    pub fn custom_playbooks(&self, data_directory: &Path) -> anyhow::Result<PathBuf> {
+    pub fn project_folder(&self, data_directory: &Path) -> anyhow::Result<PathBuf> {
         match &self.playbooks_folder {
             Some(path) => Ok(std::path::absolute(path)?),
-            None => Ok(data_directory.join("playbooks")),
+            None => {
+                let folder = data_directory.join("playbooks");
+                std::fs::create_dir_all(&folder)?;
+                Ok(folder)
+            }
         }
     }
 }

@@ -5,11 +5,12 @@ use super::{
     failure::Hinted,
     options::GlobalOptions,
     output::{self, Format, Table},
+    upload::{self, UploadFile, UploadOptions},
 };
 use clap::Subcommand;
 use serde_json::Value;
 
-/// List and show playbooks.
+/// List, show and upload playbooks.
 #[derive(Debug, Subcommand)]
 pub enum PlaybooksCommand {
     /// List playbooks
@@ -23,18 +24,31 @@ pub enum PlaybooksCommand {
         /// Its id, path or file name
         playbook: String,
     },
+    /// Upload a playbook, or a package with roles, templates and files
+    Upload(UploadOptions),
 }
 
 /// Runs the subcommand.
 pub async fn run(global: &GlobalOptions, command: PlaybooksCommand) -> anyhow::Result<()> {
+    // What cannot be read is said before the database is touched.
+    let file = match &command {
+        PlaybooksCommand::Upload(options) => Some(options.read()?),
+        _ => None,
+    };
     let client = Client::connect(global).await?;
-    let result = run_with(&client, global.output, command).await;
+    let result = run_with(&client, global.output, command, file).await;
     client.close().await?;
     result
 }
 
-async fn run_with(client: &Client, format: Format, command: PlaybooksCommand) -> anyhow::Result<()> {
+async fn run_with(
+    client: &Client,
+    format: Format,
+    command: PlaybooksCommand,
+    file: Option<UploadFile>,
+) -> anyhow::Result<()> {
     match command {
+        PlaybooksCommand::Upload(options) => upload::run(client, format, &options, file.unwrap_or_default()).await,
         PlaybooksCommand::List { search } => {
             let query: Vec<_> = search.iter().map(|search| ("search", search.as_str())).collect();
             let playbooks = all(client, &query).await?;

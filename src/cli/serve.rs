@@ -12,6 +12,7 @@ use crate::{
     api::{self, state::ApiConfig},
     auth,
     domain::worker::ProcessRole,
+    playbooks,
     scheduler::Scheduler,
 };
 use anyhow::Context as _;
@@ -209,6 +210,8 @@ impl Parts {
             let address = listener.local_addr()?;
             let (state, shutdown) = (instance.state.clone(), shutdown.child_token());
             if has(ProcessRole::Api) {
+                let (library, database) = (instance.state.library.clone(), instance.state.database.clone());
+                tokio::spawn(playbooks::watch(library, database, shutdown.clone()));
                 server = Some(tokio::spawn(api::serve(listener, state, shutdown)));
                 greet(instance, address).await?;
             } else {

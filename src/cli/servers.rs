@@ -6,6 +6,7 @@ use super::{
     input, keys,
     options::GlobalOptions,
     output::{self, Format, Table},
+    server_import,
 };
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
@@ -27,6 +28,8 @@ pub enum ServersCommand {
     },
     /// Change a server
     Set(SetOptions),
+    /// Take over servers, groups and keys from an inventory that Ansible can read
+    Import(server_import::ImportOptions),
     /// Delete servers
     Delete {
         /// Hostnames, numbers or ids
@@ -185,6 +188,7 @@ async fn run_with(client: &Client, format: Format, command: ServersCommand) -> a
             let server = client.patch(&path(&server), Value::Object(body)).await?;
             changed(format, &server, "changed")
         }
+        ServersCommand::Import(options) => server_import::run(client, format, &options).await,
         ServersCommand::Delete { servers } => {
             // All are found before the first is gone: a mistyped name deletes nothing.
             let mut found = Vec::new();

@@ -5,6 +5,8 @@ pub mod clock;
 pub mod deployment;
 pub mod event;
 pub mod finding;
+pub mod form;
+pub mod galaxy_server;
 pub mod key;
 pub mod package;
 pub mod page;
@@ -16,6 +18,7 @@ pub mod settings;
 pub mod text_enum;
 pub mod user;
 pub mod validation;
+pub mod variable_set;
 pub mod vault_password;
 pub mod worker;
 
@@ -33,6 +36,10 @@ pub type RunId = Uuid;
 pub type PackageId = Uuid;
 /// Identifies a version of a package.
 pub type VersionId = Uuid;
+/// Identifies a preset of a playbook.
+pub type PresetId = Uuid;
+/// Identifies an environment.
+pub type EnvironmentId = Uuid;
 /// Identifies a user.
 pub type UserId = Uuid;
 /// Identifies a worker process.

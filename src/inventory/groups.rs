@@ -32,6 +32,15 @@ pub(super) fn tag_group(tag: &str) -> String {
     group_name(TAG_PREFIX, tag)
 }
 
+/// The group that is called as the tag itself, so that a play for `hosts: web` finds the servers tagged `web`; none for a tag that
+/// is no group's name, or another group's.
+pub(super) fn own_group(tag: &str) -> Option<&str> {
+    let mut characters = tag.chars();
+    let is_name = characters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && characters.all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    (is_name && !TAKEN.contains(&tag) && !tag.starts_with(TAG_PREFIX)).then_some(tag)
+}
+
 /// The group of a distro, apart from those of tags: a distro `tag web` must not join the servers tagged `web`.
 pub(super) fn distro_group(distro: &str) -> Option<String> {
     let distro = distro.trim();
@@ -66,6 +75,29 @@ mod tests {
             ("", "", "_"),
         ] {
             assert_eq!(group_name(prefix, text), name, "{prefix:?} {text:?}");
+        }
+    }
+
+    #[test]
+    fn a_tag_that_is_a_groups_name_makes_that_group() {
+        for tag in ["web", "Web", "_x1", "eu-west"] {
+            assert_eq!(own_group(tag), Some(tag));
+        }
+        for tag in [
+            "",
+            "9lives",
+            "a b",
+            "a.b",
+            "größe",
+            "all",
+            "localhost",
+            "_meta",
+            "ungrouped",
+            "tag_web",
+            "-x",
+            "{{x}}",
+        ] {
+            assert_eq!(own_group(tag), None, "{tag:?}");
         }
     }
 

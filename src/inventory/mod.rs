@@ -7,6 +7,7 @@
 pub mod extra_vars;
 pub mod groups;
 pub mod host;
+pub mod import;
 pub mod known_hosts;
 pub mod limit;
 pub mod render;

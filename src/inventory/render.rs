@@ -2,7 +2,7 @@
 
 use super::{
     InventoryHost,
-    groups::{distro_group, tag_group},
+    groups::{distro_group, own_group, tag_group},
     variable_names::{refuse_nested_key, refuse_on_server},
 };
 use serde::{
@@ -10,12 +10,15 @@ use serde::{
     ser::{SerializeMap as _, SerializeSeq as _},
 };
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+};
 
 /// The answer to `--list`, as it is written: a tree of values would cost more than all the rest of a large inventory.
 ///
 /// It holds every host's variables, so Ansible never asks for them one by one. Groups: one for each distro (`ubuntu_22_04`), one for each
-/// tag (`tag_web`), and `ungrouped` for the rest.
+/// tag (`tag_web`, and `web` where the tag is a group's name), and `ungrouped` for the rest.
 #[derive(Debug)]
 pub struct HostList<'a> {
     hosts: &'a [InventoryHost],
@@ -26,29 +29,35 @@ pub struct HostList<'a> {
 
 /// The answer to `--list` for these hosts, each named once.
 pub fn render_list(hosts: &[InventoryHost]) -> HostList<'_> {
-    let mut names: HashMap<(bool, &str), Option<String>> = HashMap::new();
+    // Names that a tag's own group must not have: Ansible warns of a group that is called as a host, and a distro is no tag.
+    let mut taken: HashSet<Cow<'_, str>> = hosts.iter().map(|host| Cow::from(host.hostname.as_str())).collect();
+    let distros: BTreeSet<&str> = hosts.iter().filter_map(|host| host.distro.as_deref()).collect();
+    taken.extend(distros.into_iter().filter_map(distro_group).map(Cow::from));
+    let mut names: HashMap<(bool, &str), Vec<String>> = HashMap::new();
     let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     let mut ungrouped: Vec<&str> = Vec::new();
     for host in hosts {
         let tags = host.tags.iter().map(|tag| (true, tag.as_str()));
         let mut is_grouped = false;
         for (is_tag, text) in tags.chain(host.distro.as_deref().map(|distro| (false, distro))) {
-            let name = names.entry((is_tag, text)).or_insert_with(|| {
+            let names = names.entry((is_tag, text)).or_insert_with(|| {
                 if is_tag {
-                    Some(tag_group(text))
+                    let own = own_group(text).filter(|own| !taken.contains(*own));
+                    own.map(str::to_owned).into_iter().chain([tag_group(text)]).collect()
                 } else {
-                    distro_group(text)
+                    distro_group(text).into_iter().collect()
                 }
             });
-            let Some(name) = name else { continue };
-            is_grouped = true;
-            let members = match groups.get_mut(name) {
-                Some(members) => members,
-                None => groups.entry(name.clone()).or_default(),
-            };
-            // Two tags of one host may map to one name.
-            if members.last() != Some(&host.hostname.as_str()) {
-                members.push(&host.hostname);
+            for name in names {
+                is_grouped = true;
+                let members = match groups.get_mut(name) {
+                    Some(members) => members,
+                    None => groups.entry(name.clone()).or_default(),
+                };
+                // Two tags of one host may map to one name.
+                if members.last() != Some(&host.hostname.as_str()) {
+                    members.push(&host.hostname);
+                }
             }
         }
         if !is_grouped {
@@ -231,12 +240,25 @@ mod tests {
         list.as_object_mut().unwrap().remove("_meta");
         assert_json_snapshot!(list, @r#"
         {
+          "WEB": {
+            "hosts": [
+              "b"
+            ]
+          },
+          "Web": {
+            "hosts": [
+              "a"
+            ]
+          },
           "all": {
             "children": [
+              "WEB",
+              "Web",
               "group_all",
               "tag_eu_west",
               "tag_web",
               "ubuntu_22_04",
+              "web",
               "ungrouped"
             ]
           },
@@ -265,6 +287,11 @@ mod tests {
           "ungrouped": {
             "hosts": [
               "c"
+            ]
+          },
+          "web": {
+            "hosts": [
+              "a"
             ]
           }
         }

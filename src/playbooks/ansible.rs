@@ -281,10 +281,11 @@ pub fn vault_id_argument(vault_id: &str, path: &Path) -> String {
     format!("--vault-id={vault_id}@{}", path.display())
 }
 
-fn lay_out(project: &Path, files: &[PlaybookFile]) -> io::Result<()> {
+/// Writes the files of a package below `project`.
+pub(super) fn lay_out(project: &Path, files: &[PlaybookFile]) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.mode(0o700).recursive(true).create(project)?;
-    // The merged configuration takes the place of the project's.
+    // A merged configuration takes the place of the project's.
     for file in files.iter().filter(|file| file.path != configuration::FILE_NAME) {
         let path = project.join(&file.path);
         if let Some(parent) = path.parent() {

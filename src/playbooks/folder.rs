@@ -59,15 +59,20 @@ pub(super) struct Content {
     pub(super) playbooks: Vec<(String, Outline)>,
 }
 
-/// Looks into a folder. `known` tells what each package's signature was the last time.
-pub(super) fn look(root: &Path, known: &dyn Fn(&str) -> Option<u64>) -> Vec<FoundPackage> {
+/// Looks into a folder. `known` tells what each package's signature was the last time, `is_busy` whether one is being written to:
+/// such a package stays as it was.
+pub(super) fn look(
+    root: &Path,
+    known: &dyn Fn(&str) -> Option<u64>,
+    is_busy: &dyn Fn(&str, &BTreeSet<String>) -> bool,
+) -> Vec<FoundPackage> {
     let Ok(root) = root.canonicalize() else {
         return Vec::new();
     };
     let mut found = Vec::new();
     let mut inspect = |name: &str, left_out: &BTreeSet<String>| {
         let signature = signature(&root, name, left_out);
-        if known(name) == Some(signature) {
+        if known(name) == Some(signature) || is_busy(name, left_out) {
             found.push(FoundPackage {
                 name: name.to_owned(),
                 signature,
@@ -216,7 +221,8 @@ pub(super) fn may_be_entry_point(path: &str) -> bool {
     folders.len() <= MAX_FOLDERS && folders.iter().all(|name| may_hold_playbooks(name)) && may_be_playbook(file[0])
 }
 
-fn may_hold_playbooks(folder: &str) -> bool {
+/// Whether a folder may hold playbooks, by its name: it is not hidden, and means nothing of its own to Ansible.
+pub(super) fn may_hold_playbooks(folder: &str) -> bool {
     !folder.starts_with('.') && !NOT_PLAYBOOKS.contains(&folder)
 }
 

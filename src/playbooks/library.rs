@@ -6,7 +6,9 @@
 use super::{
     ansible::{self, AnsibleTools, SyntaxContext, SyntaxError},
     folder::{self, FoundPackage},
+    galaxy::Galaxy,
     snapshot::Snapshot,
+    watch::Writing,
 };
 use crate::{
     domain::playbook::{Outline, PlaybookFile, PlaybookOrigin},
@@ -17,7 +19,7 @@ use crate::{
     },
 };
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -34,6 +36,8 @@ pub struct LibraryConfig {
     pub builtin_folder: PathBuf,
     /// The watched folder; need not exist.
     pub project_folder: PathBuf,
+    /// Where roles and collections that packages ask for are kept.
+    pub galaxy_folder: PathBuf,
     /// Checks their syntax.
     pub ansible: AnsibleTools,
 }
@@ -80,24 +84,42 @@ pub enum LibraryError {
 #[derive(Debug, Clone)]
 pub struct Library {
     config: LibraryConfig,
+    galaxy: Galaxy,
     syntax_turn: Arc<Mutex<()>>,
     /// What each package looked like when it was last taken over.
     seen: Arc<Mutex<HashMap<PlaybookOrigin, HashMap<String, u64>>>>,
+    writing: Writing,
 }
 
 impl Library {
     /// A library over these folders.
     pub fn new(config: LibraryConfig) -> Self {
         Self {
+            galaxy: Galaxy::new(
+                config.galaxy_folder.clone(),
+                config.ansible.ansible_playbook.clone(),
+                Some(config.ansible.version.clone()),
+            ),
             config,
             syntax_turn: Arc::default(),
             seen: Arc::default(),
+            writing: Writing::default(),
         }
+    }
+
+    /// What is being written in the watched folder; [`super::watch`] keeps it.
+    pub(super) fn writing(&self) -> &Writing {
+        &self.writing
     }
 
     /// The Ansible that checks and runs the playbooks.
     pub fn ansible(&self) -> &AnsibleTools {
         &self.config.ansible
+    }
+
+    /// The roles and collections that packages ask for.
+    pub fn galaxy(&self) -> &Galaxy {
+        &self.galaxy
     }
 
     /// The watched folder.
@@ -115,8 +137,12 @@ impl Library {
             let (root, known) = (root.clone(), seen.get(&origin).cloned());
             let is_first = known.is_none();
             let mut known = known.unwrap_or_default();
+            let writing = self.writing.clone();
             let (found, mut known) = blocking(move || {
-                let found = folder::look(&root, &|name| known.get(name).copied());
+                let is_busy = |name: &str, left_out: &BTreeSet<String>| {
+                    origin == PlaybookOrigin::Project && writing.is_busy(&root, name, left_out)
+                };
+                let found = folder::look(&root, &|name| known.get(name).copied(), &is_busy);
                 known.retain(|name, _| found.iter().any(|package| package.name == *name));
                 Ok((found, known))
             })
@@ -214,7 +240,9 @@ async fn store_version(
 pub fn find_entry_points(files: &[PlaybookFile]) -> Vec<(String, Outline)> {
     files
         .iter()
-        .filter(|file| folder::may_be_entry_point(&file.path))
+        .filter(|file| {
+            folder::may_be_entry_point(&file.path) && file.content.len() as u64 <= folder::MAX_PLAYBOOK_BYTES
+        })
         .filter_map(|file| {
             let text = std::str::from_utf8(&file.content).ok()?;
             Some((file.path.clone(), super::outline::outline(&file.path, text)?))

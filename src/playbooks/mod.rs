@@ -2,19 +2,27 @@
 
 pub mod acceleration;
 pub mod ansible;
+pub mod archive;
 pub mod builtin;
 pub mod configuration;
 mod folder;
+pub mod form;
 mod front_matter;
+pub mod galaxy;
 mod library;
 pub mod mitogen;
 mod outline;
+mod review;
 mod snapshot;
+pub mod upload;
 pub mod vault_ids;
 pub mod versions;
+mod watch;
 mod yaml;
 
 pub use ansible::{AnsibleError, AnsibleTools, SyntaxContext, SyntaxError};
 pub use library::{Library, LibraryConfig, LibraryError, find_entry_points};
 pub use outline::outline;
+pub use review::{MAX_FINDINGS, review};
 pub use snapshot::{MAX_FILES, MAX_TOTAL_BYTES, Snapshot};
+pub use watch::watch;

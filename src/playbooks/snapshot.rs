@@ -1,6 +1,6 @@
 //! The files of a package, frozen.
 
-use super::LibraryError;
+use super::{LibraryError, archive};
 use crate::domain::playbook::{ManifestEntry, PlaybookFile};
 use sha2::{Digest, Sha256};
 use std::{
@@ -18,7 +18,8 @@ pub const MAX_TOTAL_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Folders below one another.
 pub(super) const MAX_DEPTH: usize = 32;
-const LEFT_OUT: &[&str] = &[".git", "__pycache__", "node_modules", ".venv"];
+/// What version control, Python, other tools and macOS keep beside the files that matter.
+const LEFT_OUT: &[&str] = &[".git", "__pycache__", "node_modules", ".venv", ".DS_Store", "__MACOSX"];
 
 /// The files of a package, frozen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,15 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Of a folder, whole, by the rules of the watched folder.
+    pub fn of_folder(folder: &Path) -> Result<Self, LibraryError> {
+        let root = folder.canonicalize().map_err(|source| LibraryError::Read {
+            path: folder.to_string_lossy().into_owned(),
+            source,
+        })?;
+        take(&root, "", &BTreeSet::new())
+    }
+
     /// Of these files.
     pub fn new(mut files: Vec<PlaybookFile>) -> Self {
         files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -142,16 +152,10 @@ impl Collector {
     }
 }
 
-/// Whether a path stays inside its package and can be laid out on every disk.
+/// Whether a path stays inside its package and can be laid out on every disk: what an upload may hold, too.
 pub(super) fn is_plain_path(path: &str) -> bool {
-    let parts: Vec<&str> = path.split('/').collect();
-    path.len() <= 1024
-        && parts.len() <= MAX_DEPTH
-        && !path.contains('\\')
-        && !path.contains(char::is_control)
-        && parts.iter().all(|part| {
-            !part.is_empty() && part.len() <= 255 && *part != "." && *part != ".." && !LEFT_OUT.contains(part)
-        })
+    let is_deep = path.split('/').count() > MAX_DEPTH;
+    archive::check_path(path).is_ok() && !is_deep && !path.split('/').any(is_left_out)
 }
 
 /// What is in a folder, sorted, without what no run needs.
@@ -167,16 +171,18 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<(PathBuf, String)>, LibraryEr
             .file_name()
             .into_string()
             .map_err(|name| LibraryError::NameNotUtf8(name.to_string_lossy().into_owned()))?;
-        let is_retry = Path::new(&name)
-            .extension()
-            .is_some_and(|extension| extension == "retry");
-        // Emacs's locks are links to nowhere; copies and swap files hold what is not saved yet.
-        let is_swap = Path::new(&name).extension().is_some_and(|extension| extension == "swp");
-        let is_editors = name.starts_with(".#") || name.ends_with('~') || is_swap;
-        if !is_retry && !is_editors && !LEFT_OUT.contains(&name.as_str()) {
+        if !is_left_out(&name) {
             found.push((entry.path(), name));
         }
     }
     found.sort();
     Ok(found)
+}
+
+/// Whether no run needs what is called `name`, be it a file or a folder.
+pub(super) fn is_left_out(name: &str) -> bool {
+    let has_extension = |extension| Path::new(name).extension().is_some_and(|found| found == extension);
+    // Emacs's locks are links to nowhere; copies and swap files hold what is not saved yet; `._x` is macOS's about `x`.
+    let is_editors = name.starts_with(".#") || name.ends_with('~') || has_extension("swp");
+    is_editors || has_extension("retry") || name.starts_with("._") || LEFT_OUT.contains(&name)
 }

@@ -51,6 +51,9 @@ pub enum VersionError {
     /// Somebody else made one since; it is the current one.
     #[error("version {} was made by {} in the meantime", .0.number, .0.author_name)]
     Conflict(Box<PackageVersion>),
+    /// There is a package of this name already; its current version.
+    #[error("there is a package of this name already, in version {}", .0.number)]
+    Exists(Box<PackageVersion>),
     /// The edit cannot be.
     #[error(transparent)]
     Invalid(#[from] Invalid),
@@ -140,9 +143,7 @@ async fn lock(
     package: PackageId,
     basis: &Basis,
 ) -> Result<packages::PackageHead, VersionError> {
-    if basis.comment.chars().count() > MAX_COMMENT || basis.comment.contains('\0') {
-        return Err(Invalid::field("comment", "must be at most 2000 characters").into());
-    }
+    check_comment(&basis.comment)?;
     let head = packages::lock_package(connection, package).await?;
     require_custom(connection, package).await?;
     match head.version_id {
@@ -155,7 +156,15 @@ async fn lock(
     }
 }
 
-async fn add(
+pub(super) fn check_comment(comment: &str) -> Result<(), Invalid> {
+    if comment.chars().count() > MAX_COMMENT || comment.contains('\0') {
+        return Err(Invalid::field("comment", "must be at most 2000 characters"));
+    }
+    Ok(())
+}
+
+/// Adds a version. Of `old_entries` stay those that it has, or all that it has when it has none of those.
+pub(super) async fn add(
     connection: &mut Connection,
     head: &packages::PackageHead,
     basis: &Basis,

@@ -48,6 +48,8 @@ pub struct NewDeployment {
     pub secret_variable_names: Vec<String>,
     /// The secret ones, sealed.
     pub sealed_variables: Option<Vec<u8>>,
+    /// Where the variables come from.
+    pub inputs: DeploymentInputs,
     /// Options of `ansible-playbook`.
     pub options: DeploymentOptions,
     /// Settings of the project's `ansible.cfg` that do not hold.
@@ -58,6 +60,23 @@ pub struct NewDeployment {
     pub created_by: Launcher,
     /// At least one.
     pub hosts: Vec<NewHost>,
+}
+
+/// Where a new deployment's variables come from, and its files.
+#[derive(Debug, Clone, Default)]
+pub struct DeploymentInputs {
+    /// The environment's name.
+    pub environment: Option<String>,
+    /// The preset's name.
+    pub preset: Option<String>,
+    /// Where each variable, secret ones and files included, has its value from.
+    pub sources: BTreeMap<String, VariableSource>,
+    /// Names of the variables that are paths of files.
+    pub file_names: Vec<String>,
+    /// The files, sealed.
+    pub sealed_files: Option<Vec<u8>>,
+    /// What did not stop the launch.
+    pub warnings: Vec<String>,
 }
 
 /// One host of a new deployment.
@@ -217,8 +236,8 @@ pub async fn insert_deployment(connection: &mut Connection, new: &NewDeployment)
     sqlx::query(
         "INSERT INTO admiral.deployments (id, name, description, playbook, playbook_version_id, server_filter, variables, \
              secret_variable_names, sealed_variables, options, retry_of, created_by, created_by_name, total, pending, kind, entry_path, \
-             overridden_settings) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15, $16, $17)",
+             environment_name, preset_name, variable_sources, file_variable_names, sealed_files, warnings, overridden_settings) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)",
     )
     .bind(new.id)
     .bind(&new.name)
@@ -236,6 +255,12 @@ pub async fn insert_deployment(connection: &mut Connection, new: &NewDeployment)
     .bind(i32::try_from(new.hosts.len()).unwrap_or(i32::MAX))
     .bind(new.kind.as_str())
     .bind(&new.entry_path)
+    .bind(&new.inputs.environment)
+    .bind(&new.inputs.preset)
+    .bind(Json(&new.inputs.sources))
+    .bind(&new.inputs.file_names)
+    .bind(&new.inputs.sealed_files)
+    .bind(Json(&new.inputs.warnings))
     .bind(Json(&new.overridden_settings))
     .execute(&mut *connection)
     .await?;
@@ -345,11 +370,13 @@ pub struct Frozen {
     pub playbook_version_id: Option<VersionId>,
     /// The secret variables, sealed for this deployment.
     pub sealed_variables: Option<Vec<u8>>,
+    /// The files among the variables, sealed for this deployment.
+    pub sealed_files: Option<Vec<u8>>,
 }
 
 /// Reads [`Frozen`].
 pub async fn get_frozen(connection: &mut Connection, id: DeploymentId) -> Result<Frozen, StoreError> {
-    sqlx::query_as("SELECT playbook_version_id, sealed_variables FROM admiral.deployments WHERE id = $1")
+    sqlx::query_as("SELECT playbook_version_id, sealed_variables, sealed_files FROM admiral.deployments WHERE id = $1")
         .bind(id)
         .fetch_optional(connection)
         .await?

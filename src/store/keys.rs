@@ -125,6 +125,34 @@ pub async fn get_key(connection: &mut Connection, id: Uuid) -> Result<PrivateKey
     Ok(row.ok_or(StoreError::NotFound("key"))?.into())
 }
 
+/// The key with this fingerprint, the oldest of several.
+pub async fn find_by_fingerprint(
+    connection: &mut Connection,
+    fingerprint: &str,
+) -> Result<Option<PrivateKey>, StoreError> {
+    let row: Option<Row> = sqlx::query_as(&format!(
+        "{SELECT} WHERE k.fingerprint = $1 ORDER BY k.created_at, k.id LIMIT 1"
+    ))
+    .bind(fingerprint)
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(Into::into))
+}
+
+/// `name`, or `name-2`, `name-3` … when it is taken.
+pub async fn free_name(connection: &mut Connection, name: &str) -> Result<String, StoreError> {
+    let taken: Vec<String> =
+        sqlx::query_scalar("SELECT name FROM admiral.private_keys WHERE name = $1 OR starts_with(name, $1 || '-')")
+            .bind(name)
+            .fetch_all(connection)
+            .await?;
+    let numbered = (2..).map(|number| format!("{name}-{number}"));
+    Ok(std::iter::once(name.to_owned())
+        .chain(numbered)
+        .find(|name| !taken.contains(name))
+        .unwrap_or_else(|| name.to_owned()))
+}
+
 /// Gives a key another name.
 pub async fn rename_key(connection: &mut Connection, id: Uuid, name: &str) -> Result<PrivateKey, StoreError> {
     let done = sqlx::query("UPDATE admiral.private_keys SET name = $2, updated_at = now() WHERE id = $1")

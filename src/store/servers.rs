@@ -221,6 +221,16 @@ pub async fn get_servers_by_ids(connection: &mut Connection, ids: &[Uuid]) -> Re
     servers(rows)
 }
 
+/// Those of these names that are hostnames.
+pub async fn find_hostnames(connection: &mut Connection, names: &[String]) -> Result<Vec<String>, StoreError> {
+    Ok(
+        sqlx::query_scalar("SELECT hostname FROM admiral.servers WHERE hostname = ANY ($1)")
+            .bind(names)
+            .fetch_all(connection)
+            .await?,
+    )
+}
+
 /// One server.
 pub async fn get_server(connection: &mut Connection, id: Uuid) -> Result<Server, StoreError> {
     let row: Option<Row> = sqlx::query_as(&format!("{SELECT} WHERE s.id = $1"))

@@ -41,6 +41,7 @@ pub(super) fn configuration(
     control_path_folder: &Path,
     options: &DeploymentOptions,
     files: &[PlaybookFile],
+    galaxy: Option<&Path>,
 ) -> Result<Merged, ConfigurationError> {
     let accelerated = options.accelerator == Some(Accelerator::Mitogen);
     let ssh_args = [
@@ -59,6 +60,7 @@ pub(super) fn configuration(
     .join(" ");
     let ours = Ours {
         project: folder.project(),
+        galaxy: galaxy.map(Path::to_owned),
         callback: Some(("admiral_events", folder.callback_plugins())),
         strategy_plugins: accelerated.then(|| folder.strategy_plugins()),
         settings: vec![
@@ -82,11 +84,12 @@ pub(super) fn configuration(
             ("defaults", "timeout", "30".to_owned()),
             ("ssh_connection", "pipelining", "True".to_owned()),
         ],
-        ..Ours::default()
     };
     let terms = Terms {
         forks: Some(options.forks),
         accelerated,
+        // Of no consequence to a run.
+        galaxy_servers: false,
     };
     configuration::merge(files, terms, &ours)
 }
@@ -166,6 +169,8 @@ pub(super) fn environment(
     ] {
         environment.insert(name.to_owned(), value.to_string_lossy().into_owned());
     }
+    // A tag such as `eu-west` makes a group of that name, which Ansible takes but grumbles about.
+    environment.insert("ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS".to_owned(), "ignore".to_owned());
     environment.insert("ANSIBLE_FORCE_COLOR".to_owned(), "1".to_owned());
     environment.insert("LANG".to_owned(), "C.UTF-8".to_owned());
     if options.accelerator == Some(Accelerator::Mitogen) {

@@ -2,7 +2,9 @@
 
 use crate::{
     domain::deployment::Reason,
-    playbooks::{configuration::ConfigurationError, mitogen::MitogenError, vault_ids::MissingPasswords},
+    playbooks::{
+        configuration::ConfigurationError, galaxy::GalaxyError, mitogen::MitogenError, vault_ids::MissingPasswords,
+    },
     runner::RunnerError,
     store::StoreError,
     vault::{VaultError, ssh_key::KeyError},
@@ -45,6 +47,9 @@ pub(super) enum PrepareError {
     /// Content of the package that no password is there for.
     #[error("failed to read the playbook's files: {0}")]
     VaultPasswords(#[from] MissingPasswords),
+    /// What the package asks for is not there.
+    #[error("failed to make ready what the package asks for")]
+    Galaxy(#[from] GalaxyError),
     /// The limit names a file.
     #[error("failed to use the limit: a pattern may not begin with @")]
     Limit,
@@ -80,6 +85,7 @@ impl PrepareError {
             | Self::PlaybookPath
             | Self::Configuration(_)
             | Self::VaultPasswords(_)
+            | Self::Galaxy(_)
             | Self::Accelerator(_)
             | Self::Io { .. }
             | Self::Runner(_) => Reason::LaunchError,

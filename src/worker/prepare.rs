@@ -13,18 +13,24 @@ use crate::{
         playbook::PlaybookFile,
     },
     inventory::{InventoryHost, extra_vars, known_hosts, render_list},
-    playbooks::{ansible::vault_id_argument, configuration, mitogen},
+    playbooks::{
+        ansible::vault_id_argument,
+        configuration,
+        galaxy::{Galaxy, ServerAccess, has_requirements},
+        mitogen,
+    },
     runner::{RECORD_VERSION, RunFolder, RunSpec, SecretsFolder},
     store::{
-        Database, deployments,
+        Database, deployments, galaxy_servers,
         host_keys::{self, TrustedHostKey},
         packages,
         run_targets::{self, RunTarget},
         runs::OwnedRun,
     },
-    vault::Vault,
+    vault::{RowIdentity, Vault},
 };
 use secrecy::ExposeSecret as _;
+use serde_json::{Map, Value};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{DirBuilder, OpenOptions},
@@ -75,6 +81,7 @@ pub(super) async fn prepare(
     config: &WorkerConfig,
     database: &Database,
     vault: &Vault,
+    galaxy: &Galaxy,
     run: &OwnedRun,
 ) -> Result<Prepared, PrepareError> {
     let material = load(database, vault, run).await?;
@@ -82,6 +89,7 @@ pub(super) async fn prepare(
         // Whoever launched it may have another Ansible than this machine.
         mitogen::find(&config.ansible_playbook).await?;
     }
+    let fetched = fetch(database, vault, galaxy, &material.files).await?;
     let runs_folder = config.runs_folder();
     // An earlier attempt that was cut short may have left its folder: the run was never started.
     if run.folder.exists() {
@@ -90,7 +98,7 @@ pub(super) async fn prepare(
             .map_err(io_error("remove an earlier run folder"))?;
     }
     let folder = RunFolder::create(&runs_folder, run.id).map_err(io_error("make the run folder"))?;
-    match fill(config, run, &folder, &material) {
+    match fill(config, run, &folder, &material, fetched.as_deref()) {
         Ok(()) => Ok(Prepared {
             folder,
             redactor: material.secrets.redactor(),
@@ -136,7 +144,44 @@ async fn load(database: &Database, vault: &Vault, run: &OwnedRun) -> Result<Mate
     })
 }
 
-fn fill(config: &WorkerConfig, run: &OwnedRun, folder: &RunFolder, material: &Material) -> Result<(), PrepareError> {
+/// The roles and collections that the package asks for. As a rule the launch has had them fetched, but maybe on another machine.
+async fn fetch(
+    database: &Database,
+    vault: &Vault,
+    galaxy: &Galaxy,
+    files: &[PlaybookFile],
+) -> Result<Option<PathBuf>, PrepareError> {
+    if !has_requirements(files) {
+        return Ok(None);
+    }
+    let sealed = galaxy_servers::list_sealed(&mut *database.acquire().await?).await?;
+    let mut servers = Vec::with_capacity(sealed.len());
+    for server in sealed {
+        let row = RowIdentity::galaxy_token(server.id);
+        let token = server
+            .sealed_token
+            .map(|token| vault.open_text(&token, row))
+            .transpose();
+        servers.push(ServerAccess {
+            token: token.map_err(|source| PrepareError::Vault {
+                what: format!("the token of the Galaxy server {:?}", server.name),
+                source,
+            })?,
+            name: server.name,
+            url: server.url,
+            auth_url: server.auth_url,
+        });
+    }
+    Ok(galaxy.provide(files, &servers).await?)
+}
+
+fn fill(
+    config: &WorkerConfig,
+    run: &OwnedRun,
+    folder: &RunFolder,
+    material: &Material,
+    fetched: Option<&Path>,
+) -> Result<(), PrepareError> {
     let secrets_folder = SecretsFolder::create(run.id).map_err(io_error("make the folder for secrets"))?;
     let made = (|| {
         write_project(folder, &material.files)?;
@@ -145,13 +190,14 @@ fn fill(config: &WorkerConfig, run: &OwnedRun, folder: &RunFolder, material: &Ma
         let keys = write_keys(&secrets_folder, &material.secrets)?;
         write_inventory(folder, &material.targets, &keys)?;
         write_known_hosts(folder, material)?;
+        let values = write_files(&secrets_folder, material)?;
         let variables = secrets_folder.join("variables.yml");
-        let text = extra_vars::render_extra_vars(&material.deployment.variables, &material.secrets.variables);
+        let text = extra_vars::render_extra_vars(&values, &material.secrets.variables);
         write_file(&variables, text.expose_secret().as_bytes(), 0o600)?;
         let vault_ids = write_vault_passwords(&secrets_folder, &material.secrets)?;
         let control_path_folder = secrets_folder.join("cp");
         let options = &material.deployment.options;
-        let merged = configuration(folder, &control_path_folder, options, &material.files)?;
+        let merged = configuration(folder, &control_path_folder, options, &material.files, fetched)?;
         let configuration = configuration_path(folder, &material.files);
         write_file(&configuration, merged.text.as_bytes(), 0o600)?;
         let spec = RunSpec {
@@ -167,6 +213,7 @@ fn fill(config: &WorkerConfig, run: &OwnedRun, folder: &RunFolder, material: &Ma
             grace_seconds: config.grace_seconds,
             isolation: config.isolation,
             hidden_paths: vec![config.data_directory.clone()],
+            readable_paths: fetched.map(Path::to_owned).into_iter().collect(),
         };
         folder.write_spec(&spec).map_err(PrepareError::Runner)
     })();
@@ -233,6 +280,19 @@ fn write_keys(secrets_folder: &Path, secrets: &RunSecrets) -> Result<BTreeMap<Pr
         paths.insert(*id, path);
     }
     Ok(paths)
+}
+
+/// Writes the files among the variables. Returns the variables with the paths: they lie below the folder of secrets, and go with it.
+fn write_files(secrets_folder: &Path, material: &Material) -> Result<Map<String, Value>, PrepareError> {
+    let mut values = material.deployment.variables.clone();
+    for (variable, file) in &material.secrets.files {
+        let folder = secrets_folder.join("files").join(variable);
+        make_folder(&folder)?;
+        let path = folder.join(&file.name);
+        write_file(&path, file.content.expose_secret(), 0o600)?;
+        values.insert(variable.clone(), path.to_string_lossy().into_owned().into());
+    }
+    Ok(values)
 }
 
 fn write_inventory(

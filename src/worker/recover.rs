@@ -38,6 +38,7 @@ pub(super) async fn sweep(shared: &Shared) -> Result<(), StoreError> {
     if let Err(error) = sweep_secrets(&live) {
         tracing::warn!(%error, "secrets of earlier runs could not be removed");
     }
+    shared.galaxy.sweep();
     let Ok(entries) = std::fs::read_dir(shared.config.runs_folder()) else {
         return Ok(());
     };

@@ -1,8 +1,8 @@
-//! A run's secrets, opened: its keys, its secret variables and what its files are encrypted with.
+//! A run's secrets, opened: its keys, its secret variables and the files among them, and what its package is encrypted with.
 
 use super::{PrepareError, redact::Redactor};
 use crate::{
-    domain::{DeploymentId, PrivateKeyId, VersionId, playbook::PlaybookFile},
+    domain::{DeploymentId, PrivateKeyId, VersionId, form, playbook::PlaybookFile},
     playbooks::{
         configuration::{self, Ours, Terms},
         vault_ids::{self, MissingPasswords, OpenedPassword, StoredPassword},
@@ -10,14 +10,27 @@ use crate::{
     store::{Connection, deployments, keys::get_sealed_keys, packages, vault_passwords},
     vault::{RowIdentity, Vault, ssh_key},
 };
-use secrecy::{ExposeSecret as _, SecretString};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use secrecy::{ExposeSecret as _, SecretBox, SecretString};
+use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// A file that is the value of a variable.
+#[derive(Debug)]
+pub(super) struct SecretFile {
+    /// What it is called: one plain part of a path.
+    pub(super) name: String,
+    /// What is in it.
+    pub(super) content: SecretBox<Vec<u8>>,
+}
 
 /// A run's secrets.
 #[derive(Debug)]
 pub(super) struct RunSecrets {
     /// Values of the secret variables.
     pub(super) variables: BTreeMap<String, SecretString>,
+    /// The files, by variable.
+    pub(super) files: BTreeMap<String, SecretFile>,
     /// Keys as SSH takes them without asking.
     pub(super) keys: BTreeMap<PrivateKeyId, SecretString>,
     /// Passwords of `ansible-vault`.
@@ -28,13 +41,13 @@ pub(super) struct RunSecrets {
 }
 
 impl RunSecrets {
-    /// Opens what the deployment and the keys in use hold, and what its package's `files` are encrypted with.
+    /// Opens what the deployment and the keys in use hold, and what its package's files are encrypted with.
     pub(super) async fn open(
         connection: &mut Connection,
         vault: &Vault,
         deployment_id: DeploymentId,
         keys: &BTreeSet<PrivateKeyId>,
-        files: &[PlaybookFile],
+        package_files: &[PlaybookFile],
     ) -> Result<Self, PrepareError> {
         let frozen = deployments::get_frozen(connection, deployment_id).await?;
         let variables = frozen
@@ -42,16 +55,24 @@ impl RunSecrets {
             .map(|sealed| open_variables(vault, deployment_id, &sealed))
             .transpose()?
             .unwrap_or_default();
+        let files = frozen
+            .sealed_files
+            .map(|sealed| open_files(vault, deployment_id, &sealed))
+            .transpose()?
+            .unwrap_or_default();
         let ids: Vec<PrivateKeyId> = keys.iter().copied().collect();
         let mut secrets = Self {
             variables,
+            files,
             keys: BTreeMap::new(),
             vault_passwords: Vec::new(),
             missing_passwords: None,
             passphrases: Vec::new(),
         };
         if let Some(version) = frozen.playbook_version_id {
-            secrets.open_vault_passwords(connection, vault, version, files).await?;
+            secrets
+                .open_vault_passwords(connection, vault, version, package_files)
+                .await?;
         }
         for key in get_sealed_keys(connection, &ids).await? {
             let failed = |source| PrepareError::Vault {
@@ -132,4 +153,38 @@ fn open_variables(
         .into_iter()
         .map(|(name, value)| (name, SecretString::from(value)))
         .collect())
+}
+
+fn open_files(
+    vault: &Vault,
+    deployment_id: DeploymentId,
+    sealed: &[u8],
+) -> Result<BTreeMap<String, SecretFile>, PrepareError> {
+    #[derive(Deserialize)]
+    struct Stored {
+        name: String,
+        content_base64: SecretString,
+    }
+    let what = || "the files among the variables".to_owned();
+    let unreadable = || PrepareError::Unreadable(what());
+    let text = vault
+        .open_text(sealed, RowIdentity::deployment_files(deployment_id))
+        .map_err(|source| PrepareError::Vault { what: what(), source })?;
+    let stored: BTreeMap<String, Stored> = serde_json::from_str(text.expose_secret()).map_err(|_| unreadable())?;
+    let mut files = BTreeMap::new();
+    for (variable, file) in stored {
+        let content = STANDARD
+            .decode(file.content_base64.expose_secret())
+            .map_err(|_| unreadable())?;
+        // They become parts of a path.
+        if !form::is_variable_name(&variable) || !form::is_file_name(&file.name) {
+            return Err(unreadable());
+        }
+        let file = SecretFile {
+            name: file.name,
+            content: SecretBox::new(Box::new(content)),
+        };
+        files.insert(variable, file);
+    }
+    Ok(files)
 }

@@ -579,11 +579,11 @@ async fn front_matter_that_cannot_be_read_is_that_playbooks_error() {
         "bad.yml",
         &format!("# Fast.\n# admiral:\n#   accelerator: warp\n{PLAIN}"),
     );
-    let (_, list) = pad.call("GET", "/api/playbooks?search=custom", None).await;
+    let (_, list) = pad.call("GET", "/api/playbooks?origin=project", None).await;
     let playbooks = list["data"].as_array().unwrap();
     assert_eq!(playbooks.len(), 2, "{list}");
-    assert_eq!(playbooks[0]["description"], "Fast.");
-    let error = text(&playbooks[0], "error");
+    assert_eq!(playbooks[0]["outline"]["description"], "Fast.");
+    let error = text(&playbooks[0]["outline"], "error");
     assert!(error.contains("warp") && error.contains("line 3"), "{error}");
     assert_eq!(playbooks[1]["outline"]["error"], Value::Null);
     let body = json!({"playbook": "project/bad.yml", "all": true});

@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("embedded", &["process", "domain"]),
     ("store", &["domain", "events", "inventory"]),
     ("telemetry", &["domain", "store"]),
-    ("playbooks", &["domain", "process", "runner", "store"]),
+    ("playbooks", &["domain", "inventory", "process", "runner", "store"]),
     ("auth", &["domain", "store"]),
     (
         "worker",

@@ -6,6 +6,7 @@ mod json_body;
 mod own_pages;
 mod path;
 mod query;
+mod raw_body;
 
 pub use actor::{Actor, SESSION_COOKIE, session_cookie};
 pub use client::Client;
@@ -13,6 +14,7 @@ pub use json_body::JsonBody;
 pub use own_pages::FromOwnPages;
 pub use path::Path;
 pub use query::{Query, page};
+pub use raw_body::RawBody;
 
 use crate::domain::validation::Invalid;
 

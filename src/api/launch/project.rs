@@ -10,25 +10,73 @@ use crate::{
     },
     playbooks::{
         configuration::{self, Ours, Terms},
+        galaxy::{self, ServerAccess},
         vault_ids::{self, OpenedPassword, StoredPassword},
     },
-    store::{packages, vault_passwords},
+    store::{Connection, galaxy_servers, packages, vault_passwords},
     vault::RowIdentity,
 };
+use std::path::PathBuf;
 
 /// Settings of the project's `ansible.cfg` that do not hold; refuses one that cannot be read.
-pub(super) fn overridden_settings(
+pub(super) async fn overridden_settings(
+    connection: &mut Connection,
     files: &[PlaybookFile],
     options: &DeploymentOptions,
     chosen: Accelerator,
-) -> Result<Vec<OverriddenSetting>, Invalid> {
+) -> Result<Vec<OverriddenSetting>, Problem> {
     let terms = Terms {
         forks: Some(options.forks),
         accelerated: chosen == Accelerator::Mitogen,
+        galaxy_servers: !galaxy_servers::list_galaxy_servers(connection).await?.is_empty(),
     };
-    configuration::merge(files, terms, &Ours::default())
-        .map(|merged| merged.overridden)
-        .map_err(|error| Invalid::field("playbook", error.to_string()))
+    let merged = configuration::merge(files, terms, &Ours::default());
+    Ok(merged
+        .map_err(|error| Invalid::field("playbook", error.to_string()))?
+        .overridden)
+}
+
+/// What a package's files are read with.
+pub(super) struct Project {
+    /// Passwords of `ansible-vault`.
+    pub(super) vault_passwords: Vec<OpenedPassword>,
+    /// The folder with the roles and collections that it asks for.
+    pub(super) galaxy: Option<PathBuf>,
+}
+
+/// Makes ready what a package's files are read with.
+pub(super) async fn prepare(state: &AppState, package: PackageId, files: &[PlaybookFile]) -> Result<Project, Problem> {
+    Ok(Project {
+        vault_passwords: vault_passwords(state, package, files).await?,
+        galaxy: fetched(state, files).await?,
+    })
+}
+
+/// The roles and collections that the package asks for; fetches what is not there yet.
+async fn fetched(state: &AppState, files: &[PlaybookFile]) -> Result<Option<PathBuf>, Problem> {
+    if !galaxy::has_requirements(files) {
+        return Ok(None);
+    }
+    let sealed = galaxy_servers::list_sealed(&mut *state.database.acquire().await?).await?;
+    let mut servers = Vec::with_capacity(sealed.len());
+    for server in sealed {
+        let row = RowIdentity::galaxy_token(server.id);
+        let token = server
+            .sealed_token
+            .map(|token| state.vault.open_text(&token, row))
+            .transpose();
+        servers.push(ServerAccess {
+            name: server.name,
+            url: server.url,
+            auth_url: server.auth_url,
+            token: token.map_err(|error| Problem::internal(&error))?,
+        });
+    }
+    match state.library.galaxy().provide(files, &servers).await {
+        Ok(folder) => Ok(folder),
+        Err(error) if error.is_refusal() => Err(Invalid::field("playbook", error.to_string()).into()),
+        Err(error) => Err(Problem::internal(&error)),
+    }
 }
 
 /// Refuses to run a version again that can no longer be read.

@@ -2,20 +2,38 @@
 
 use crate::{
     domain::{
-        ServerId, VersionId,
+        EnvironmentId, PresetId, ServerId, VersionId,
         deployment::{DeploymentOptions, Target},
+        form::{MAX_FILE_BYTES, is_file_name},
         playbook::PlaybookId,
-        validation::{Invalid, Validator},
+        validation::{FieldError, Invalid, Validator},
     },
-    inventory::extra_vars,
+    inventory::{extra_vars, variable_names},
 };
-use secrecy::SecretString;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use secrecy::{ExposeSecret as _, SecretBox, SecretString};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 const MAX_NAME: usize = 200;
 const MAX_DESCRIPTION: usize = 10_000;
 const MAX_SERVER_IDS: usize = 10_000;
+const MAX_FILES: usize = 10;
+
+/// A file that is given as the value of a variable, as it came.
+#[derive(Debug)]
+pub(in crate::api) struct FileText {
+    pub(in crate::api) name: String,
+    pub(in crate::api) content_base64: SecretString,
+}
+
+/// The same, read.
+#[derive(Debug)]
+pub(super) struct GivenFile {
+    /// One plain part of a path.
+    pub(super) name: String,
+    pub(super) content: SecretBox<Vec<u8>>,
+}
 
 /// What was asked for, as it came.
 #[derive(Debug, Default)]
@@ -30,7 +48,10 @@ pub(in crate::api) struct LaunchRequest {
     pub(in crate::api) all: Option<bool>,
     pub(in crate::api) variables: Map<String, Value>,
     pub(in crate::api) secret_variables: BTreeMap<String, SecretString>,
-    pub(in crate::api) options: DeploymentOptions,
+    pub(in crate::api) environment_id: Option<EnvironmentId>,
+    pub(in crate::api) preset_id: Option<PresetId>,
+    pub(in crate::api) files: BTreeMap<String, FileText>,
+    pub(in crate::api) options: Option<DeploymentOptions>,
 }
 
 /// What was asked for, as far as that can be judged without looking anywhere.
@@ -41,14 +62,29 @@ pub(super) struct Checked {
     pub(super) playbook: PlaybookId,
     pub(super) version_id: Option<VersionId>,
     pub(super) acknowledge: bool,
-    pub(super) target: Target,
+    /// Without one there is an error among those that [`examine`] returns.
+    pub(super) target: Option<Target>,
     pub(super) variables: Map<String, Value>,
     pub(super) secret_variables: BTreeMap<String, SecretString>,
-    pub(super) options: DeploymentOptions,
+    pub(super) environment_id: Option<EnvironmentId>,
+    pub(super) preset_id: Option<PresetId>,
+    pub(super) files: BTreeMap<String, GivenFile>,
+    /// `None`: as the preset says.
+    pub(super) options: Option<DeploymentOptions>,
 }
 
-/// What can be judged without looking anywhere.
+/// What can be judged without looking anywhere; the first thing that is wrong ends it.
 pub(super) fn check(request: LaunchRequest) -> Result<Checked, Invalid> {
+    let (checked, errors) = examine(request)?;
+    if errors.is_empty() {
+        Ok(checked)
+    } else {
+        Err(Invalid { errors })
+    }
+}
+
+/// What can be judged without looking anywhere, and what is wrong. Fails when not even the playbook can be told.
+pub(super) fn examine(request: LaunchRequest) -> Result<(Checked, Vec<FieldError>), Invalid> {
     let mut validator = Validator::new();
     let name = request.name.map(|name| name.trim().to_owned());
     if let Some(name) = &name {
@@ -67,19 +103,20 @@ pub(super) fn check(request: LaunchRequest) -> Result<Checked, Invalid> {
     );
     let target = check_target(&mut validator, request.server_ids, request.tags, request.all);
     check_variables(&mut validator, &request.variables, &request.secret_variables);
-    request.options.validate(&mut validator);
-    if let Some(limit) = &request.options.limit {
-        validator.check(
-            is_plain_limit(limit),
-            "options.limit",
-            "must be a host pattern; files (@) and options (-) are not taken",
-        );
+    let files = check_files(
+        &mut validator,
+        request.files,
+        &request.variables,
+        &request.secret_variables,
+    );
+    if let Some(options) = &request.options {
+        check_options(&mut validator, options);
     }
-    validator.finish()?;
-    let (Some(playbook), Some(target)) = (playbook, target) else {
-        return Err(Invalid::field("playbook", "is required"));
+    let errors = validator.finish().err().map_or_else(Vec::new, |invalid| invalid.errors);
+    let Some(playbook) = playbook else {
+        return Err(Invalid { errors });
     };
-    Ok(Checked {
+    let checked = Checked {
         name,
         description: request.description.filter(|text| !text.trim().is_empty()),
         playbook,
@@ -88,8 +125,60 @@ pub(super) fn check(request: LaunchRequest) -> Result<Checked, Invalid> {
         target,
         variables: request.variables,
         secret_variables: request.secret_variables,
+        environment_id: request.environment_id,
+        preset_id: request.preset_id,
+        files,
         options: request.options,
-    })
+    };
+    Ok((checked, errors))
+}
+
+/// Notes what is wrong with options, wherever they come from.
+pub(in crate::api) fn check_options(validator: &mut Validator, options: &DeploymentOptions) {
+    options.validate(validator);
+    if let Some(limit) = &options.limit {
+        validator.check(
+            is_plain_limit(limit),
+            "options.limit",
+            "must be a host pattern; files (@) and options (-) are not taken",
+        );
+    }
+}
+
+fn check_files(
+    validator: &mut Validator,
+    files: BTreeMap<String, FileText>,
+    variables: &Map<String, Value>,
+    secret_variables: &BTreeMap<String, SecretString>,
+) -> BTreeMap<String, GivenFile> {
+    validator.check(files.len() <= MAX_FILES, "files", "must be at most 10");
+    let mut read = BTreeMap::new();
+    for (variable, file) in files {
+        let field = format!("files.{variable}");
+        if let Some(reason) = variable_names::refuse_in_deployment(&variable) {
+            validator.error(&field, reason);
+            continue;
+        }
+        let is_free = !variables.contains_key(&variable) && !secret_variables.contains_key(&variable);
+        validator.check(is_free, &field, "is given among the variables as well");
+        validator.check(
+            is_file_name(&file.name),
+            &format!("{field}.name"),
+            "must be the name of a file: one part of a path, of 1 to 255 bytes, without control characters",
+        );
+        match STANDARD.decode(file.content_base64.expose_secret()) {
+            Ok(content) if content.len() <= MAX_FILE_BYTES => {
+                let given = GivenFile {
+                    name: file.name,
+                    content: SecretBox::new(Box::new(content)),
+                };
+                read.insert(variable, given);
+            }
+            Ok(_) => validator.error(field, format!("must be at most {MAX_FILE_BYTES} bytes")),
+            Err(_) => validator.error(format!("{field}.content_base64"), "is not base64"),
+        }
+    }
+    read
 }
 
 fn check_target(
@@ -217,9 +306,9 @@ mod tests {
         };
         assert_eq!(
             fields(request(Some(vec![id, id]), None, None)),
-            Ok(Target::ServerIds { server_ids: vec![id] })
+            Ok(Some(Target::ServerIds { server_ids: vec![id] }))
         );
-        assert_eq!(fields(request(None, None, Some(true))), Ok(Target::All));
+        assert_eq!(fields(request(None, None, Some(true))), Ok(Some(Target::All)));
         assert_eq!(fields(request(None, None, None)), Err(vec!["server_ids".to_owned()]));
         assert_eq!(fields(request(None, None, Some(false))), Err(vec!["all".to_owned()]));
         assert_eq!(

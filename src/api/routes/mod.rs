@@ -2,11 +2,15 @@
 
 pub mod audit;
 pub mod deployments;
+pub mod environments;
+pub mod forms;
+pub mod galaxy_servers;
 pub mod health;
 pub mod keys;
 pub mod metrics;
 pub mod packages;
 pub mod playbooks;
+pub mod presets;
 pub mod servers;
 pub mod session;
 pub mod settings;
@@ -34,11 +38,15 @@ pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(audit::router())
         .merge(deployments::router())
+        .merge(environments::router())
+        .merge(forms::router())
+        .merge(galaxy_servers::router())
         .merge(health::router())
         .merge(keys::router())
         .merge(metrics::router())
         .merge(packages::router())
         .merge(playbooks::router())
+        .merge(presets::router())
         .merge(servers::router())
         .merge(session::router())
         .merge(settings::router())

@@ -52,6 +52,14 @@ impl Ini {
         Some(value)
     }
 
+    /// Section, key and value of all settings.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.sections.iter().flat_map(|section| {
+            let entries = section.entries.iter();
+            entries.map(|(key, value)| (section.name.as_str(), key.as_str(), value.as_str()))
+        })
+    }
+
     /// Gives a key a value, in the place of an earlier one.
     pub(super) fn set(&mut self, section: &str, key: &str, value: impl Into<String>) {
         let value = value.into();

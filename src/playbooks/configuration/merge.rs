@@ -18,6 +18,8 @@ pub struct Terms {
     pub forks: Option<i32>,
     /// Its strategies are Mitogen's.
     pub accelerated: bool,
+    /// Admiral has Galaxy servers of its own.
+    pub galaxy_servers: bool,
 }
 
 /// What Admiral sets.
@@ -110,6 +112,18 @@ impl Merging<'_> {
             {
                 self.ini.remove("defaults", key);
                 self.override_setting("defaults", key, value, reason);
+            }
+        }
+        if terms.galaxy_servers {
+            for key in ["server", "server_list"] {
+                if let Some(value) = self.ini.remove("galaxy", key) {
+                    self.override_setting(
+                        "galaxy",
+                        key,
+                        value,
+                        "the Galaxy servers of Admiral's settings are asked",
+                    );
+                }
             }
         }
         if let Some(forks) = terms.forks

@@ -39,6 +39,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/deployments/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Shows what a launch would do, with all that is wrong; launches nothing. */
+        post: operations["preview_deployment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/deployments/{id}": {
         parameters: {
             query?: never;
@@ -179,6 +196,98 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/environments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the environments. */
+        get: operations["list_environments"];
+        put?: never;
+        /** Makes an environment. */
+        post: operations["create_environment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/environments/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Deletes an environment. Deployments that were launched keep what they have. */
+        delete: operations["delete_environment"];
+        options?: never;
+        head?: never;
+        /** Changes an environment. Deployments that were launched keep what they have. */
+        patch: operations["update_environment"];
+        trace?: never;
+    };
+    "/api/forms/parse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Reads a form as it is written; saves nothing. */
+        post: operations["parse_form"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/galaxy-servers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The servers that roles and collections are fetched from. Without any, those of the project's `ansible.cfg` are asked, or else
+         *     Ansible's own.
+         */
+        get: operations["list_galaxy_servers"];
+        put?: never;
+        /** Adds a server. As soon as there is one, only those that were added are asked. */
+        post: operations["create_galaxy_server"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/galaxy-servers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Forgets a server. What was fetched from it is fetched anew from the others. */
+        delete: operations["delete_galaxy_server"];
+        options?: never;
+        head?: never;
+        /** Changes a server. A token goes to the address it was given for: with another `url` or `auth_url` it has to be given again. */
+        patch: operations["update_galaxy_server"];
+        trace?: never;
+    };
     "/api/health": {
         parameters: {
             query?: never;
@@ -277,7 +386,25 @@ export interface paths {
         /** The packages that playbooks come from. */
         get: operations["list_packages"];
         put?: never;
-        post?: never;
+        /** Uploads a package, or a new version of one. */
+        post: operations["create_package"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/packages/inspect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Looks into a file that might be uploaded. Keeps nothing of it. */
+        post: operations["inspect_package"];
         delete?: never;
         options?: never;
         head?: never;
@@ -440,6 +567,59 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/playbooks/form": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What there is to fill in before a playbook is launched. */
+        get: operations["get_playbook_form"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/presets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the presets of a playbook, or of all. */
+        get: operations["list_presets"];
+        put?: never;
+        /** Makes a preset. */
+        post: operations["create_preset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/presets/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Deletes a preset. Deployments that were launched keep what they have. */
+        delete: operations["delete_preset"];
+        options?: never;
+        head?: never;
+        /** Changes a preset. Deployments that were launched keep what they have. */
+        patch: operations["update_preset"];
+        trace?: never;
+    };
     "/api/server-tags": {
         parameters: {
             query?: never;
@@ -469,6 +649,23 @@ export interface paths {
         put?: never;
         /** Registers a server. */
         post: operations["create_server"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/servers/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes an inventory over: all that can be, or nothing when something goes wrong. */
+        post: operations["import_servers"];
         delete?: never;
         options?: never;
         head?: never;
@@ -922,12 +1119,25 @@ export interface components {
             all?: boolean | null;
             /** @description For people. */
             description?: string | null;
+            /**
+             * Format: uuid
+             * @description An environment whose variables hold where nothing else says otherwise.
+             */
+            environment_id?: string | null;
+            /** @description Files, by the variables that are their paths while a run goes on. Ten at most, each of 262144 bytes at most. */
+            files?: {
+                [key: string]: components["schemas"]["FileAnswer"];
+            };
             /** @description For people; the playbook's name when left out. */
             name?: string | null;
-            /** @description Options of `ansible-playbook`. */
-            options?: components["schemas"]["DeploymentOptions"];
+            options?: null | components["schemas"]["DeploymentOptions"];
             /** @description The playbook's id in the library: `builtin/ping.yml`. */
             playbook: string;
+            /**
+             * Format: uuid
+             * @description A preset of the playbook.
+             */
+            preset_id?: string | null;
             /** @description Extra variables whose values are kept sealed and never shown. */
             secret_variables?: {
                 [key: string]: string;
@@ -944,6 +1154,38 @@ export interface components {
              */
             version_id?: string | null;
         };
+        /** @description An environment to be made. */
+        CreateEnvironment: {
+            /** @description For people. */
+            description?: string | null;
+            /** @description Unique; 1 to 100 characters. */
+            name: string;
+            /** @description Its secret variables, which are kept sealed and never shown. */
+            secret_variables?: {
+                [key: string]: string;
+            };
+            /** @description Its variables. */
+            variables?: Record<string, unknown>;
+        };
+        /** @description A server to be asked for roles and collections. */
+        CreateGalaxyServer: {
+            /** @description Where it gets tokens from (Keycloak), if anywhere. */
+            auth_url?: string | null;
+            /** @description Unique; 1 to 100 letters, digits, `_` and `-`. */
+            name: string;
+            /**
+             * Format: int32
+             * @description Servers are asked from the lowest to the highest, 0 to 10000; after all others when left out.
+             */
+            position?: number | null;
+            /**
+             * Format: password
+             * @description What it asks for.
+             */
+            token?: string | null;
+            /** @description Where it is: `https://…` or `http://…`. */
+            url: string;
+        };
         /** @description A key to be stored. */
         CreateKey: {
             /** @description Unique; 1 to 100 characters. */
@@ -958,6 +1200,23 @@ export interface components {
              * @description The file's content: OpenSSH or PEM.
              */
             private_key: string;
+        };
+        /** @description A preset to be made. */
+        CreatePreset: {
+            /** @description For people. */
+            description?: string | null;
+            /** @description Unique among the playbook's presets; 1 to 100 characters. */
+            name: string;
+            /** @description What holds for a launch that says nothing about options. */
+            options?: components["schemas"]["DeploymentOptions"];
+            /** @description The playbook's id, unless the address names it. */
+            playbook?: string | null;
+            /** @description Its secret variables, which are kept sealed and never shown. */
+            secret_variables?: {
+                [key: string]: string;
+            };
+            /** @description Its variables. */
+            variables?: Record<string, unknown>;
         };
         /** @description A new server. */
         CreateServer: {
@@ -1321,6 +1580,29 @@ export interface components {
              */
             verbosity?: number;
         };
+        /** @description What a launch would do. */
+        DeploymentPreview: {
+            /** @description The launch has to acknowledge the findings. */
+            acknowledgement_needed: boolean;
+            /** @description What does. */
+            errors: components["schemas"]["FieldError"][];
+            /** @description What was found in the version's files. */
+            findings: components["schemas"]["Finding"][];
+            /** @description Options of `ansible-playbook`. */
+            options: components["schemas"]["DeploymentOptions"];
+            /** @description The playbook's id. */
+            playbook: string;
+            /** @description How many servers there are. */
+            server_total: number;
+            /** @description The servers, by hostname: the first 100. */
+            servers: components["schemas"]["PreviewedServer"][];
+            /** @description All variables, by name. */
+            variables: components["schemas"]["PreviewedVariable"][];
+            /** @description The version that would run. */
+            version: components["schemas"]["PackageVersion"];
+            /** @description What does not stop the launch. */
+            warnings: string[];
+        };
         /** @description The live row for one host of a deployment. */
         DeploymentServer: {
             /** @description `ADDRESS:PORT` at launch. */
@@ -1413,6 +1695,44 @@ export interface components {
             /** @description Newest first. */
             deployments: components["schemas"]["Deployment"][];
         };
+        /** @description A playbook of an upload. */
+        EntryPoint: {
+            /** @description What its text tells. */
+            outline: components["schemas"]["Outline"];
+            /** @description Relative to the package. */
+            path: string;
+        };
+        /** @description Variables that hold wherever it is chosen: production, staging. */
+        Environment: {
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description For people. */
+            description?: string | null;
+            /**
+             * Format: uuid
+             * @description Identifies the environment.
+             */
+            id: string;
+            /** @description Unique. */
+            name: string;
+            /** @description Names of its secret variables; their values are never shown. */
+            secret_variables: string[];
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+            /** @description Its variables. */
+            variables: Record<string, unknown>;
+        };
+        /** @description All environments. */
+        EnvironmentList: {
+            /** @description By name. */
+            data: components["schemas"]["Environment"][];
+        };
         /** @description Events in the order of their positions. */
         EventList: {
             /** @description The events. */
@@ -1435,6 +1755,23 @@ export interface components {
             field: string;
             /** @description A sentence fragment that names the limit: "must be between 1 and 65535". */
             message: string;
+        };
+        /**
+         * @description Where a field comes from.
+         * @enum {string}
+         */
+        FieldOrigin: "form" | "vars_prompt" | "argument_specs" | "vars";
+        /**
+         * @description What a field takes.
+         * @enum {string}
+         */
+        FieldType: "text" | "number" | "boolean" | "choice" | "multi_choice" | "secret" | "server" | "file";
+        /** @description A file that is given as the value of a variable. */
+        FileAnswer: {
+            /** @description What is in it. */
+            content_base64: string;
+            /** @description What it is called in the run's folder: one part of a path. */
+            name: string;
         };
         /** @description One file that differs. */
         FileDiff: {
@@ -1464,6 +1801,95 @@ export interface components {
          * @enum {string}
          */
         FileStatus: "added" | "removed" | "changed";
+        /** @description One thing found in one place. */
+        Finding: {
+            /**
+             * Format: int32
+             * @description From 1.
+             */
+            column?: number | null;
+            /**
+             * Format: int32
+             * @description From 1; null when the file as a whole is meant.
+             */
+            line?: number | null;
+            /** @description What was found and why it matters, for people. */
+            message: string;
+            /** @description The file, relative to the package. */
+            path: string;
+            /** @description Which rule found it: a stable word such as `pipe_to_shell`, `yaml`, `syntax`, `missing_role`, `lint.no-changed-when`. */
+            rule: string;
+            /** @description How much it weighs. */
+            severity: components["schemas"]["Severity"];
+        };
+        /** @description What a person fills in. */
+        Form: {
+            /** @description In the order in which they are shown. */
+            fields: components["schemas"]["FormField"][];
+        };
+        /** @description One thing to fill in: one variable. */
+        FormField: {
+            /** @description The texts that can be chosen. */
+            choices: string[];
+            /** @description What it is unless somebody says otherwise. */
+            default?: unknown;
+            /** @description A sentence or two below it. */
+            help?: string | null;
+            /** @description What it is called; the name where nothing else is said. */
+            label: string;
+            /**
+             * Format: double
+             * @description The greatest number, the most characters or the most choices.
+             */
+            max?: number | null;
+            /**
+             * Format: double
+             * @description The least number, the fewest characters or the fewest choices.
+             */
+            min?: number | null;
+            /** @description The variable's name. */
+            name: string;
+            /** @description Where it comes from. */
+            origin: components["schemas"]["FieldOrigin"];
+            /** @description A regular expression that the whole text must match. */
+            pattern?: string | null;
+            /** @description While it is shown, it must be answered or have a default. */
+            required: boolean;
+            shown_when?: null | components["schemas"]["ShownWhen"];
+            /** @description What it takes. */
+            type: components["schemas"]["FieldType"];
+        };
+        /**
+         * @description What a playbook's form was read from.
+         * @enum {string}
+         */
+        FormSource: "file" | "draft";
+        /** @description A Galaxy server, as far as it may be shown. */
+        GalaxyServer: {
+            /** @description Where it gets tokens from (Keycloak), if anywhere. */
+            auth_url?: string | null;
+            /** @description Whether a token is stored. */
+            has_token: boolean;
+            /**
+             * Format: uuid
+             * @description Identifies the server.
+             */
+            id: string;
+            /** @description Requirements may name it as their `source`. */
+            name: string;
+            /**
+             * Format: int32
+             * @description Servers are asked from the lowest to the highest.
+             */
+            position: number;
+            /** @description Where it is. */
+            url: string;
+        };
+        /** @description All servers. */
+        GalaxyServerList: {
+            /** @description In the order in which they are asked. */
+            data: components["schemas"]["GalaxyServer"][];
+        };
         /** @description A key to be made. */
         GenerateKey: {
             /** @description Stands at the end of the public key; the name when not said. */
@@ -1555,6 +1981,75 @@ export interface components {
          * @enum {string}
          */
         HostStatus: "pending" | "running" | "success" | "failed" | "unreachable" | "skipped" | "cancelled";
+        /**
+         * @description What becomes of a host or a key of an inventory.
+         * @enum {string}
+         */
+        ImportAction: "created" | "changed" | "unchanged" | "skipped";
+        /** @description A private key that an inventory names. */
+        ImportKey: {
+            /** @description What it is called here, if it is not there already. */
+            name: string;
+            /**
+             * Format: password
+             * @description What it is encrypted under.
+             */
+            passphrase?: string | null;
+            /** @description As the inventory names it. */
+            path: string;
+            /**
+             * Format: password
+             * @description The file's content.
+             */
+            private_key: string;
+        };
+        /** @description What became of an inventory, or would. */
+        ImportReport: {
+            /** @description Nothing was done. */
+            dry_run: boolean;
+            /** @description In the order given. */
+            keys: components["schemas"]["ImportedKey"][];
+            /** @description By hostname. */
+            servers: components["schemas"]["ImportedServer"][];
+        };
+        /** @description An inventory to take over. */
+        ImportServers: {
+            /**
+             * Format: uuid
+             * @description The key of hosts that name none.
+             */
+            default_private_key_id?: string | null;
+            /** @description The user SSH signs in as on hosts that name none; `root` when left out. */
+            default_username?: string | null;
+            /** @description Only says what would be done. */
+            dry_run?: boolean;
+            /** @description What `ansible-inventory --list` prints. */
+            inventory: Record<string, unknown>;
+            /** @description Private keys that the inventory names by their path. */
+            keys?: components["schemas"]["ImportKey"][];
+        };
+        /** @description What becomes of one key. */
+        ImportedKey: {
+            /** @description What becomes of it. */
+            action: components["schemas"]["ImportAction"];
+            /** @description What it is called here. */
+            name: string;
+            /** @description Why it is skipped. */
+            note?: string | null;
+            /** @description Its path in the inventory. */
+            path: string;
+        };
+        /** @description What becomes of one host. */
+        ImportedServer: {
+            /** @description What becomes of it. */
+            action: components["schemas"]["ImportAction"];
+            /** @description Names of the fields that differ from what was here. */
+            changes: string[];
+            /** @description Its name in the inventory. */
+            hostname: string;
+            /** @description Why it is skipped, and what of it is left out. */
+            notes: string[];
+        };
         /** @description Names the key a server uses. */
         KeyReference: {
             /** @description Its fingerprint. */
@@ -1739,6 +2234,17 @@ export interface components {
             /** @description By path. */
             data: components["schemas"]["PackageFile"][];
         };
+        /** @description What is in an upload. */
+        PackageInspection: {
+            /** @description Its playbooks by path; may be none, and then it cannot be kept. */
+            entry_points: components["schemas"]["EntryPoint"][];
+            /** @description All files by path, as they would be kept. */
+            files: components["schemas"]["PackageFile"][];
+            /** @description What a review of all of them brought up. */
+            findings: components["schemas"]["Finding"][];
+            /** @description What the package might be called. */
+            suggested_name: string;
+        };
         /** @description All packages. */
         PackageList: {
             /** @description By origin and name. */
@@ -1759,6 +2265,15 @@ export interface components {
          * @enum {string}
          */
         PackageSource: "built_in" | "upload" | "folder" | "git";
+        /** @description An uploaded package. */
+        PackageUpload: {
+            /** @description What a review of its playbooks brought up. */
+            findings: components["schemas"]["Finding"][];
+            /** @description The package. */
+            package: components["schemas"]["Package"];
+            /** @description Its current version. */
+            version: components["schemas"]["PackageVersion"];
+        };
         /** @description An immutable state of a package's files. */
         PackageVersion: {
             /**
@@ -2087,6 +2602,17 @@ export interface components {
             /** @description Where the page stands. */
             meta: components["schemas"]["PageMeta"];
         };
+        /** @description The text of a form's file. */
+        ParseForm: {
+            /** @description YAML. */
+            text: string;
+        };
+        /** @description What the text says. */
+        ParsedForm: {
+            /** @description The faults. */
+            errors: components["schemas"]["Finding"][];
+            form?: null | components["schemas"]["Form"];
+        };
         /** @description One deployment of a playbook. */
         PastDeployment: {
             /**
@@ -2156,6 +2682,18 @@ export interface components {
             /** @description The playbook. */
             playbook: components["schemas"]["Playbook"];
         };
+        /** @description A playbook's form. */
+        PlaybookForm: {
+            /** @description The file's faults. */
+            errors: components["schemas"]["Finding"][];
+            form?: null | components["schemas"]["Form"];
+            /** @description Where its file is, or would be, relative to the package. */
+            path: string;
+            /** @description What it was read from. Of a draft only what the playbook itself asks for binds. */
+            source: components["schemas"]["FormSource"];
+            /** @description The file's text, or what would be in it. */
+            yaml: string;
+        };
         /** @description The library. */
         PlaybookList: {
             /** @description Built-in first, then custom, then projects, each by path. */
@@ -2180,6 +2718,66 @@ export interface components {
             ended: number;
             /** @description The latest ones, the newest first, five at most. */
             latest: components["schemas"]["PastDeployment"][];
+        };
+        /** @description Named variables and options for one playbook. */
+        Preset: {
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description Who made it. */
+            created_by_name: string;
+            /** @description For people. */
+            description?: string | null;
+            /**
+             * Format: uuid
+             * @description Identifies the preset.
+             */
+            id: string;
+            /** @description Unique among the playbook's presets. */
+            name: string;
+            /** @description What holds for a launch that says nothing about options. */
+            options: components["schemas"]["DeploymentOptions"];
+            /** @description The playbook's id in the library. */
+            playbook: string;
+            /** @description Names of its secret variables; their values are never shown. */
+            secret_variables: string[];
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+            /** @description Its variables. */
+            variables: Record<string, unknown>;
+        };
+        /** @description Presets. */
+        PresetList: {
+            /** @description By playbook and name. */
+            data: components["schemas"]["Preset"][];
+        };
+        /** @description A server that a launch would run on. */
+        PreviewedServer: {
+            /** @description Its hostname. */
+            hostname: string;
+            /**
+             * Format: uuid
+             * @description Identifies the server.
+             */
+            id: string;
+        };
+        /** @description A variable that a launch would set. */
+        PreviewedVariable: {
+            /** @description Its name. */
+            name: string;
+            /** @description Where else there is a value, which does not hold. */
+            overrides: components["schemas"]["VariableSource"][];
+            /** @description It is kept sealed and never shown. */
+            secret: boolean;
+            /** @description Where its value comes from. */
+            source: components["schemas"]["VariableSource"];
+            /** @description Its value; null for a secret or a file. */
+            value?: unknown;
         };
         /** @description A private key as listed. The private part is never shown again. */
         PrivateKey: {
@@ -2426,6 +3024,18 @@ export interface components {
             /** @description It is. */
             needed: boolean;
         };
+        /**
+         * @description How much a finding weighs. None of them keeps a playbook from being saved.
+         * @enum {string}
+         */
+        Severity: "error" | "warning" | "note";
+        /** @description A condition on another field. */
+        ShownWhen: {
+            /** @description Its value; of several choices, one that is among them. */
+            equals: unknown;
+            /** @description The other field's name. */
+            field: string;
+        };
         /** @description A link that signs a user in, once. */
         SignInLink: {
             /**
@@ -2454,6 +3064,38 @@ export interface components {
             /** @enum {string} */
             kind: "recorded";
         };
+        /** @description Changes to an environment; what is not there stays as it is. */
+        UpdateEnvironment: {
+            /** @description For people; null takes it away. */
+            description?: string | null;
+            /** @description Unique; 1 to 100 characters. */
+            name?: string | null;
+            /** @description Secret variables to be set, or with null to be taken away; the others stay. */
+            secret_variables?: {
+                [key: string]: string | null;
+            };
+            /** @description All its variables from now on. */
+            variables?: Record<string, unknown> | null;
+        };
+        /** @description Changes to a server; what is not there stays as it is. */
+        UpdateGalaxyServer: {
+            /** @description Where it gets tokens from (Keycloak); null: nowhere. */
+            auth_url?: string | null;
+            /** @description Unique; 1 to 100 letters, digits, `_` and `-`. */
+            name?: string | null;
+            /**
+             * Format: int32
+             * @description Servers are asked from the lowest to the highest, 0 to 10000.
+             */
+            position?: number | null;
+            /**
+             * Format: password
+             * @description What it asks for; null takes it away.
+             */
+            token?: string | null;
+            /** @description Where it is: `https://…` or `http://…`. */
+            url?: string | null;
+        };
         /** @description Changes to a key; what is not there stays as it is. */
         UpdateKey: {
             /** @description Unique; 1 to 100 characters. */
@@ -2463,6 +3105,20 @@ export interface components {
         UpdatePackage: {
             /** @description The files that are its playbooks, at least one. */
             entry_points: string[];
+        };
+        /** @description Changes to a preset; what is not there stays as it is. */
+        UpdatePreset: {
+            /** @description For people; null takes it away. */
+            description?: string | null;
+            /** @description Unique among the playbook's presets; 1 to 100 characters. */
+            name?: string | null;
+            options?: null | components["schemas"]["DeploymentOptions"];
+            /** @description Secret variables to be set, or with null to be taken away; the others stay. */
+            secret_variables?: {
+                [key: string]: string | null;
+            };
+            /** @description All its variables from now on. */
+            variables?: Record<string, unknown> | null;
         };
         /** @description Changes to a server; what is not there stays as it is. */
         UpdateServer: {
@@ -2526,6 +3182,11 @@ export interface components {
              */
             password: string;
         };
+        /**
+         * Format: binary
+         * @description A playbook (`.yml`, `.yaml`) or an archive (`.zip`, `.tar.gz`, `.tgz`, `.tar`), at most 64 MiB.
+         */
+        UploadedFile: string;
         /** @description Somebody who can sign in. */
         User: {
             /**
@@ -2811,6 +3472,62 @@ export interface operations {
                 };
             };
             /** @description A field was refused; nothing was launched */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_deployment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateDeployment"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentPreview"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such playbook or version, or it cannot be read */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3303,6 +4020,407 @@ export interface operations {
             };
         };
     };
+    list_environments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvironmentList"];
+                };
+            };
+        };
+    };
+    create_environment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateEnvironment"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Environment"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The name is taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_environment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such environment */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_environment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateEnvironment"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Environment"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such environment */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The name is taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    parse_form: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ParseForm"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParsedForm"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_galaxy_servers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GalaxyServerList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_galaxy_server: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateGalaxyServer"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GalaxyServer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The name is taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_galaxy_server: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_galaxy_server: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateGalaxyServer"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GalaxyServer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The name is taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_health: {
         parameters: {
             query?: never;
@@ -3656,6 +4774,171 @@ export interface operations {
                 };
             };
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_package: {
+        parameters: {
+            query: {
+                /** @description What the package is called: 1 to 100 letters, digits, `.`, `_` and `-`. Made of the file's name when left out. */
+                name?: string;
+                /** @description What the file is called; the end of its name tells what it is. */
+                file_name: string;
+                /** @description For people; at most 2000 characters. */
+                comment?: string;
+                /**
+                 * @description The files that are its playbooks. May be left out when there is only one, and for a new version of a package whose playbooks
+                 *     it still has.
+                 */
+                entry?: string[];
+                /** @description Makes a new version of the package of this name: its current version. */
+                base_version_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": components["schemas"]["UploadedFile"];
+            };
+        };
+        responses: {
+            /** @description The files are those of the current version: no version was added */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageUpload"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageUpload"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `package_exists`: the name is taken. `version_conflict`: there is a newer version than `base_version_id`. `current` is the current version; nothing was kept */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Larger than 64 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `file` says why it cannot be read, `entry` names the playbooks to choose from */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    inspect_package: {
+        parameters: {
+            query: {
+                /** @description What the file is called; the end of its name tells what it is. */
+                file_name: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": components["schemas"]["UploadedFile"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageInspection"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Larger than 64 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `file` says why it cannot be read */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4328,6 +5611,236 @@ export interface operations {
             };
         };
     };
+    get_playbook_form: {
+        parameters: {
+            query: {
+                /** @description The playbook's id: `project/site.yml`. */
+                id: string;
+                /** @description A version of its package; the current one when left out. */
+                version_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaybookForm"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_presets: {
+        parameters: {
+            query?: {
+                /** @description The playbook's id: `project/site.yml`. */
+                playbook?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresetList"];
+                };
+            };
+        };
+    };
+    create_preset: {
+        parameters: {
+            query?: {
+                /** @description The playbook's id: `project/site.yml`. */
+                playbook?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreatePreset"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preset"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The name is taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_preset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such preset */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_preset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdatePreset"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preset"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such preset */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The name is taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_server_tags: {
         parameters: {
             query?: never;
@@ -4436,6 +5949,53 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_servers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportServers"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportReport"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };

@@ -4,7 +4,7 @@ use crate::{
     api::{
         AppState,
         extract::{Actor, JsonBody},
-        launch::{self, LaunchRequest},
+        launch::{self, FileText, LaunchRequest},
         problem::Problem,
     },
     auth::policy::Action,
@@ -12,7 +12,7 @@ use crate::{
 };
 use axum::{Json, extract::State, http::StatusCode};
 use secrecy::SecretString;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -46,19 +46,57 @@ pub struct CreateDeployment {
     /// Extra variables whose values are kept sealed and never shown.
     #[serde(default)]
     #[schema(value_type = std::collections::HashMap<String, String>)]
-    secret_variables: BTreeMap<String, SecretText>,
-    /// Options of `ansible-playbook`.
+    secret_variables: BTreeMap<String, SecretString>,
+    /// Files, by the variables that are their paths while a run goes on. Ten at most, each of 262144 bytes at most.
     #[serde(default)]
-    options: DeploymentOptions,
+    files: BTreeMap<String, FileAnswer>,
+    /// An environment whose variables hold where nothing else says otherwise.
+    environment_id: Option<Uuid>,
+    /// A preset of the playbook.
+    preset_id: Option<Uuid>,
+    /// Options of `ansible-playbook`; as the preset says when left out, and else the defaults.
+    options: Option<DeploymentOptions>,
 }
 
-/// A text that is wiped after use and shows in no log.
-#[derive(Debug)]
-pub struct SecretText(SecretString);
+/// A file that is given as the value of a variable.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FileAnswer {
+    /// What it is called in the run's folder: one part of a path.
+    name: String,
+    /// What is in it.
+    #[schema(value_type = String)]
+    content_base64: SecretString,
+}
 
-impl<'de> Deserialize<'de> for SecretText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self(SecretString::from(text)))
+impl From<CreateDeployment> for LaunchRequest {
+    fn from(body: CreateDeployment) -> Self {
+        Self {
+            name: body.name,
+            description: body.description,
+            playbook: body.playbook,
+            version_id: body.version_id,
+            acknowledge: body.acknowledge,
+            server_ids: body.server_ids,
+            tags: body.tags,
+            all: body.all,
+            variables: body.variables,
+            secret_variables: body.secret_variables,
+            files: body
+                .files
+                .into_iter()
+                .map(|(variable, file)| {
+                    let text = FileText {
+                        name: file.name,
+                        content_base64: file.content_base64,
+                    };
+                    (variable, text)
+                })
+                .collect(),
+            environment_id: body.environment_id,
+            preset_id: body.preset_id,
+            options: body.options,
+        }
     }
 }
 
@@ -80,23 +118,6 @@ pub(super) async fn create_deployment(
     JsonBody(body): JsonBody<CreateDeployment>,
 ) -> Result<(StatusCode, Json<Deployment>), Problem> {
     actor.require(Action::Launch)?;
-    let request = LaunchRequest {
-        name: body.name,
-        description: body.description,
-        playbook: body.playbook,
-        version_id: body.version_id,
-        acknowledge: body.acknowledge,
-        server_ids: body.server_ids,
-        tags: body.tags,
-        all: body.all,
-        variables: body.variables,
-        secret_variables: body
-            .secret_variables
-            .into_iter()
-            .map(|(name, SecretText(value))| (name, value))
-            .collect(),
-        options: body.options,
-    };
-    let deployment = launch::launch(&state, &actor, request).await?;
+    let deployment = launch::launch(&state, &actor, body.into()).await?;
     Ok((StatusCode::CREATED, Json(deployment)))
 }

@@ -8,11 +8,12 @@ mod list_deployment_output;
 mod list_deployment_runs;
 mod list_deployment_servers;
 mod list_deployments;
+mod preview_deployment;
 mod retry_deployment;
 mod stream_deployment;
 
 pub use cancel_deployment::CancelDeployment;
-pub use create_deployment::{CreateDeployment, SecretText};
+pub use create_deployment::{CreateDeployment, FileAnswer};
 pub use list_deployment_events::EventList;
 pub use list_deployment_output::{OutputChunk, OutputFormat, OutputList};
 pub use list_deployment_runs::RunList;
@@ -28,19 +29,20 @@ use crate::{
 };
 use axum::{
     body::HttpBody as _,
-    extract::{FromRequest, Request},
+    extract::{DefaultBodyLimit, FromRequest, Request},
     http::header,
 };
 use serde::de::DeserializeOwned;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+/// Longest launch, in bytes: ten files as base64, and the variables.
+const FILES_BODY_LIMIT: usize = 6 * 1024 * 1024;
+
 /// `/api/deployments…`.
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(
-            list_deployments::list_deployments,
-            create_deployment::create_deployment
-        ))
+        .routes(routes!(list_deployments::list_deployments))
+        .merge(with_files())
         .routes(routes!(get_deployment::get_deployment))
         .routes(routes!(list_deployment_servers::list_deployment_servers))
         .routes(routes!(list_deployment_runs::list_deployment_runs))
@@ -49,6 +51,14 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(stream_deployment::stream_deployment))
         .routes(routes!(cancel_deployment::cancel_deployment))
         .routes(routes!(retry_deployment::retry_deployment))
+}
+
+/// What takes files among its variables.
+fn with_files() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(create_deployment::create_deployment))
+        .routes(routes!(preview_deployment::preview_deployment))
+        .layer(DefaultBodyLimit::max(FILES_BODY_LIMIT))
 }
 
 /// The deployment that a path names by its id or its number.

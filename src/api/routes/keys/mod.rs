@@ -4,8 +4,11 @@ mod create_key;
 mod delete_key;
 mod generate_key;
 mod get_key;
+mod import;
 mod list_keys;
 mod update_key;
+
+pub(super) use import::import_key;
 
 use crate::{
     api::{AppState, problem::Problem},

@@ -1,16 +1,19 @@
 //! Packages of playbooks, their versions and files.
 
+mod create_package;
 mod create_version;
 mod delete_package;
 mod diff_versions;
 mod get_file;
 mod get_package;
+mod inspect_package;
 mod list_files;
 mod list_packages;
 mod list_versions;
 mod review_version;
 mod roll_back_package;
 mod update_package;
+mod upload;
 
 use crate::{
     api::{AppState, extract::Actor, problem::Problem},
@@ -35,6 +38,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         ))
         .routes(routes!(list_versions::list_versions))
         .merge(create_version::router())
+        .merge(upload::router())
         .routes(routes!(list_files::list_files))
         .routes(routes!(get_file::get_file))
         .routes(routes!(diff_versions::diff_versions))
@@ -75,6 +79,12 @@ impl From<VersionError> for Problem {
             VersionError::Conflict(current) => {
                 version_conflict(VersionError::Conflict(current.clone()).to_string(), &current)
             }
+            VersionError::Exists(current) => Self::new(
+                StatusCode::CONFLICT,
+                "package_exists",
+                VersionError::Exists(current.clone()).to_string(),
+            )
+            .with("current", &current),
             VersionError::Invalid(invalid) => invalid.into(),
             VersionError::NotCustom => Self::conflict(error.to_string()),
             VersionError::Store(error) => error.into(),

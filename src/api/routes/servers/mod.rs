@@ -4,9 +4,12 @@ mod create_server;
 mod delete_server;
 mod forget_host_keys;
 mod get_server;
+mod import_servers;
 mod list_server_tags;
 mod list_servers;
 mod update_server;
+
+pub use import_servers::{ImportAction, ImportKey, ImportReport, ImportServers, ImportedKey, ImportedServer};
 
 use crate::{
     api::{AppState, problem::Problem},
@@ -28,6 +31,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         ))
         .routes(routes!(forget_host_keys::forget_host_keys))
         .routes(routes!(list_server_tags::list_server_tags))
+        .merge(import_servers::router())
 }
 
 /// What is stored of a server that was checked; a server without a name is named after its host.

@@ -28,6 +28,7 @@ fn merged(configuration: &str, others: &[&str]) -> Merged {
     let terms = Terms {
         forks: Some(50),
         accelerated: false,
+        galaxy_servers: false,
     };
     merge(&files(configuration, others), terms, &ours()).expect("it is read")
 }
@@ -171,6 +172,7 @@ fn accelerated_strategies_come_first() {
     let terms = Terms {
         forks: None,
         accelerated: true,
+        galaxy_servers: true,
     };
     let files = files(
         "[defaults]\nstrategy = mitogen_free\nstrategy_plugins = ./strategies\nforks = 3\n",

@@ -1,5 +1,12 @@
-//! YAML as Ansible reads it, as JSON values: booleans of YAML 1.1, merge keys, the last of two equal keys; tags such as `!vault` are
-//! passed over.
+//! YAML as Ansible reads it: merge keys, the last of two equal keys, tags such as `!vault` passed over.
+//!
+//! As a tree that knows lines and columns ([`parse`]), or as values with the booleans of YAML 1.1 ([`read`]).
+
+mod node;
+mod reader;
+
+pub(super) use node::{Kind, Node, Style};
+pub(super) use reader::{Document, YamlError, parse, parse_bytes};
 
 use serde::de::DeserializeOwned;
 use serde_saphyr::{DuplicateKeyPolicy, Options};

@@ -1,0 +1,3 @@
+class FilterModule:
+    def filters(self):
+        return {"bold": lambda text: f"<b>{text}</b>"}

@@ -1,0 +1,3 @@
+class FilterModule:
+    def filters(self):
+        return {"rose": lambda text: f"@->-- {text}"}

@@ -1,0 +1,2 @@
+#!/bin/sh
+printf '%s\n' "$2" > "$1.installed"
