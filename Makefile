@@ -11,7 +11,7 @@ WEB_SOURCES := $(if $(wildcard web/package.json),$(shell find web/src web/public
 CONSOLE := $(if $(wildcard web/package.json),web/dist/index.html)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test soak bench fmt lint check web e2e ci build openapi generate screenshot clean
+.PHONY: help setup demo run test soak fuzz bench fmt lint check web e2e ci build openapi generate screenshot clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,11 @@ soak: ## Kill servers, workers, supervisors and the database at random for MINUT
 	@scripts/setup --test
 	@$(if $(CONSOLE),$(MAKE) --no-print-directory $(CONSOLE))
 	@ADMIRAL_SOAK_SECONDS=$$(( $(or $(MINUTES),30) * 60 )) scripts/test --soak
+
+fuzz: export SECONDS_EACH := $(or $(SECONDS),60)
+fuzz: ## Fuzz what reads uploads, each target for SECONDS (60); TARGETS="archive form" narrows
+	@scripts/setup --test --no-web
+	@scripts/fuzz $(TARGETS)
 
 # ROWS, QUICK, ROUNDS and WRITE reach the bench through the environment.
 bench: export ROWS := $(ROWS)

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod domain;
 pub mod embedded;
 pub mod events;
+pub mod ingest;
 pub mod inventory;
 pub mod playbooks;
 pub mod process;

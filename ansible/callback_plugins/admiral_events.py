@@ -294,6 +294,19 @@ def hides(task, result):
     return bool(no_log)
 
 
+def restore_environment():
+    """Give variables that were set to have us loaded their former values: what the run starts itself must not inherit ours."""
+    try:
+        former = json.loads(os.environ.pop("ADMIRAL_EVENTS_RESTORE", "{}"))
+        for name, value in former.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+    except Exception:
+        return
+
+
 def recorded(name, describe):
     """The `v2_*` method that writes what `describe` tells about the event, and lets no exception out."""
 
@@ -314,8 +327,9 @@ class CallbackModule(CallbackBase):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = "admiral_events"
-    CALLBACK_NEEDS_ENABLED = True
-    CALLBACK_NEEDS_WHITELIST = True
+    # Whoever names the file for the events has enabled us: a user's own list of enabled callbacks stays as it is.
+    CALLBACK_NEEDS_ENABLED = "ADMIRAL_EVENTS_PATH" not in os.environ
+    CALLBACK_NEEDS_WHITELIST = CALLBACK_NEEDS_ENABLED
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -345,6 +359,7 @@ class CallbackModule(CallbackBase):
             self._descriptor = None
         # A playbook that itself calls ansible-playbook must not mix that run's events into this one's.
         os.environ.pop("ADMIRAL_EVENTS_PATH", None)
+        restore_environment()
         self.disabled = self._descriptor is None
         if trouble is not None:
             self._report_trouble("set_options", (), trouble)

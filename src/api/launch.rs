@@ -2,6 +2,7 @@
 //! later.
 
 mod accelerator;
+mod adhoc;
 mod inputs;
 mod preview;
 mod project;
@@ -10,9 +11,14 @@ mod variables;
 
 pub use preview::DeploymentPreview;
 pub(super) use preview::preview;
-pub(super) use request::{FileText, LaunchRequest, check_options};
+pub(super) use request::{FileText, LaunchRequest, ModuleCommand, check_options};
 
-use self::{accelerator::Plan, inputs::gather, project::Project, request::check};
+use self::{
+    accelerator::Plan,
+    inputs::gather,
+    project::Project,
+    request::{Checked, check},
+};
 use super::{
     AppState,
     extract::Actor,
@@ -24,17 +30,17 @@ use crate::{
     domain::{
         PackageId, RunId, ServerId, VersionId,
         clock::new_id,
-        deployment::{Accelerator, Deployment, DeploymentKind, DeploymentOptions, Launcher, Target},
+        deployment::{Accelerator, CommandLine, Deployment, DeploymentKind, DeploymentOptions, Launcher, Target},
         playbook::{Outline, PlaybookFile, PlaybookId, PlaybookOrigin},
         server::{Server, ServerStatus},
         validation::{Invalid, Validator},
     },
     inventory::{extra_vars, limit},
-    playbooks::{SyntaxContext, SyntaxError, outline},
+    playbooks::{SyntaxContext, SyntaxError, outline, review},
     store::{
         Connection, StoreError,
         deployments::{self, DeploymentInputs, NewDeployment, NewHost},
-        packages, playbooks, servers,
+        packages, playbooks, projects, servers,
     },
     vault::RowIdentity,
 };
@@ -50,9 +56,12 @@ const MAX_NAMED: usize = 10;
 /// Launches a deployment.
 pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchRequest) -> Result<Deployment, Problem> {
     let checked = check(request)?;
-    let frozen = find_playbook(state, &checked.playbook, checked.version_id).await?;
+    if checked.command.is_none() && checked.version_id.is_none() {
+        sync_first(state, &checked.playbook).await?;
+    }
+    let frozen = find(state, actor, &checked).await?;
     if !frozen.is_reviewed && !checked.acknowledge {
-        return Err(review_required());
+        return Err(review_required(&frozen));
     }
     let mut connection = state.database.acquire().await?;
     let inputs = gather(state, &mut connection, &checked, &frozen.files, &frozen.entry_path).await?;
@@ -96,8 +105,16 @@ pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchReque
         run_ids: run_ids(&options, servers.len()),
         name: checked.name.unwrap_or(frozen.outline.name),
         description: checked.description,
-        playbook: checked.playbook.to_string(),
-        kind: DeploymentKind::Playbook,
+        playbook: match &frozen.command {
+            Some(CommandLine::Module { module, .. }) => module.clone(),
+            _ => checked.playbook.to_string(),
+        },
+        kind: if frozen.command.is_some() {
+            DeploymentKind::Adhoc
+        } else {
+            DeploymentKind::Playbook
+        },
+        command: frozen.command,
         entry_path: frozen.entry_path,
         playbook_version_id: Some(frozen.version),
         target,
@@ -145,6 +162,11 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
     let old = deployments::get_deployment(&mut *state.database.acquire().await?, of).await?;
     if !old.status.is_final() {
         return Err(Problem::conflict("the deployment has not ended yet"));
+    }
+    if old.kind == DeploymentKind::Recorded {
+        return Err(Problem::conflict(
+            "it was recorded in a shell, and Admiral has neither its files nor its inventory: run it again there",
+        ));
     }
     // As at the launch; one that is older than accelerators has none.
     let chosen = accelerator::choose(old.options.accelerator, None);
@@ -202,6 +224,7 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
         description: old.description,
         playbook: old.playbook,
         kind: old.kind,
+        command: old.command,
         entry_path: old.entry_path,
         playbook_version_id: Some(version),
         target: Target::ServerIds {
@@ -284,8 +307,18 @@ struct FrozenPlaybook {
     outline: Outline,
     entry_path: String,
     files: Vec<PlaybookFile>,
+    /// What the playbook was written for, when it is no one's.
+    command: Option<CommandLine>,
     /// False when this launch has to note that its launcher accepts what was found.
     is_reviewed: bool,
+}
+
+/// Finds or writes what is to be carried out.
+async fn find(state: &AppState, actor: &Actor, checked: &Checked) -> Result<FrozenPlaybook, Problem> {
+    match &checked.command {
+        Some(command) => adhoc::freeze(state, actor, &command.module, &command.arguments).await,
+        None => find_playbook(state, &checked.playbook, checked.version_id).await,
+    }
 }
 
 /// Finds the version that is meant.
@@ -335,6 +368,7 @@ async fn find_playbook(
         version,
         package: playbook.package_id,
         is_reviewed,
+        command: None,
         outline,
         entry_path: playbook.entry_path,
         files,
@@ -342,11 +376,15 @@ async fn find_playbook(
 }
 
 /// 409 to the first launch of what was uploaded and nobody has looked at.
-fn review_required() -> Problem {
+fn review_required(frozen: &FrozenPlaybook) -> Problem {
     Problem::new(
         StatusCode::CONFLICT,
         "review_required",
         "nobody has accepted what was found in this version; look at the findings and acknowledge them",
+    )
+    .with(
+        "findings",
+        review(&frozen.files, std::slice::from_ref(&frozen.entry_path)),
     )
 }
 
@@ -356,6 +394,19 @@ async fn accept_review(connection: &mut Connection, actor: &Actor, frozen: &Froz
     let version = packages::get_version(connection, frozen.version).await?;
     let entry = actor.entry("package.review").object(frozen.package).after(&version);
     Ok(actor.record(connection, entry).await?)
+}
+
+/// Syncs the git project that the playbook comes from, where that is wanted before each launch. What cannot be synced is not launched:
+/// nobody would know that it is not the latest.
+async fn sync_first(state: &AppState, playbook: &PlaybookId) -> Result<(), Problem> {
+    let project = projects::find_synced_before_launch(&mut *state.database.acquire().await?, playbook).await?;
+    if let Some(project) = project
+        && let Some(failure) = state.sync_project(project).await?
+    {
+        let message = format!("could not be synced before the launch: {failure}");
+        return Err(Invalid::field("playbook", message).into());
+    }
+    Ok(())
 }
 
 /// The syntax is checked once per version and ansible-core, without variables. Only a playbook that cannot be read without some

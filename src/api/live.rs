@@ -124,7 +124,7 @@ async fn listen(live: Weak<Live>, database: Database) {
         match notification {
             Notification::DeploymentChanged { id, .. } => live.wake(id),
             Notification::Reconnected => live.wake_all(),
-            Notification::RunsPending | Notification::CancelRequested { .. } => {}
+            Notification::RunsPending | Notification::CancelRequested { .. } | Notification::ProjectsDue => {}
         }
     }
 }

@@ -71,6 +71,7 @@ async fn count(State(state): State<AppState>, request: Request, next: Next) -> R
     let method = match request.method().as_str() {
         "GET" => "GET",
         "POST" => "POST",
+        "PUT" => "PUT",
         "PATCH" => "PATCH",
         "DELETE" => "DELETE",
         "HEAD" => "HEAD",

@@ -3,8 +3,11 @@
 use super::{live::Live, problem::Problem, scrape::Scrape};
 use crate::{
     auth::limiter::SignInLimiter,
-    domain::clock::Clock,
-    playbooks::{Library, LibraryError},
+    domain::{PackageId, clock::Clock},
+    playbooks::{
+        Library, LibraryError,
+        git::{GitProjects, SyncError},
+    },
     store::Database,
     telemetry::Metrics,
     vault::Vault,
@@ -21,6 +24,8 @@ pub struct AppState {
     pub vault: Arc<Vault>,
     /// The playbooks that can be launched.
     pub library: Arc<Library>,
+    /// The git repositories among them.
+    pub projects: Arc<GitProjects>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Settings of this server.
@@ -48,6 +53,7 @@ impl AppState {
     ) -> Self {
         Self {
             live: Live::new(database.clone()),
+            projects: Arc::new(GitProjects::new(Arc::clone(&vault), library.git_folder())),
             database,
             vault,
             library,
@@ -57,6 +63,15 @@ impl AppState {
             metrics: Metrics::new(),
             scrape: Arc::default(),
             shutdown: CancellationToken::new(),
+        }
+    }
+
+    /// Syncs a git project now; why that failed, if it did.
+    pub(super) async fn sync_project(&self, id: PackageId) -> Result<Option<String>, Problem> {
+        match self.projects.sync(&self.database, id).await {
+            Ok(failure) => Ok(failure),
+            Err(SyncError::Store(error)) => Err(error.into()),
+            Err(error) => Err(Problem::internal(&error)),
         }
     }
 

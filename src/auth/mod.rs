@@ -9,6 +9,7 @@ pub mod secrets;
 pub mod sessions;
 pub mod sign_in;
 pub mod tokens;
+pub mod webhooks;
 
 pub use error::AuthError;
 pub use links::{OneTimeLink, first_start};

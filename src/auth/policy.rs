@@ -17,6 +17,8 @@ pub enum Action {
     ReadDeployments,
     /// Launch or retry a deployment.
     Launch,
+    /// Record what one's own shell runs.
+    Record,
     /// Cancel a deployment.
     CancelDeployment,
     /// See and change users; make sign-in links; see and revoke other people's tokens.
@@ -46,6 +48,7 @@ impl Action {
         Self::EditPlaybooks,
         Self::ReadDeployments,
         Self::Launch,
+        Self::Record,
         Self::CancelDeployment,
         Self::ManageUsers,
         Self::OwnTokens,
@@ -66,6 +69,7 @@ impl Action {
             Self::EditPlaybooks => "playbook.edit",
             Self::ReadDeployments => "deployment.read",
             Self::Launch => "deployment.launch",
+            Self::Record => "deployment.record",
             Self::CancelDeployment => "deployment.cancel",
             Self::ManageUsers => "user.manage",
             Self::OwnTokens => "token.own",
@@ -89,7 +93,7 @@ pub const fn allows(role: Role, action: Action) -> bool {
         | Action::OwnSession
         | Action::ReadSettings
         | Action::ReadMetrics => true,
-        Action::ChangeFleet | Action::EditPlaybooks | Action::Launch | Action::CancelDeployment => {
+        Action::ChangeFleet | Action::EditPlaybooks | Action::Launch | Action::Record | Action::CancelDeployment => {
             matches!(role, Role::Admin | Role::Operator)
         }
         Action::ReadAudit => matches!(role, Role::Admin | Role::Auditor),
@@ -114,6 +118,7 @@ mod tests {
                     Action::EditPlaybooks,
                     Action::ReadDeployments,
                     Action::Launch,
+                    Action::Record,
                     Action::CancelDeployment,
                     Action::OwnTokens,
                     Action::OwnSession,

@@ -136,6 +136,11 @@ impl Client {
         self.json(Method::POST, path, Content::File(file)).await
     }
 
+    /// PUT with plain bytes.
+    pub async fn put_bytes(&self, path: &str, bytes: Vec<u8>) -> anyhow::Result<Value> {
+        self.json(Method::PUT, path, Content::File(bytes)).await
+    }
+
     /// PATCH with a JSON body.
     pub async fn patch(&self, path: &str, body: Value) -> anyhow::Result<Value> {
         self.json(Method::PATCH, path, Content::Json(body)).await

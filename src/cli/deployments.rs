@@ -7,7 +7,7 @@ use super::{
     output::{self, Format, Table},
     recap, slices,
 };
-use crate::domain::deployment::{Deployment, DeploymentServer};
+use crate::domain::deployment::{CommandLine, Deployment, DeploymentServer};
 use clap::Subcommand;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
@@ -135,13 +135,14 @@ fn list(format: Format, deployments: &[Value]) -> anyhow::Result<()> {
             Ok(())
         }
         Format::Table => Ok(Table::new(&[
-            "NUMBER", "NAME", "PLAYBOOK", "STATUS", "REASON", "HOSTS", "FAILED", "BY", "CREATED",
+            "NUMBER", "NAME", "KIND", "PLAYBOOK", "STATUS", "REASON", "HOSTS", "FAILED", "BY", "CREATED",
         ])
         .rows_of(
             deployments,
             &[
                 "/number",
                 "/name",
+                "/kind",
                 "/playbook",
                 "/status",
                 "/reason",
@@ -170,13 +171,20 @@ async fn show(client: &Client, format: Format, name: &str) -> anyhow::Result<()>
             .map(|other| format!("#{} {}", other.number, other.name))
             .collect::<Vec<_>>()
     );
+    if let Some(CommandLine::Shell { words, .. }) = &deployment.command {
+        value["words"] = json!(words.join(" "));
+    }
     output::print_fields(
         &value,
         &[
             ("Number", "/number"),
             ("Id", "/id"),
             ("Name", "/name"),
+            ("Kind", "/kind"),
             ("Playbook", "/playbook"),
+            ("Command", "/words"),
+            ("Folder", "/command/folder"),
+            ("Machine", "/command/machine"),
             ("Status", "/status"),
             ("Reason", "/reason"),
             ("Message", "/message"),

@@ -99,6 +99,7 @@ pub async fn run(global: &GlobalOptions) -> anyhow::Result<ExitCode> {
     findings.extend(check_database(global, &data_directory).await);
     findings.extend(check_ansible().await);
     findings.push(check_ssh().await);
+    findings.push(check_git().await);
     findings.push(check_space(&data_directory));
     findings.push(check_isolation().await);
     findings.push(check_console());
@@ -350,6 +351,22 @@ async fn check_ssh() -> Finding {
     match process::run_captured(command, Duration::from_secs(10)).await {
         Ok(captured) => Finding::ok(CHECK, captured.stderr_text().trim()),
         Err(error) => Finding::fail(CHECK, chain(error), format!("{} must run", program.display())),
+    }
+}
+
+/// Only git projects need it.
+async fn check_git() -> Finding {
+    const CHECK: &str = "git";
+    const MEND: &str = "on Debian and Ubuntu install the package git";
+    let Some(program) = process::find_program("git", &[]) else {
+        return Finding::warn(CHECK, "git was not found: git projects cannot be synced", MEND);
+    };
+    let mut command = process::command(&program);
+    command.arg("--version");
+    match process::run_captured(command, Duration::from_secs(10)).await {
+        Ok(captured) if captured.status.success() => Finding::ok(CHECK, captured.stdout_text().trim()),
+        Ok(captured) => Finding::warn(CHECK, captured.stderr_text().trim(), MEND),
+        Err(error) => Finding::warn(CHECK, chain(error), format!("{} must run", program.display())),
     }
 }
 

@@ -4,6 +4,7 @@
 //! handlers in this process, on the database that the data directory or `--database-url` names.
 
 pub mod ansible_options;
+pub mod check;
 pub mod client;
 pub mod completions;
 pub mod deploy;
@@ -26,7 +27,10 @@ pub mod options;
 pub mod output;
 pub mod playbooks;
 pub mod presets;
+pub mod projects;
 pub mod recap;
+pub mod recorder;
+pub mod recordings;
 pub mod serve;
 pub mod server_import;
 pub mod servers;
@@ -67,6 +71,19 @@ pub enum Command {
     Serve(serve::ServeOptions),
     /// Run a playbook on servers and watch it
     Deploy(Box<deploy::DeployOptions>),
+    /// Run ansible-playbook as it is, where you stand, and record it
+    ///
+    /// All arguments are ansible-playbook's own. Options of Admiral's come before the subcommand, or by the environment.
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    AnsiblePlaybook(recorder::Untouched),
+    /// Run ansible, one module on a pattern, as it is, where you stand, and record it
+    ///
+    /// All arguments are ansible's own. Options of Admiral's come before the subcommand, or by the environment.
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    Adhoc(recorder::Untouched),
+    /// List and upload what was recorded here and is not stored yet
+    #[command(subcommand)]
+    Recordings(recordings::RecordingsCommand),
     /// Answer Ansible as a dynamic inventory
     Inventory(inventory::InventoryArgs),
     /// List, show, cancel and retry deployments
@@ -78,7 +95,7 @@ pub enum Command {
     /// Manage SSH private keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// List, show and upload playbooks
+    /// List, show, upload and check playbooks
     #[command(subcommand)]
     Playbooks(playbooks::PlaybooksCommand),
     /// Manage the servers that roles and collections are fetched from
@@ -93,6 +110,9 @@ pub enum Command {
     /// Manage presets: named variables and options of a playbook
     #[command(subcommand)]
     Presets(presets::PresetsCommand),
+    /// Manage git projects: playbooks that come from repositories
+    #[command(subcommand)]
+    Projects(projects::ProjectsCommand),
     /// Manage users
     #[command(subcommand)]
     Users(users::UsersCommand),
@@ -129,7 +149,7 @@ pub enum Command {
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(recorder::leave_untouched(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are answers, all else is misuse; clap knows which stream each goes to.
@@ -167,17 +187,23 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(options) => serve::run(&global, options).await?,
         Command::Doctor => return doctor::run(&global).await,
         Command::Inventory(arguments) => inventory_source::run(&global, arguments).await?,
+        Command::AnsiblePlaybook(arguments) => {
+            return recorder::run(&global, recorder::Program::Playbook, arguments).await;
+        }
+        Command::Adhoc(arguments) => return recorder::run(&global, recorder::Program::Adhoc, arguments).await,
+        Command::Recordings(command) => return recordings::run(&global, command).await,
         Command::Keeper(arguments) => keeper::run(arguments).await?,
         Command::Supervise(options) => supervise::run(options).await?,
         Command::Deploy(options) => return deploy::run(&global, *options).await,
         Command::Deployments(command) => return deployments::run(&global, command).await,
         Command::Servers(command) => servers::run(&global, command).await?,
         Command::Keys(command) => keys::run(&global, command).await?,
-        Command::Playbooks(command) => playbooks::run(&global, command).await?,
+        Command::Playbooks(command) => return playbooks::run(&global, command).await,
         Command::GalaxyServers(command) => galaxy_servers::run(&global, command).await?,
         Command::VaultPasswords(command) => vault_passwords::run(&global, command).await?,
         Command::Environments(command) => environments::run(&global, command).await?,
         Command::Presets(command) => presets::run(&global, command).await?,
+        Command::Projects(command) => projects::run(&global, command).await?,
         Command::Users(command) => users::run(&global, command).await?,
         Command::Tokens(command) => tokens::run(&global, command).await?,
         Command::Settings { command } => settings::run(&global, command).await?,

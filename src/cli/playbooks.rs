@@ -1,6 +1,7 @@
 //! `admiral playbooks …`
 
 use super::{
+    check::{self, CheckOptions},
     client::{Client, with_query},
     failure::Hinted,
     options::GlobalOptions,
@@ -9,8 +10,9 @@ use super::{
 };
 use clap::Subcommand;
 use serde_json::Value;
+use std::process::ExitCode;
 
-/// List, show and upload playbooks.
+/// List, show, upload and check playbooks.
 #[derive(Debug, Subcommand)]
 pub enum PlaybooksCommand {
     /// List playbooks
@@ -26,10 +28,16 @@ pub enum PlaybooksCommand {
     },
     /// Upload a playbook, or a package with roles, templates and files
     Upload(UploadOptions),
+    /// Look for mistakes and dangers in a playbook or a folder on this machine
+    Check(CheckOptions),
 }
 
 /// Runs the subcommand.
-pub async fn run(global: &GlobalOptions, command: PlaybooksCommand) -> anyhow::Result<()> {
+pub async fn run(global: &GlobalOptions, command: PlaybooksCommand) -> anyhow::Result<ExitCode> {
+    // Needs neither a server nor a database.
+    if let PlaybooksCommand::Check(options) = &command {
+        return check::run(options, global.output).await;
+    }
     // What cannot be read is said before the database is touched.
     let file = match &command {
         PlaybooksCommand::Upload(options) => Some(options.read()?),
@@ -38,7 +46,7 @@ pub async fn run(global: &GlobalOptions, command: PlaybooksCommand) -> anyhow::R
     let client = Client::connect(global).await?;
     let result = run_with(&client, global.output, command, file).await;
     client.close().await?;
-    result
+    result.map(|()| ExitCode::SUCCESS)
 }
 
 async fn run_with(
@@ -49,6 +57,7 @@ async fn run_with(
 ) -> anyhow::Result<()> {
     match command {
         PlaybooksCommand::Upload(options) => upload::run(client, format, &options, file.unwrap_or_default()).await,
+        PlaybooksCommand::Check(_) => Ok(()),
         PlaybooksCommand::List { search } => {
             let query: Vec<_> = search.iter().map(|search| ("search", search.as_str())).collect();
             let playbooks = all(client, &query).await?;

@@ -202,7 +202,8 @@ impl Parts {
             worker = Some(started);
         }
         let scheduler = has(ProcessRole::Scheduler).then(|| {
-            let scheduler = Scheduler::new(instance.state.database.clone(), instance.state.clock.clone());
+            let scheduler = Scheduler::new(instance.state.database.clone(), instance.state.clock.clone())
+                .with_projects(instance.state.projects.clone());
             tokio::spawn(scheduler.run(shutdown.child_token()))
         });
         let mut server = None;

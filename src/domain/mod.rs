@@ -12,6 +12,7 @@ pub mod package;
 pub mod page;
 pub mod playbook;
 pub mod principal;
+pub mod project;
 pub mod run;
 pub mod server;
 pub mod settings;

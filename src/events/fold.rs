@@ -5,7 +5,7 @@
 //! loaded. A failure that a `rescue` will take care of looks like any other until the recap, so that a row may show
 //! `failed` for a while; the recap (`playbook_on_stats`) then sets the counters of every host exactly.
 
-use super::wire::{HostStats, WireEvent, drop_nul, kind};
+use super::wire::{HostStats, WireEvent, clean_name, drop_nul, kind};
 use crate::domain::deployment::{Counters, HostCounts, HostStatus};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -143,6 +143,8 @@ pub struct Changes {
 pub struct RunState {
     pub(super) hosts: BTreeMap<String, HostState>,
     tasks: BTreeSet<String>,
+    /// Hosts are heard of when a play on them begins.
+    follows_plays: bool,
     pub(super) marks: FoldMarks,
     warnings: Vec<String>,
     pub(super) dirty: BTreeSet<String>,
@@ -155,6 +157,7 @@ impl RunState {
         Self {
             hosts: hosts.into_iter().map(|host| (host, HostState::pending())).collect(),
             tasks: BTreeSet::new(),
+            follows_plays: false,
             marks: FoldMarks::default(),
             warnings: Vec::new(),
             dirty: BTreeSet::new(),
@@ -174,6 +177,13 @@ impl RunState {
             marks,
             ..Self::new([])
         }
+    }
+
+    /// A run whose hosts nobody knows before its plays name them: they have rows from then on, not only once they are at work.
+    #[must_use]
+    pub fn following_plays(mut self) -> Self {
+        self.follows_plays = true;
+        self
     }
 
     /// Folds one event in and returns the task it is the first to name. An event that was folded in before (by its
@@ -198,6 +208,7 @@ impl RunState {
             }),
             kind::RUNNER_UNREACHABLE => self.runner_unreachable(event),
             kind::INCLUDE => self.include(event),
+            kind::PLAY_START if self.follows_plays => self.play_start(event),
             kind::STATS => self.stats(event),
             kind::PLUGIN_ERROR => self.plugin_error(event),
             _ => {}
@@ -342,6 +353,21 @@ impl RunState {
         for name in include.hosts {
             if let Some(host) = self.hosts.get_mut(&name) {
                 host.counters.ok += 1;
+                self.dirty.insert(name);
+            }
+        }
+    }
+
+    fn play_start(&mut self, event: &WireEvent) {
+        let hosts: Vec<String> = event
+            .hosts
+            .as_deref()
+            .and_then(|hosts| serde_json::from_str(hosts.get()).ok())
+            .unwrap_or_default();
+        for mut name in hosts {
+            clean_name(&mut name);
+            if !self.hosts.contains_key(&name) {
+                self.hosts.insert(name.clone(), HostState::pending());
                 self.dirty.insert(name);
             }
         }

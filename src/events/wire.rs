@@ -14,6 +14,8 @@ pub mod kind {
     pub const TASK_START: &str = "playbook_on_task_start";
     /// A handler began, for all hosts.
     pub const HANDLER_START: &str = "playbook_on_handler_task_start";
+    /// A play, or a batch of its hosts, began.
+    pub const PLAY_START: &str = "playbook_on_play_start";
     /// Tasks were included for some hosts.
     pub const INCLUDE: &str = "playbook_on_include";
     /// Ansible's own recap: the last word on every host.
@@ -81,6 +83,9 @@ pub struct WireEvent {
     /// Ansible's recap, on [`kind::STATS`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stats: Option<BTreeMap<String, HostStats>>,
+    /// The hosts of a play or batch, on [`kind::PLAY_START`], unread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hosts: Option<Box<RawValue>>,
     /// Whatever is special to one kind of event, unread.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Box<RawValue>>,
@@ -184,7 +189,8 @@ fn needs_cleaning(name: &str) -> bool {
     name.len() > MAX_NAME_BYTES || name.contains('\0')
 }
 
-fn clean_name(name: &mut String) {
+/// Cuts a name to [`MAX_NAME_BYTES`] and drops its NUL characters.
+pub(super) fn clean_name(name: &mut String) {
     drop_nul(name);
     if name.len() > MAX_NAME_BYTES {
         name.truncate(name.floor_char_boundary(MAX_NAME_BYTES));

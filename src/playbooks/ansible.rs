@@ -97,6 +97,11 @@ pub async fn discover(explicit: Option<&Path>) -> Result<AnsibleTools, AnsibleEr
     })
 }
 
+/// Where a program of Ansible's is, such as `ansible`: the first in `PATH`, else where [`discover`] looks.
+pub fn find_for_user(name: &str) -> Option<PathBuf> {
+    process::find_program(name, &[]).or_else(|| process::find_program(name, &folders()))
+}
+
 fn find(explicit: Option<&Path>) -> Option<PathBuf> {
     if let Some(explicit) = explicit {
         let path = if explicit.is_dir() {
@@ -106,6 +111,11 @@ fn find(explicit: Option<&Path>) -> Option<PathBuf> {
         };
         return process::find_program(&absolute(&path).to_string_lossy(), &[]);
     }
+    process::find_program(PROGRAM, &folders())
+}
+
+/// Where Ansible is looked for before `PATH`.
+fn folders() -> Vec<PathBuf> {
     let mut folders = Vec::new();
     if let Some(folder) = env::var_os("ADMIRAL_ANSIBLE_BIN").filter(|folder| !folder.is_empty()) {
         folders.push(absolute(Path::new(&folder)));
@@ -117,7 +127,7 @@ fn find(explicit: Option<&Path>) -> Option<PathBuf> {
         let repository = binary.ancestors().find(|folder| folder.join("Cargo.toml").is_file());
         folders.extend(repository.map(|folder| folder.join(".venv/bin")));
     }
-    process::find_program(PROGRAM, &folders)
+    folders
 }
 
 fn absolute(path: &Path) -> PathBuf {
@@ -220,7 +230,11 @@ pub(super) async fn syntax_check(
     let merged = configuration::merge(files, Terms::default(), &ours);
     let text = merged.map_err(|error| SyntaxError::Refused(error.to_string()))?.text;
     let configuration = match configuration::find(files) {
-        Some(_) => project.join(configuration::FILE_NAME),
+        Some(_) => {
+            let path = project.join(configuration::FILE_NAME);
+            fs::remove_file(&path).map_err(SyntaxError::Files)?;
+            path
+        }
         None => folder.path().join(configuration::FILE_NAME),
     };
     write_file(&configuration, 0o600, text.as_bytes()).map_err(SyntaxError::Files)?;
@@ -281,12 +295,11 @@ pub fn vault_id_argument(vault_id: &str, path: &Path) -> String {
     format!("--vault-id={vault_id}@{}", path.display())
 }
 
-/// Writes the files of a package below `project`.
+/// Writes a package's files into a new folder that only we can read.
 pub(super) fn lay_out(project: &Path, files: &[PlaybookFile]) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.mode(0o700).recursive(true).create(project)?;
-    // A merged configuration takes the place of the project's.
-    for file in files.iter().filter(|file| file.path != configuration::FILE_NAME) {
+    for file in files {
         let path = project.join(&file.path);
         if let Some(parent) = path.parent() {
             builder.create(parent)?;
@@ -296,7 +309,7 @@ pub(super) fn lay_out(project: &Path, files: &[PlaybookFile]) -> io::Result<()> 
     Ok(())
 }
 
-fn write_file(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
+pub(super) fn write_file(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -28,7 +28,7 @@ const MAX_RATIO: u64 = 200;
 /// ...once it is larger than this, in bytes.
 const RATIO_MATTERS: u64 = 1024 * 1024;
 /// How much is inflated between two looks at the limits, in bytes.
-const CHUNK: usize = 32 * 1024;
+const CHUNK: usize = 16 * 1024;
 
 /// What an upload is, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,13 +5,17 @@
 
 use super::{
     ansible::{self, AnsibleTools, SyntaxContext, SyntaxError},
+    check::{self, Report},
     folder::{self, FoundPackage},
     galaxy::Galaxy,
     snapshot::Snapshot,
     watch::Writing,
 };
 use crate::{
-    domain::playbook::{Outline, PlaybookFile, PlaybookOrigin},
+    domain::{
+        VersionId,
+        playbook::{Outline, PlaybookFile, PlaybookOrigin},
+    },
     store::{
         Connection, Database, StoreError,
         packages::{self, Author, NewVersion},
@@ -86,6 +90,7 @@ pub struct Library {
     config: LibraryConfig,
     galaxy: Galaxy,
     syntax_turn: Arc<Mutex<()>>,
+    checks: Arc<Mutex<check::Kept>>,
     /// What each package looked like when it was last taken over.
     seen: Arc<Mutex<HashMap<PlaybookOrigin, HashMap<String, u64>>>>,
     writing: Writing,
@@ -102,6 +107,7 @@ impl Library {
             ),
             config,
             syntax_turn: Arc::default(),
+            checks: Arc::default(),
             seen: Arc::default(),
             writing: Writing::default(),
         }
@@ -120,6 +126,11 @@ impl Library {
     /// The roles and collections that packages ask for.
     pub fn galaxy(&self) -> &Galaxy {
         &self.galaxy
+    }
+
+    /// Where repositories are while they are read: beside the built-in playbooks, in the data directory.
+    pub fn git_folder(&self) -> PathBuf {
+        self.config.builtin_folder.with_file_name("git")
     }
 
     /// The watched folder.
@@ -167,6 +178,22 @@ impl Library {
     /// Held by whoever checks a syntax and keeps the outcome.
     pub async fn syntax_turn(&self) -> MutexGuard<'_, ()> {
         self.syntax_turn.lock().await
+    }
+
+    /// Checks playbooks of a version with all that there is to check them with. One check at a time: each runs processes for seconds.
+    pub async fn check(
+        &self,
+        version: VersionId,
+        files: Vec<PlaybookFile>,
+        entries: Vec<String>,
+    ) -> Result<Report, SyntaxError> {
+        let mut kept = self.checks.lock().await;
+        if let Some(report) = kept.find(version, &entries) {
+            return Ok(report);
+        }
+        let report = check::check(&self.config.ansible, files.into(), entries.clone()).await?;
+        kept.keep(version, entries, &report);
+        Ok(report)
     }
 
     /// Lets Ansible check a playbook among its files.

@@ -1,19 +1,69 @@
-//! What a file's text tells at a glance: whether it is a list of plays, the first play's name, the leading comment.
+//! What a playbook tells at a glance: its name and description, and what its plays name.
 //!
-//! Deliberately no YAML parser for the plays: a library must list files that it cannot make sense of otherwise, and whether a
-//! playbook is correct is for Ansible to say.
+//! Whether a file is a list of plays is told by its text: a library must list files that are no YAML at all, with what is wrong with
+//! them. Whether a playbook is correct is for Ansible to say.
 
-use super::front_matter::{self, FrontMatter, Parted};
+use super::{
+    front_matter::{self, FrontMatter, Parted},
+    yaml::{self, Node},
+};
 use crate::domain::playbook::Outline;
+use std::collections::HashSet;
+
+/// Names of one kind that are listed at most.
+const MAX_LISTED: usize = 200;
 
 /// Reads the outline of the playbook at `path`; `None` when the text is not a list of plays.
 pub fn outline(path: &str, text: &str) -> Option<Outline> {
+    // Editors for Windows like to begin with a byte order mark, and Ansible passes it over.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let name = recognise(text)?;
+    let Parted { comment, front_matter } = front_matter::part(&leading_comment(text));
+    let (front_matter, mut error) = match front_matter {
+        Ok(front_matter) => (front_matter, None),
+        Err(error) => {
+            let error = format!("the front matter `# admiral:` cannot be read: {error}");
+            (FrontMatter::default(), Some(error))
+        }
+    };
+    let mut plays = Plays::default();
+    match yaml::parse(text) {
+        Ok(document) => plays.read(document.root.as_ref().map_or(&[][..], Node::items)),
+        // Where Ansible may see it otherwise, it says so itself at launch.
+        Err(wrong) if wrong.disputed => {}
+        Err(wrong) => error = error.or(Some(wrong.to_string())),
+    }
+    Some(Outline {
+        name: front_matter
+            .name
+            .or(plays.name)
+            .or(name)
+            .unwrap_or_else(|| stem(path).to_owned()),
+        description: front_matter.description.or_else(|| describe(&comment)),
+        category: front_matter.category,
+        accelerator: front_matter.accelerator,
+        hosts: plays.hosts.names,
+        variables: plays.variables.names,
+        tags: plays.tags.names,
+        roles: plays.roles.names,
+        error,
+    })
+}
+
+/// Whether a text is a list of plays.
+pub(super) fn is_playbook(text: &str) -> bool {
+    recognise(text).is_some()
+}
+
+/// The first play's name, as far as the text tells, when it is a list of plays.
+#[expect(clippy::option_option, reason = "a playbook need not have a name")]
+fn recognise(text: &str) -> Option<Option<String>> {
     let mut list_indent: Option<usize> = None;
     let mut key_indent = 0;
     let mut items = 0;
     let mut is_playbook = false;
     let mut name = None;
-    for line in text.lines() {
+    for line in text.trim_start_matches('\u{feff}').lines() {
         let content = line.trim_start_matches(' ');
         let indent = line.len() - content.len();
         if content.is_empty() || content.starts_with('#') || content.starts_with("---") || content.starts_with('%') {
@@ -53,24 +103,101 @@ pub fn outline(path: &str, text: &str) -> Option<Outline> {
             _ => {}
         }
     }
-    is_playbook.then(|| {
-        let Parted { comment, front_matter } = front_matter::part(&leading_comment(text));
-        let (front_matter, error) = match front_matter {
-            Ok(front_matter) => (front_matter, None),
-            Err(error) => {
-                let error = format!("the front matter `# admiral:` cannot be read: {error}");
-                (FrontMatter::default(), Some(error))
-            }
-        };
-        Outline {
-            name: front_matter.name.or(name).unwrap_or_else(|| stem(path).to_owned()),
-            description: front_matter.description.or_else(|| describe(&comment)),
-            category: front_matter.category,
-            accelerator: front_matter.accelerator,
-            error,
-            ..Outline::default()
+    is_playbook.then_some(name)
+}
+
+/// Names in order of appearance, each once.
+#[derive(Default)]
+struct Names {
+    names: Vec<String>,
+    known: HashSet<String>,
+}
+
+impl Names {
+    fn add(&mut self, name: &str) {
+        if !name.is_empty() && self.names.len() < MAX_LISTED && self.known.insert(name.to_owned()) {
+            self.names.push(name.to_owned());
         }
-    })
+    }
+}
+
+/// What plays name.
+#[derive(Default)]
+struct Plays {
+    name: Option<String>,
+    hosts: Names,
+    variables: Names,
+    tags: Names,
+    roles: Names,
+}
+
+impl Plays {
+    fn read(&mut self, plays: &[Node]) {
+        self.name = plays.first().and_then(|play| play.get_text("name")).map(str::to_owned);
+        for play in plays {
+            for host in play.get("hosts").map_or(&[][..], Node::items_or_self) {
+                self.hosts.add(host.text().unwrap_or_default());
+            }
+            // Variables have either form.
+            for vars in play.get("vars").map_or(&[][..], |vars| {
+                if vars.is_mapping() {
+                    std::slice::from_ref(vars)
+                } else {
+                    vars.items()
+                }
+            }) {
+                for (name, _) in vars.pairs() {
+                    self.variables.add(name.text().unwrap_or_default());
+                }
+            }
+            for prompt in play.get("vars_prompt").map_or(&[][..], Node::items) {
+                self.variables.add(prompt.get_text("name").unwrap_or_default());
+            }
+            self.tags(play);
+            for role in play.get("roles").map_or(&[][..], Node::items) {
+                let name = role.value().or(role.get_text("role")).or(role.get_text("name"));
+                self.role(name.unwrap_or_default());
+                self.tags(role);
+            }
+            for tasks in ["pre_tasks", "tasks", "post_tasks", "handlers"] {
+                self.tasks(play.get(tasks).map_or(&[][..], Node::items));
+            }
+        }
+    }
+
+    fn tasks(&mut self, tasks: &[Node]) {
+        for task in tasks {
+            self.tags(task);
+            for (key, value) in task.pairs() {
+                match key.text().unwrap_or_default() {
+                    "block" | "rescue" | "always" => self.tasks(value.items()),
+                    "import_role" | "include_role" | "ansible.builtin.import_role" | "ansible.builtin.include_role" => {
+                        let short = || {
+                            let mut words = value.text()?.split_whitespace();
+                            words.find_map(|word| word.strip_prefix("name="))
+                        };
+                        self.role(value.get_text("name").or_else(short).unwrap_or_default());
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// A role whose name is no expression.
+    fn role(&mut self, name: &str) {
+        if !name.contains("{{") {
+            self.roles.add(name);
+        }
+    }
+
+    fn tags(&mut self, of: &Node) {
+        for tag in of.get("tags").map_or(&[][..], Node::items_or_self) {
+            for tag in tag.text().unwrap_or_default().split(',') {
+                self.tags.add(tag.trim());
+            }
+        }
+    }
 }
 
 fn stem(path: &str) -> &str {
@@ -144,6 +271,7 @@ mod tests {
             "- name: b\n  ansible.builtin.import_playbook: other.yml\n",
             "%YAML 1.1\n---\n- 'hosts': all\n",
             "-   gather_facts: false\n    hosts: all\n",
+            "\u{feff}---\r\n- hosts: all\r\n",
         ] {
             assert!(outline("x.yml", playbook).is_some(), "{playbook:?}");
         }
@@ -185,8 +313,49 @@ mod tests {
             super::outline("web/x.yml", "- hosts: all\n").unwrap(),
             Outline {
                 name: "x".to_owned(),
+                hosts: vec!["all".to_owned()],
                 ..Outline::default()
             }
         );
+    }
+
+    #[test]
+    fn what_plays_name_is_listed_once_and_in_order() {
+        let text = "- hosts: [web, db]\n  tags: a, b\n  vars: {port: 80, name: x}\n  vars_prompt:\n    - name: release\n    - name: port\n  \
+                    roles:\n    - nginx\n    - {role: php, tags: [c]}\n    - '{{ x }}'\n  tasks:\n    - import_role: name=tls\n      tags: a\n    \
+                    - block:\n        - include_role: {name: 'x-{{ y }}'}\n          tags: [d]\n        - ansible.builtin.include_role: {name: nginx}\n      \
+                    rescue:\n        - debug:\n          tags: e\n- hosts: db\n  name: second\n  roles: [postgresql]\n";
+        let outline = outline("site.yml", text).unwrap();
+        assert_eq!(outline.error, None);
+        assert_eq!(outline.name, "site");
+        assert_eq!(outline.hosts, ["web", "db"]);
+        assert_eq!(outline.variables, ["port", "name", "release"]);
+        assert_eq!(outline.tags, ["a", "b", "c", "d", "e"]);
+        assert_eq!(outline.roles, ["nginx", "php", "tls", "postgresql"]);
+        let many = (0..1000)
+            .map(|number| format!("- hosts: h{number}\n"))
+            .collect::<Vec<_>>()
+            .concat();
+        assert_eq!(super::outline("x.yml", &many).unwrap().hosts.len(), MAX_LISTED);
+    }
+
+    #[test]
+    fn a_broken_file_is_listed_with_what_is_wrong() {
+        let broken = outline(
+            "x.yml",
+            "- hosts: all\n  name: Roll-out\n  tasks:\n    - debug: msg={{ x }}: y\n    - x: [\n",
+        )
+        .unwrap();
+        assert_eq!(broken.name, "Roll-out");
+        let error = broken.error.unwrap();
+        assert!(error.starts_with("line 4, column "), "{error}");
+        // Ansible reads this one.
+        let loose = outline("x.yml", "- hosts: all\n  tasks:\n    - shell: \"a\n    b\"\n").unwrap();
+        assert_eq!(loose.error, None);
+        let both = outline("x.yml", "# admiral:\n#   speed: 9\n- hosts: [\n")
+            .unwrap()
+            .error
+            .unwrap();
+        assert!(both.contains("front matter"), "{both}");
     }
 }

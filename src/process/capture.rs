@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
-    process::Command,
+    process::{Child, Command},
 };
 
 use super::{ProcessTarget, Signal, signal};
@@ -68,51 +68,160 @@ pub enum ProcessError {
         /// The time it was given.
         limit: Duration,
     },
+    /// It wrote more than it may and was killed.
+    #[error("read the answer of {program}: it was killed after {limit} bytes")]
+    TooMuchOutput {
+        /// The program.
+        program: String,
+        /// Bytes that it may write.
+        limit: usize,
+    },
+    /// It was told to stop before its end, and killed.
+    #[error("wait for {program}: it was stopped")]
+    Stopped {
+        /// The program.
+        program: String,
+    },
+}
+
+/// What a program is allowed.
+#[derive(Debug, Clone, Copy)]
+pub struct CaptureLimits {
+    /// The time it is given.
+    pub timeout: Duration,
+    /// Bytes of standard output; more end it.
+    pub stdout_bytes: usize,
 }
 
 /// Runs a program to its end and keeps what it writes. After `timeout` its whole process group is killed.
-pub async fn run_captured(mut command: Command, timeout: Duration) -> Result<Captured, ProcessError> {
-    let program = command.as_std().get_program().to_string_lossy().into_owned();
-    let started = command
-        .process_group(0)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn();
-    let mut child = started.map_err(|source| ProcessError::Start {
-        program: program.clone(),
-        source,
-    })?;
-    let leader = child.id();
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let whole = async { tokio::try_join!(child.wait(), read_capped(stdout), read_capped(stderr)) };
-    match tokio::time::timeout(timeout, whole).await {
-        Ok(Ok((status, stdout, stderr))) => Ok(Captured { status, stdout, stderr }),
-        Ok(Err(source)) => Err(ProcessError::Read { program, source }),
-        Err(_) => {
-            // `id` is gone once Tokio has reaped the leader: from then on its pid is not ours to signal.
-            if let (Some(leader), Some(_)) = (leader, child.id()) {
-                let _delivered = signal(&ProcessTarget::Group(leader as i32), Signal::KILL);
+pub async fn run_captured(command: Command, timeout: Duration) -> Result<Captured, ProcessError> {
+    let started = Started::start(command)?;
+    started
+        .finish(timeout, Keep::UpTo(CAPTURE_LIMIT_BYTES), std::future::pending())
+        .await
+}
+
+/// The same, for a program that is not trusted to know its bounds: it is ended, with all that it started, when it writes more than
+/// is allowed, or when `stop` is done.
+pub async fn run_limited(
+    command: Command,
+    limits: CaptureLimits,
+    stop: impl Future<Output = ()>,
+) -> Result<Captured, ProcessError> {
+    let started = Started::start(command)?;
+    started
+        .finish(limits.timeout, Keep::All(limits.stdout_bytes), stop)
+        .await
+}
+
+/// How much of standard output is kept.
+#[derive(Clone, Copy)]
+enum Keep {
+    /// The rest is read and thrown away.
+    UpTo(usize),
+    /// More is an error.
+    All(usize),
+}
+
+/// A child in a process group of its own. Dropped before its end, as when nobody waits any more, it takes its group along.
+struct Started {
+    child: Child,
+    program: String,
+}
+
+impl Started {
+    fn start(mut command: Command) -> Result<Self, ProcessError> {
+        let program = command.as_std().get_program().to_string_lossy().into_owned();
+        let started = command
+            .process_group(0)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn();
+        match started {
+            Ok(child) => Ok(Self { child, program }),
+            Err(source) => Err(ProcessError::Start { program, source }),
+        }
+    }
+
+    async fn finish(
+        mut self,
+        timeout: Duration,
+        keep: Keep,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Captured, ProcessError> {
+        let (stdout, stderr) = (self.child.stdout.take(), self.child.stderr.take());
+        let program = self.program.clone();
+        let ended = {
+            let read = |source| ProcessError::Read {
+                program: program.clone(),
+                source,
+            };
+            let whole = async {
+                tokio::try_join!(
+                    async { self.child.wait().await.map_err(read) },
+                    read_capped(stdout, keep, &program),
+                    read_capped(stderr, Keep::UpTo(CAPTURE_LIMIT_BYTES), &program),
+                )
+            };
+            tokio::select! {
+                ended = tokio::time::timeout(timeout, whole) => ended.unwrap_or_else(|_| Err(ProcessError::TimedOut {
+                    program: program.clone(),
+                    limit: timeout,
+                })),
+                () = stop => Err(ProcessError::Stopped { program: program.clone() }),
             }
-            let _reaped = child.wait().await;
-            Err(ProcessError::TimedOut {
-                program,
-                limit: timeout,
-            })
+        };
+        match ended {
+            Ok((status, stdout, stderr)) => Ok(Captured { status, stdout, stderr }),
+            Err(error) => {
+                self.kill_group();
+                let _reaped = self.child.wait().await;
+                Err(error)
+            }
+        }
+    }
+
+    fn kill_group(&self) {
+        // `id` is gone once Tokio has reaped the leader: from then on its pid is not ours to signal.
+        if let Some(leader) = self.child.id() {
+            let _delivered = signal(&ProcessTarget::Group(leader as i32), Signal::KILL);
         }
     }
 }
 
-async fn read_capped(stream: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
+impl Drop for Started {
+    fn drop(&mut self) {
+        self.kill_group();
+    }
+}
+
+async fn read_capped(
+    stream: Option<impl AsyncRead + Unpin>,
+    keep: Keep,
+    program: &str,
+) -> Result<Vec<u8>, ProcessError> {
     let mut kept = Vec::new();
     let Some(mut stream) = stream else { return Ok(kept) };
     let mut buffer = vec![0; 16 * 1024];
     loop {
-        let length = stream.read(&mut buffer).await?;
+        let length = stream.read(&mut buffer).await.map_err(|source| ProcessError::Read {
+            program: program.to_owned(),
+            source,
+        })?;
         if length == 0 {
             return Ok(kept);
         }
-        let room = CAPTURE_LIMIT_BYTES.saturating_sub(kept.len()).min(length);
+        let room = match keep {
+            Keep::UpTo(limit) => limit.saturating_sub(kept.len()).min(length),
+            Keep::All(limit) if kept.len() + length > limit => {
+                return Err(ProcessError::TooMuchOutput {
+                    program: program.to_owned(),
+                    limit,
+                });
+            }
+            Keep::All(_) => length,
+        };
         kept.extend_from_slice(&buffer[..room]);
     }
 }
@@ -120,7 +229,7 @@ async fn read_capped(stream: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::process::command;
+    use crate::process::{ProcessIdentity, command};
 
     fn shell(script: &str) -> Command {
         let mut shell = command("/bin/sh");
@@ -152,6 +261,50 @@ mod tests {
             .await
             .expect_err("killed");
         assert!(matches!(error, ProcessError::TimedOut { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_goes_beyond_its_bounds_is_ended() {
+        let limits = CaptureLimits {
+            timeout: Duration::from_mins(1),
+            stdout_bytes: 1000,
+        };
+        let few = run_limited(shell("echo few"), limits, std::future::pending())
+            .await
+            .expect("it ran");
+        assert_eq!(few.stdout_text(), "few\n");
+        let error = run_limited(shell("yes & wait"), limits, std::future::pending())
+            .await
+            .expect_err("too much");
+        assert!(
+            matches!(error, ProcessError::TooMuchOutput { limit: 1000, .. }),
+            "{error}"
+        );
+        let error = run_limited(shell("sleep 600 & wait"), limits, async {})
+            .await
+            .expect_err("stopped");
+        assert!(matches!(error, ProcessError::Stopped { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn who_no_longer_waits_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let told = folder.path().join("pid");
+        let script = format!("sleep 600 & echo $! > '{}'; wait", told.display());
+        let running = tokio::spawn(run_captured(shell(&script), Duration::from_mins(1)));
+        let pid: i32 = loop {
+            let text = std::fs::read_to_string(&told).unwrap_or_default();
+            if text.ends_with('\n') {
+                break text.trim().parse().expect("a pid");
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        let grandchild = ProcessIdentity::of(pid).expect("it lives");
+        running.abort();
+        let _ = running.await;
+        while grandchild.is_alive() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     #[tokio::test]

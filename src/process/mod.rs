@@ -5,20 +5,25 @@
 
 mod capture;
 mod descendants;
+mod foreground;
 mod identity;
 mod kill_point;
 mod launch;
 mod program;
+mod relay;
 mod signal;
 mod subreaper;
+mod terminal;
 mod watch;
 
-pub use capture::{Captured, ProcessError, run_captured};
+pub use capture::{CaptureLimits, Captured, ProcessError, run_captured, run_limited};
 pub use descendants::{descendants, group_members, processes_marked, processes_mentioning};
+pub use foreground::{Foreground, RunningForeground};
 pub use identity::{ProcessIdentity, boot_id};
 pub use kill_point::kill_point;
 pub use launch::Launch;
 pub use program::{base_environment, command, find_program};
+pub use relay::Tee;
 pub use rustix::process::Signal;
 pub use signal::{ProcessTarget, catches, signal};
 pub use subreaper::{Ending, Reaped, Subreaper, leave_terminal};

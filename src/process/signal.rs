@@ -47,12 +47,21 @@ pub fn signal(target: &ProcessTarget, signal: Signal) -> io::Result<bool> {
 ///
 /// A process that was only just started may not have come to that yet, and would simply die of it.
 pub fn catches(identity: &ProcessIdentity, signal: Signal) -> io::Result<bool> {
-    let status = fs::read_to_string(format!("/proc/{}/status", identity.pid))?;
+    is_in_mask(&format!("/proc/{}/status", identity.pid), "SigCgt:", signal)
+}
+
+/// Whether our own process ignores the signal, as what it starts then does too.
+pub(super) fn ignored(signal: Signal) -> io::Result<bool> {
+    is_in_mask("/proc/self/status", "SigIgn:", signal)
+}
+
+fn is_in_mask(path: &str, name: &str, signal: Signal) -> io::Result<bool> {
+    let status = fs::read_to_string(path)?;
     let mask = status
         .lines()
-        .find_map(|line| line.strip_prefix("SigCgt:"))
+        .find_map(|line| line.strip_prefix(name))
         .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "/proc/PID/status has no SigCgt"))?;
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("{path} has no {name}")))?;
     Ok(mask & (1 << (signal.as_raw() - 1)) != 0)
 }
 

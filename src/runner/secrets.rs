@@ -46,6 +46,11 @@ impl SecretsFolder {
         }
         outcome
     }
+
+    /// Removes a folder that [`SecretsFolder::create`] made, by whoever made it for himself.
+    pub fn remove(folder: &Path) -> io::Result<()> {
+        remove_folder(folder)
+    }
 }
 
 /// A folder for secrets that are needed for as long as this is kept; like those of runs, it is swept when its process dies first.

@@ -1,9 +1,12 @@
 //! What is due from time to time, whoever asks: partitions for the days ahead, what has expired, what is kept no longer.
 
+mod projects;
+mod recordings;
 mod retention;
 
 use crate::{
     domain::clock::Clock,
+    playbooks::git::GitProjects,
     store::{
         Database, StoreError, links,
         partitions::{self, PartitionedTable},
@@ -11,7 +14,7 @@ use crate::{
     },
 };
 use chrono::Days;
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// Time between two looks.
@@ -23,26 +26,55 @@ const DAYS_AHEAD: u64 = 3;
 pub struct Scheduler {
     database: Database,
     clock: Arc<dyn Clock>,
+    projects: Option<Arc<GitProjects>>,
 }
 
 impl Scheduler {
     /// Does nothing until it runs.
     pub fn new(database: Database, clock: Arc<dyn Clock>) -> Self {
-        Self { database, clock }
+        Self {
+            database,
+            clock,
+            projects: None,
+        }
+    }
+
+    /// Syncs git projects as well.
+    #[must_use]
+    pub fn with_projects(self, projects: Arc<GitProjects>) -> Self {
+        Self {
+            projects: Some(projects),
+            ..self
+        }
     }
 
     /// Looks at once, and then from time to time until `shutdown` is cancelled. Trouble is logged, and tried again.
     pub async fn run(self, shutdown: CancellationToken) {
+        let both = async { tokio::join!(self.run_passes(), self.run_syncs()) };
+        shutdown.run_until_cancelled(Box::pin(both)).await;
+    }
+
+    async fn run_passes(&self) -> Infallible {
         loop {
-            let pass = shutdown.run_until_cancelled(self.pass()).await;
-            match pass {
-                None => return,
-                Some(Ok(())) => {}
-                Some(Err(error)) => tracing::warn!(%error, "the scheduler's pass failed; it is tried again"),
+            if let Err(error) = self.pass().await {
+                tracing::warn!(%error, "the scheduler's pass failed; it is tried again");
             }
-            if shutdown.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {
-                return;
-            }
+            tokio::time::sleep(EVERY).await;
+        }
+    }
+
+    /// Apart from the rest: a repository may be slow.
+    async fn run_syncs(&self) {
+        if let Some(syncs) = &self.projects {
+            projects::run(&self.database, syncs).await;
+        }
+    }
+
+    /// One look at git projects.
+    pub async fn sync_pass(&self) -> Result<(), StoreError> {
+        match &self.projects {
+            Some(syncs) => projects::pass(&self.database, syncs).await,
+            None => Ok(()),
         }
     }
 
@@ -63,6 +95,7 @@ impl Scheduler {
         sessions::purge_sessions(&mut connection, now).await?;
         links::purge_links(&mut connection, now).await?;
         drop(connection);
+        recordings::pass(&self.database, now).await?;
         retention::pass(&self.database).await
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Claims are made one after the other, whoever makes them: so a limit on all workers together and "one deployment at a time on a
 //! server" hold exactly, and the order is the same for everybody: priority first, then age.
+//! What somebody's shell runs, and only records here, neither waits nor is waited for.
 
 use super::{
     Connection, StoreError, events,
@@ -44,7 +45,7 @@ const QUEUE: &str = "\
                row_number() OVER (ORDER BY w.waits, r.priority DESC, r.created_at, r.id) AS place \
         FROM admiral.runs r JOIN admiral.deployments d ON d.id = r.deployment_id, \
              LATERAL (SELECT r.status = 'pending' AND (r.owner IS NULL OR r.lease_expires_at < now()) AS waits) AS w \
-        WHERE r.status <> 'finished'), \
+        WHERE r.status <> 'finished' AND NOT r.recorded), \
     held AS ( \
         SELECT u.id, first_value(u.deployment_id) OVER (PARTITION BY s.server_id ORDER BY u.place) AS holder \
         FROM unfinished u JOIN admiral.deployment_servers s \
@@ -67,7 +68,8 @@ pub async fn claim_next(connection: &mut Connection, terms: &ClaimTerms<'_>) -> 
     let limit = settings::get_settings(connection).await?.max_running_runs;
     let busy: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM admiral.runs \
-         WHERE status = 'running' OR (status = 'pending' AND owner IS NOT NULL AND lease_expires_at >= now())",
+         WHERE (status = 'running' AND NOT recorded) \
+            OR (status = 'pending' AND owner IS NOT NULL AND lease_expires_at >= now())",
     )
     .fetch_one(&mut *connection)
     .await?;

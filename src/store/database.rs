@@ -274,6 +274,13 @@ impl Database {
         reached
     }
 
+    /// A connection beside the pool, for what must not outlive it: dropping it ends the session, and what the session holds.
+    pub(super) async fn connect_alone(&self) -> Result<Connection, StoreError> {
+        let options = Arc::clone(&self.options);
+        self.reach(async move { Connection::connect_with(&options).await })
+            .await
+    }
+
     /// How the pool is used.
     pub fn pool_use(&self) -> PoolUse {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

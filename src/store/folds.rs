@@ -67,8 +67,8 @@ pub async fn load_fold(
     deployment_id: DeploymentId,
     run_id: RunId,
 ) -> Result<RunState, StoreError> {
-    let (slice, last_seq, events_seen, stats_seen): (i32, i64, i64, bool) =
-        sqlx::query_as("SELECT slice, last_seq, events_seen, stats_seen FROM admiral.runs WHERE id = $1")
+    let (slice, last_seq, events_seen, stats_seen, recorded): (i32, i64, i64, bool, bool) =
+        sqlx::query_as("SELECT slice, last_seq, events_seen, stats_seen, recorded FROM admiral.runs WHERE id = $1")
             .bind(run_id)
             .fetch_optional(&mut *connection)
             .await?
@@ -93,5 +93,6 @@ pub async fn load_fold(
         stats_seen,
     };
     let hosts: Vec<(String, HostState)> = rows.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?;
-    Ok(RunState::restore(marks, hosts, tasks))
+    let state = RunState::restore(marks, hosts, tasks);
+    Ok(if recorded { state.following_plays() } else { state })
 }

@@ -58,8 +58,8 @@ pub struct IngestBatch {
     pub run_id: RunId,
     /// The slice of the deployment that it carries out: whose rows they are.
     pub slice: i32,
-    /// Who stores: only the run's owner may.
-    pub worker: WorkerId,
+    /// Who stores: only the run's owner may. A recorded run has none.
+    pub worker: Option<WorkerId>,
     /// Bytes of the event file stored before, and with this batch.
     pub spool_offset: (u64, u64),
     /// Bytes of the output file stored before, and with this batch.
@@ -157,7 +157,8 @@ async fn advance(connection: &mut Connection, batch: &IngestBatch, count: i64) -
 async fn move_offsets(connection: &mut Connection, batch: &IngestBatch) -> Result<(), StoreError> {
     let changed = sqlx::query(
         "UPDATE admiral.runs SET spool_offset = $4, output_offset = $6, last_seq = $7, events_seen = $8, stats_seen = $9 \
-         WHERE id = $1 AND owner = $2 AND status = 'running' AND spool_offset = $3 AND output_offset = $5",
+         WHERE id = $1 AND owner IS NOT DISTINCT FROM $2 AND recorded = ($2 IS NULL) AND status = 'running' \
+           AND spool_offset = $3 AND output_offset = $5",
     )
     .bind(batch.run_id)
     .bind(batch.worker)

@@ -21,6 +21,8 @@ pub mod packages;
 pub mod partitions;
 pub mod playbooks;
 pub mod presets;
+pub mod projects;
+pub mod recordings;
 pub mod retention;
 pub mod run_ends;
 pub mod run_targets;

@@ -4,6 +4,7 @@ use super::{
     Database, StoreError,
     deployments::{CANCEL_CHANNEL, RUNS_CHANNEL},
     events::DEPLOYMENTS_CHANNEL,
+    projects::PROJECTS_CHANNEL,
 };
 use crate::domain::{DeploymentId, RunId};
 use sqlx::{PgPool, postgres::PgListener};
@@ -32,6 +33,8 @@ pub enum Notification {
         /// Which one.
         run_id: RunId,
     },
+    /// There are projects to sync.
+    ProjectsDue,
     /// The connection was lost and is back: whatever was said meanwhile was missed, so look at everything.
     Reconnected,
 }
@@ -132,7 +135,7 @@ async fn listen_on(pool: &PgPool) -> Result<PgListener, sqlx::Error> {
     // The connection is replaced here and not inside `try_recv`, so that every loss is seen as one.
     listener.eager_reconnect(false);
     listener
-        .listen_all([DEPLOYMENTS_CHANNEL, RUNS_CHANNEL, CANCEL_CHANNEL])
+        .listen_all([DEPLOYMENTS_CHANNEL, RUNS_CHANNEL, CANCEL_CHANNEL, PROJECTS_CHANNEL])
         .await?;
     Ok(listener)
 }
@@ -147,6 +150,7 @@ fn parse(channel: &str, payload: &str) -> Option<Notification> {
             })
         }
         RUNS_CHANNEL => Some(Notification::RunsPending),
+        PROJECTS_CHANNEL => Some(Notification::ProjectsDue),
         CANCEL_CHANNEL => Some(Notification::CancelRequested {
             run_id: payload.parse().ok()?,
         }),

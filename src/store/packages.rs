@@ -142,6 +142,21 @@ pub async fn add_version(connection: &mut Connection, new: &NewVersion<'_>) -> R
     get_version(connection, id).await
 }
 
+/// The version of a package with this digest, the newest of several.
+pub async fn find_version(
+    connection: &mut Connection,
+    package: PackageId,
+    digest: &str,
+) -> Result<Option<VersionId>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT id FROM admiral.playbook_versions WHERE package_id = $1 AND digest = $2 ORDER BY number DESC LIMIT 1",
+    )
+    .bind(package)
+    .bind(digest)
+    .fetch_optional(connection)
+    .await?)
+}
+
 /// Notes why a package's files cannot be taken over, or that they can, and that it is there.
 pub async fn set_package_error(
     connection: &mut Connection,
@@ -165,7 +180,7 @@ pub async fn mark_missing_packages(
     sqlx::query(
         "WITH gone AS ( \
              UPDATE admiral.packages p SET missing_since = now() \
-             WHERE origin = $1 AND missing_since IS NULL AND deleted_at IS NULL AND name <> ALL ($2) \
+             WHERE origin = $1 AND missing_since IS NULL AND deleted_at IS NULL AND name <> ALL ($2) AND NOT starts_with(name, '.') \
                AND NOT EXISTS (SELECT FROM admiral.git_projects g WHERE g.package_id = p.id) \
              RETURNING id) \
          UPDATE admiral.playbooks SET missing_since = now() \
@@ -396,11 +411,13 @@ pub async fn get_package(connection: &mut Connection, id: PackageId) -> Result<P
     with_version(connection, row.ok_or(StoreError::NotFound("package"))?).await
 }
 
-/// All packages, by origin and name.
+/// All packages, by origin and name, but those of Admiral's own (`.adhoc`).
 pub async fn list_packages(connection: &mut Connection) -> Result<Vec<Package>, StoreError> {
-    let rows: Vec<PackageRow> = sqlx::query_as(&format!("{SELECT_PACKAGE} ORDER BY p.origin, p.name"))
-        .fetch_all(&mut *connection)
-        .await?;
+    let rows: Vec<PackageRow> = sqlx::query_as(&format!(
+        "{SELECT_PACKAGE} AND NOT starts_with(p.name, '.') ORDER BY p.origin, p.name"
+    ))
+    .fetch_all(&mut *connection)
+    .await?;
     let mut packages = Vec::with_capacity(rows.len());
     for row in rows {
         packages.push(with_version(connection, row).await?);

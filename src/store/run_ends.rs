@@ -26,6 +26,8 @@ pub struct RunEnding {
     pub exit_code: Option<i32>,
     /// When its end was noticed.
     pub at: DateTime<Utc>,
+    /// When it ended, of one whose end is stored long after; else it ends as it is stored.
+    pub ended_at: Option<DateTime<Utc>>,
 }
 
 /// What the end of a run means for its deployment.
@@ -140,9 +142,9 @@ pub(super) async fn finish(
 ) -> Result<(), StoreError> {
     let outcome = &ending.outcome;
     let run = sqlx::query(
-        "UPDATE admiral.runs SET status = 'finished', exit_code = $3, finished_at = GREATEST(now(), started_at), owner = NULL, \
-             lease_expires_at = NULL, outcome = $4, reason = $5, message = $6 \
-         WHERE id = $1 AND owner = $2 AND status = 'running'",
+        "UPDATE admiral.runs SET status = 'finished', exit_code = $3, owner = NULL, lease_expires_at = NULL, \
+             finished_at = GREATEST(LEAST($7, now()), started_at), outcome = $4, reason = $5, message = $6 \
+         WHERE id = $1 AND owner IS NOT DISTINCT FROM $2 AND recorded = ($2 IS NULL) AND status = 'running'",
     )
     .bind(batch.run_id)
     .bind(batch.worker)
@@ -150,13 +152,14 @@ pub(super) async fn finish(
     .bind(outcome.status.as_str())
     .bind(outcome.reason.map(Reason::as_str))
     .bind(outcome.message.as_deref())
+    .bind(ending.ended_at)
     .execute(&mut *connection)
     .await?;
     if run.rows_affected() != 1 {
         return Err(StoreError::WrongState("the run has already ended"));
     }
     if let Part::Last(outcome) = part {
-        end_deployment(connection, batch.deployment_id, outcome).await?;
+        end_deployment(connection, batch.deployment_id, outcome, ending.ended_at).await?;
     }
     // Whoever waited for its servers, or for its place, may begin.
     sqlx::query("SELECT pg_notify($1, '')")
@@ -171,15 +174,18 @@ async fn end_deployment(
     connection: &mut Connection,
     deployment: DeploymentId,
     outcome: &Outcome,
+    ended_at: Option<DateTime<Utc>>,
 ) -> Result<(), StoreError> {
     let ended = sqlx::query(
-        "UPDATE admiral.deployments SET status = $2, reason = $3, message = $4, finished_at = GREATEST(now(), started_at) \
+        "UPDATE admiral.deployments SET status = $2, reason = $3, message = $4, \
+             finished_at = GREATEST(LEAST($5, now()), started_at) \
          WHERE id = $1 AND status IN ('pending', 'running')",
     )
     .bind(deployment)
     .bind(outcome.status.as_str())
     .bind(outcome.reason.map(Reason::as_str))
     .bind(outcome.message.as_deref())
+    .bind(ended_at)
     .execute(&mut *connection)
     .await?;
     if ended.rows_affected() != 1 {
@@ -272,7 +278,7 @@ pub(super) async fn cancel_unstarted(
     .bind(deployment)
     .execute(&mut *connection)
     .await?;
-    end_deployment(connection, deployment, &outcome).await?;
+    end_deployment(connection, deployment, &outcome, None).await?;
     sqlx::query("SELECT pg_notify($1, '')")
         .bind(RUNS_CHANNEL)
         .execute(connection)

@@ -38,7 +38,7 @@ pub struct CancelState {
 }
 
 #[derive(FromRow)]
-struct RunRow {
+pub(super) struct RunRow {
     id: Uuid,
     deployment_id: Uuid,
     slice: i32,
@@ -60,7 +60,7 @@ impl From<RunRow> for OwnedRun {
     }
 }
 
-const COLUMNS: &str = "id, deployment_id, slice, run_folder, spool_offset, output_offset";
+pub(super) const COLUMNS: &str = "id, deployment_id, slice, run_folder, spool_offset, output_offset";
 
 /// Makes a worker known.
 pub async fn register_worker(connection: &mut Connection, worker: &NewWorker<'_>) -> Result<(), StoreError> {

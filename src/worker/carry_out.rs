@@ -4,13 +4,12 @@ use super::{
     FollowError, PrepareError, Shared,
     follow::{Follower, Told},
     observe,
-    pipeline::Pipeline,
     prepare::{self, Prepared},
     recover,
-    redact::Redactor,
 };
 use crate::{
     events::summary::{EndReason, Outcome, RunEnd},
+    ingest::{pipeline::Pipeline, redact::Redactor},
     process::kill_point,
     runner::{self, RunFolder},
     store::{

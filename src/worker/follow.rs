@@ -4,7 +4,6 @@
 
 use super::{
     FollowError, Shared, host_keys, observe,
-    pipeline::Pipeline,
     reading::{Portion, Reader},
 };
 use crate::{
@@ -13,6 +12,7 @@ use crate::{
         last_output::last_words,
         summary::{EndReason, RunEnd},
     },
+    ingest::pipeline::Pipeline,
     process::{ProcessIdentity, Watch, boot_id, kill_point},
     runner::{self, ExitReason, RunFolder, TailWaker},
     store::{
@@ -365,7 +365,7 @@ impl Follower<'_> {
     /// Whether a batch that no longer fits was stored by an attempt whose answer got lost.
     async fn is_stored(&self, batch: &IngestBatch, is_last: bool) -> Result<bool, FollowError> {
         let mut connection = self.shared.database.acquire().await?;
-        let offsets = runs::offsets(&mut connection, batch.run_id, batch.worker).await?;
+        let offsets = runs::offsets(&mut connection, batch.run_id, self.shared.id).await?;
         let new = (batch.spool_offset.1, batch.output_offset.1);
         let moved = batch.spool_offset.0 != batch.spool_offset.1 || batch.output_offset.0 != batch.output_offset.1;
         Ok(match offsets {

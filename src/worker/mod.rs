@@ -10,11 +10,9 @@ mod follow;
 mod home;
 mod host_keys;
 mod observe;
-pub mod pipeline;
 mod prepare;
 mod reading;
 mod recover;
-pub mod redact;
 mod secrets;
 
 use crate::{
@@ -211,7 +209,7 @@ impl Engine {
         loop {
             tokio::select! {
                 notification = listener.recv() => {
-                    if matches!(notification, Notification::DeploymentChanged { .. }) {
+                    if matches!(notification, Notification::DeploymentChanged { .. } | Notification::ProjectsDue) {
                         continue;
                     }
                 }

@@ -3,7 +3,6 @@
 use super::{
     PrepareError, WorkerConfig,
     command::{INVENTORY_SCRIPT, arguments, configuration, configuration_path, environment, inventory_script},
-    redact::Redactor,
     secrets::RunSecrets,
 };
 use crate::{
@@ -12,6 +11,7 @@ use crate::{
         deployment::{Accelerator, Deployment},
         playbook::PlaybookFile,
     },
+    ingest::redact::Redactor,
     inventory::{InventoryHost, extra_vars, known_hosts, render_list},
     playbooks::{
         ansible::vault_id_argument,
@@ -33,9 +33,9 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{DirBuilder, OpenOptions},
+    fs::{DirBuilder, OpenOptions, Permissions},
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Component, Path, PathBuf},
 };
 
@@ -200,6 +200,9 @@ fn fill(
         let merged = configuration(folder, &control_path_folder, options, &material.files, fetched)?;
         let configuration = configuration_path(folder, &material.files);
         write_file(&configuration, merged.text.as_bytes(), 0o600)?;
+        if configuration.starts_with(folder.project()) {
+            set_mode(&configuration, 0o644)?;
+        }
         let spec = RunSpec {
             version: RECORD_VERSION,
             run_id: run.id,
@@ -236,22 +239,27 @@ fn write_vault_passwords(secrets_folder: &Path, secrets: &RunSecrets) -> Result<
     Ok(arguments)
 }
 
+/// With the modes that a checkout has, because tasks can see them (`mode: preserve`): what keeps others out is the run folder's own.
 fn write_project(folder: &RunFolder, files: &[PlaybookFile]) -> Result<(), PrepareError> {
     make_folder(&folder.project())?;
+    let mut parents = BTreeSet::new();
     // The run's own configuration takes the place of the project's.
     for file in files.iter().filter(|file| file.path != configuration::FILE_NAME) {
         let path = Path::new(&file.path);
         if path.as_os_str().is_empty() || !path.components().all(|part| matches!(part, Component::Normal(_))) {
             return Err(PrepareError::PlaybookPath);
         }
+        let within = path.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty());
+        parents.extend(within.map(|parent| folder.project().join(parent)));
         let path = folder.project().join(path);
         if let Some(parent) = path.parent() {
             make_folder(parent)?;
         }
         let executable = file.mode & 0o100 != 0;
-        write_file(&path, &file.content, if executable { 0o700 } else { 0o600 })?;
+        write_file(&path, &file.content, 0o600)?;
+        set_mode(&path, if executable { 0o755 } else { 0o644 })?;
     }
-    Ok(())
+    parents.iter().try_for_each(|parent| set_mode(parent, 0o755))
 }
 
 fn write_plugins(folder: &RunFolder, accelerator: Option<Accelerator>) -> Result<(), PrepareError> {
@@ -349,6 +357,11 @@ fn write_file(path: &Path, content: &[u8], mode: u32) -> Result<(), PrepareError
         .map_err(io_error("write a file of the run"))
 }
 
+/// Whatever the umask.
+fn set_mode(path: &Path, mode: u32) -> Result<(), PrepareError> {
+    std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(io_error("set the mode of a file of the run"))
+}
+
 fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> PrepareError {
     move |source| PrepareError::Io { what, source }
 }
@@ -356,6 +369,27 @@ fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> PrepareError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_have_the_modes_of_a_checkout() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = RunFolder::open(root.path());
+        let file = |path: &str, mode| PlaybookFile {
+            path: path.to_owned(),
+            mode,
+            content: Vec::new(),
+        };
+        write_project(&folder, &[file("a/b/run", 0o755), file("site.yml", 0o644)]).unwrap();
+        let mode = |path: &str| {
+            std::fs::metadata(folder.project().join(path))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o7777
+        };
+        assert_eq!([mode("a"), mode("a/b"), mode("a/b/run")], [0o755; 3]);
+        assert_eq!([mode("."), mode("site.yml")], [0o700, 0o644]);
+    }
 
     #[test]
     fn a_playbook_stays_in_its_folder() {

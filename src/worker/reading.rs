@@ -1,8 +1,9 @@
 //! A run's files read into batches, apart from storing them: while the database stores one batch, the next is made ready, so that
 //! reading and storing each have a processor of their own.
 
-use super::{FollowError, pipeline::Pipeline};
+use super::FollowError;
 use crate::{
+    ingest::pipeline::Pipeline,
     runner::{RunFolder, Tail},
     store::ingest::IngestBatch,
 };

@@ -1,12 +1,13 @@
 //! Runs that an earlier worker left: taken over, and rebuilt from what is stored.
 
-use super::{FollowError, Shared, redact::Redactor, secrets::RunSecrets};
+use super::{FollowError, Shared, secrets::RunSecrets};
 use crate::{
     domain::{RunId, WorkerId},
     events::RunState,
+    ingest::{self, redact::Redactor},
     runner::{RunFolder, sweep_secrets},
     store::{
-        StoreError, deployments, folds, packages, run_targets,
+        StoreError, deployments, packages, run_targets,
         runs::{self, OwnedRun},
     },
 };
@@ -61,7 +62,7 @@ pub(super) async fn sweep(shared: &Shared) -> Result<(), StoreError> {
 /// The state of a run as its rows hold it.
 pub(super) async fn rebuild(shared: &Shared, run: &OwnedRun) -> Result<RunState, StoreError> {
     let mut connection = shared.database.acquire().await?;
-    folds::load_fold(&mut connection, run.deployment_id, run.id).await
+    ingest::rebuild(&mut connection, run).await
 }
 
 /// What must not be stored. Without it the run is not followed: better late than in the open.

@@ -1,8 +1,9 @@
 //! A run's secrets, opened: its keys, its secret variables and the files among them, and what its package is encrypted with.
 
-use super::{PrepareError, redact::Redactor};
+use super::PrepareError;
 use crate::{
     domain::{DeploymentId, PrivateKeyId, VersionId, form, playbook::PlaybookFile},
+    ingest::redact::Redactor,
     playbooks::{
         configuration::{self, Ours, Terms},
         vault_ids::{self, MissingPasswords, OpenedPassword, StoredPassword},

@@ -242,6 +242,11 @@ impl Server {
         self.process.id() as i32
     }
 
+    /// Speaks to it as its admin.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// SIGKILL.
     pub fn kill(mut self) -> anyhow::Result<()> {
         self.process.kill()?;

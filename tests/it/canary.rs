@@ -6,6 +6,8 @@ use crate::support::{
     server::{AdmiralServer, text},
     ssh_hosts::SshHosts,
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use reqwest::Method;
 use serde_json::json;
 use std::{
     collections::BTreeSet,
@@ -21,6 +23,11 @@ use std::{
 const VARIABLE: &str = "canary-variable-5f1d2c";
 const PASSPHRASE: &str = "canary-passphrase-93be07";
 const VAULT_PASSWORD: &str = "canary-vault-c40a81";
+/// Given as if it were no secret; the form knows better.
+const ANSWER: &str = "canary-answer-\"quoted\"-7c20aa";
+const OF_THE_ENVIRONMENT: &str = "canary-environment-b1870d";
+const OF_THE_PRESET: &str = "canary-preset-e44c19";
+const FILE: &str = "canary-file-0d9a55";
 
 /// Uses the secret with and without care: a careless playbook must not put it into the database either.
 const PLAYBOOK: &str = r#"
@@ -37,12 +44,23 @@ const PLAYBOOK: &str = r#"
       ansible.builtin.debug: { msg: "the secret is {{ secret }}" }
     - name: Without care of the vault either
       ansible.builtin.debug: { msg: "the vault opens with {{ vaulted }}" }
+    - name: Without care, all of them
+      ansible.builtin.debug: { msg: "they are {{ [answer, of_the_environment, of_the_preset] }}" }
+    - name: A file, with care
+      ansible.builtin.copy: { content: "{{ lookup('file', certificate) | length }}", dest: "{{ certificate | dirname }}/length" }
+      delegate_to: localhost
+      connection: local
     - name: Long enough to be looked at
       ansible.builtin.command: sleep 2
     - name: Fail with it
       ansible.builtin.fail: { msg: "no good: {{ secret }}" }
       ignore_errors: true
 "#;
+
+const FORM: &str = "fields:
+  - {name: answer, type: secret, required: true, pattern: 'canary-.*'}
+  - {name: certificate, type: file, required: true}
+";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn secrets_are_found_nowhere() {
@@ -65,6 +83,11 @@ async fn secrets_are_found_nowhere() {
         VARIABLE.to_owned(),
         PASSPHRASE.to_owned(),
         VAULT_PASSWORD.to_owned(),
+        ANSWER.to_owned(),
+        OF_THE_ENVIRONMENT.to_owned(),
+        OF_THE_PRESET.to_owned(),
+        FILE.to_owned(),
+        STANDARD.encode(FILE),
         middle_line(&private_key),
         middle_line(&plain_key),
     ];
@@ -80,6 +103,19 @@ async fn secrets_are_found_nowhere() {
         .add_server("canary1", &SshHosts::address(0), hosts.port, &hosts.user, &key, &[])
         .await;
     let playbook = server.add_playbook("canary", PLAYBOOK);
+    std::fs::write(server.folder.path().join("playbooks/canary/site.form.yml"), FORM).unwrap();
+    let environment = server
+        .post(
+            "/api/environments",
+            json!({"name": "production", "secret_variables": {"of_the_environment": OF_THE_ENVIRONMENT, "answer": "x"}}),
+        )
+        .await;
+    let preset = server
+        .post(
+            "/api/presets",
+            json!({"playbook": playbook, "name": "all", "secret_variables": {"of_the_preset": OF_THE_PRESET}}),
+        )
+        .await;
 
     std::fs::write(keys.path().join("vault"), VAULT_PASSWORD).unwrap();
     std::fs::write(keys.path().join("vault.yml"), format!("vaulted: {VAULT_PASSWORD}\n")).unwrap();
@@ -114,19 +150,30 @@ async fn secrets_are_found_nowhere() {
             }
         }
     });
-    let deployment = server
-        .post(
-            "/api/deployments",
-            json!({"playbook": playbook, "all": true, "secret_variables": {"secret": VARIABLE}, "options": {"verbosity": 3, "diff": true}}),
-        )
-        .await;
+    let launch = json!({
+        "playbook": playbook, "all": true, "secret_variables": {"secret": VARIABLE}, "variables": {"answer": ANSWER},
+        "files": {"certificate": {"name": "server.pem", "content_base64": STANDARD.encode(FILE)}},
+        "environment_id": environment["id"], "preset_id": preset["id"], "options": {"verbosity": 3, "diff": true},
+    });
+    let preview = server
+        .request(Method::POST, "/api/deployments/preview", Some(&launch))
+        .await
+        .1;
+    let deployment = server.post("/api/deployments", launch.clone()).await;
     let id = text(&deployment, "id");
     let deployment = server.wait_for_end(&id).await;
     watching.store(false, Ordering::Relaxed);
     watcher.join().unwrap();
     let output = server.output(&id).await;
     assert_eq!(deployment["status"], "completed", "{deployment}\n{output}");
-    assert_eq!(deployment["secret_variables"], json!(["secret"]));
+    assert_eq!(
+        deployment["secret_variables"],
+        json!(["answer", "of_the_environment", "of_the_preset", "secret"])
+    );
+    assert!(
+        output.matches("'********'").count() >= 3 || output.matches("\"********\"").count() >= 3,
+        "the other careless task ran: {output}"
+    );
     assert!(
         output.contains("the secret is ********"),
         "the careless task ran: {output}"
@@ -148,7 +195,7 @@ async fn secrets_are_found_nowhere() {
         .collect();
     assert!(exposed.is_empty(), "in the process table: {exposed:?}");
 
-    let mut answers = String::new();
+    let mut answers = preview.to_string();
     for path in [
         format!("/api/deployments/{id}"),
         format!("/api/deployments/{id}/servers"),
@@ -157,6 +204,9 @@ async fn secrets_are_found_nowhere() {
         "/api/keys".to_owned(),
         format!("/api/keys/{key}"),
         "/api/servers".to_owned(),
+        "/api/environments".to_owned(),
+        "/api/presets".to_owned(),
+        format!("/api/playbooks/form?id={playbook}"),
         "/api/audit".to_owned(),
         "/api/vault-passwords".to_owned(),
     ] {

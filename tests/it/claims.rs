@@ -13,6 +13,7 @@ use admiral::{
         settings::Settings,
     },
     events::summary::{EndReason, RunEnd},
+    ingest::{pipeline::Pipeline, redact::Redactor},
     store::{
         Connection, Database,
         deployments::{self, CancelOutcome},
@@ -21,7 +22,6 @@ use admiral::{
         settings,
         workers::NewWorker,
     },
-    worker::{pipeline::Pipeline, redact::Redactor},
 };
 use chrono::{DateTime, Utc};
 use std::{fmt::Write as _, time::Duration};

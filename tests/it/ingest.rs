@@ -4,12 +4,12 @@ use crate::support::{database::TestDatabase, fleet};
 use admiral::{
     domain::{clock::new_id, deployment::HostStatus},
     events::RunState,
+    ingest::{pipeline::Pipeline, redact::Redactor},
     store::{
         StoreError,
         ingest::{self, IngestBatch, NewEvent},
         runs::{self, OwnedRun},
     },
-    worker::{pipeline::Pipeline, redact::Redactor},
 };
 use chrono::{DateTime, Utc};
 use std::time::Duration;
@@ -125,7 +125,7 @@ async fn a_batch_is_stored_once_whatever_happens() {
     );
     assert!(matches!(running.write(&batch).await, Err(StoreError::WrongState(_))));
     let stranger = IngestBatch {
-        worker: new_id(),
+        worker: Some(new_id()),
         spool_offset: batch.spool_offset,
         ..batch.clone()
     };

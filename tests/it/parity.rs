@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::Path};
 
 /// Each playbook, and whether all of its hosts come through.
-const CASES: &[(&str, bool)] = &[
+pub const CASES: &[(&str, bool)] = &[
     ("ok_changed", true),
     ("failed", false),
     ("ignored", true),
@@ -34,7 +34,7 @@ const CASES: &[(&str, bool)] = &[
 pub type Recap = BTreeMap<String, BTreeMap<String, i64>>;
 
 /// Reads `PLAY RECAP` of the human output, which our plugin has no part in.
-fn read_recap(output: &str) -> Recap {
+pub fn read_recap(output: &str) -> Recap {
     let plain = strip_colours(output);
     let (_, recap) = plain
         .rsplit_once("PLAY RECAP")
@@ -71,7 +71,8 @@ fn strip_colours(text: &str) -> String {
     plain
 }
 
-fn counters_of(row: &Value) -> BTreeMap<String, i64> {
+/// The counters of a deployment's row.
+pub fn counters_of(row: &Value) -> BTreeMap<String, i64> {
     [
         ("ok", "ok"),
         ("changed", "changed_count"),
@@ -101,6 +102,67 @@ fn expected_status(counters: &BTreeMap<String, i64>) -> &'static str {
     } else {
         "skipped"
     }
+}
+
+/// Compares a deployment and its rows with the recap in its output. Gives the recap, and what differs.
+pub fn compare(
+    case: &str,
+    comes_through: bool,
+    deployment: &Value,
+    rows: &[Value],
+    output: &str,
+) -> (Recap, Vec<String>) {
+    let mut wrong = Vec::new();
+    let recap = read_recap(output);
+    assert!(!recap.is_empty(), "{case}: {output}");
+    for row in rows {
+        let host = text(row, "host");
+        let counters = counters_of(row);
+        let expected = recap
+            .get(&host)
+            .cloned()
+            .unwrap_or_else(|| counters.keys().map(|k| (k.clone(), 0)).collect());
+        if counters != expected {
+            wrong.push(format!("{case}/{host}: rows say {counters:?}, the recap {expected:?}"));
+        }
+        if row["status"] != expected_status(&expected) {
+            wrong.push(format!("{case}/{host}: status {} with {expected:?}", row["status"]));
+        }
+        if row["changed"] != (expected["changed"] > 0) {
+            wrong.push(format!("{case}/{host}: changed {} with {expected:?}", row["changed"]));
+        }
+    }
+    // Otherwise the playbook did something else than what its name says.
+    let harmed = recap
+        .values()
+        .any(|counters| counters["failed"] + counters["unreachable"] > 0);
+    if harmed == comes_through && case != "ignore_unreachable" {
+        wrong.push(format!("{case}: the recap is {recap:?}\n{output}"));
+    }
+    for host in recap.keys() {
+        if host != "localhost" && !rows.iter().any(|row| row["host"] == **host) {
+            wrong.push(format!("{case}/{host}: in the recap, but has no row"));
+        }
+    }
+    let failed = recap.values().any(|counters| counters["failed"] > 0);
+    let unreachable = recap.values().any(|counters| counters["unreachable"] > 0);
+    let expected = match (failed, unreachable) {
+        (true, _) => ("failed", json!("hosts_failed")),
+        (false, true) => ("failed", json!("hosts_unreachable")),
+        (false, false) => ("completed", Value::Null),
+    };
+    // Unreachable hosts that the playbook ignores do not fail the run.
+    let ignored = case == "ignore_unreachable";
+    if !ignored && (deployment["status"] != expected.0 || deployment["reason"] != expected.1) {
+        wrong.push(format!(
+            "{case}: {} {} instead of {expected:?}",
+            deployment["status"], deployment["reason"]
+        ));
+    }
+    if deployment["warnings"] != json!([]) {
+        wrong.push(format!("{case}: warnings {}", deployment["warnings"]));
+    }
+    (recap, wrong)
 }
 
 /// Runs every case with the accelerator and compares the rows with Ansible's recap. Gives the recap of each case.
@@ -141,56 +203,8 @@ pub async fn counters_equal_the_recap(ansible: &Path, accelerator: &str) -> BTre
     for (case, comes_through, id) in deployments {
         let deployment = server.wait_for_end(&id).await;
         let output = server.output(&id).await;
-        let recap = read_recap(&output);
-        assert!(!recap.is_empty(), "{case}: {output}");
-        let rows = server.rows(&id).await;
-        for row in &rows {
-            let host = text(row, "host");
-            let counters = counters_of(row);
-            let expected = recap
-                .get(&host)
-                .cloned()
-                .unwrap_or_else(|| counters.keys().map(|k| (k.clone(), 0)).collect());
-            if counters != expected {
-                wrong.push(format!("{case}/{host}: rows say {counters:?}, the recap {expected:?}"));
-            }
-            if row["status"] != expected_status(&expected) {
-                wrong.push(format!("{case}/{host}: status {} with {expected:?}", row["status"]));
-            }
-            if row["changed"] != (expected["changed"] > 0) {
-                wrong.push(format!("{case}/{host}: changed {} with {expected:?}", row["changed"]));
-            }
-        }
-        // Otherwise the playbook did something else than what its name says.
-        let harmed = recap
-            .values()
-            .any(|counters| counters["failed"] + counters["unreachable"] > 0);
-        if harmed == *comes_through && *case != "ignore_unreachable" {
-            wrong.push(format!("{case}: the recap is {recap:?}\n{output}"));
-        }
-        for host in recap.keys() {
-            if host != "localhost" && !rows.iter().any(|row| row["host"] == **host) {
-                wrong.push(format!("{case}/{host}: in the recap, but has no row"));
-            }
-        }
-        let failed = recap.values().any(|counters| counters["failed"] > 0);
-        let unreachable = recap.values().any(|counters| counters["unreachable"] > 0);
-        let expected = match (failed, unreachable) {
-            (true, _) => ("failed", json!("hosts_failed")),
-            (false, true) => ("failed", json!("hosts_unreachable")),
-            (false, false) => ("completed", Value::Null),
-        };
-        // Unreachable hosts that the playbook ignores do not fail the run.
-        let ignored = *case == "ignore_unreachable";
-        if !ignored && (deployment["status"] != expected.0 || deployment["reason"] != expected.1) {
-            wrong.push(format!(
-                "{case}: {} {} instead of {expected:?}",
-                deployment["status"], deployment["reason"]
-            ));
-        }
-        if deployment["warnings"] != json!([]) {
-            wrong.push(format!("{case}: warnings {}", deployment["warnings"]));
-        }
+        let (recap, differences) = compare(case, *comes_through, &deployment, &server.rows(&id).await, &output);
+        wrong.extend(differences);
         recaps.insert(*case, recap);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

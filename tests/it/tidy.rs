@@ -16,14 +16,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("runner", &["process", "domain", "events"]),
     ("embedded", &["process", "domain"]),
     ("store", &["domain", "events", "inventory"]),
+    ("ingest", &["domain", "events", "store"]),
     ("telemetry", &["domain", "store"]),
-    ("playbooks", &["domain", "inventory", "process", "runner", "store"]),
+    (
+        "playbooks",
+        &["domain", "inventory", "process", "runner", "store", "vault"],
+    ),
     ("auth", &["domain", "store"]),
     (
         "worker",
         &[
             "domain",
             "events",
+            "ingest",
             "inventory",
             "playbooks",
             "process",
@@ -33,13 +38,14 @@ const ARROWS: &[(&str, &[&str])] = &[
             "vault",
         ],
     ),
-    ("scheduler", &["domain", "store"]),
+    ("scheduler", &["domain", "ingest", "playbooks", "store"]),
     (
         "api",
         &[
             "auth",
             "domain",
             "events",
+            "ingest",
             "inventory",
             "playbooks",
             "store",
@@ -161,6 +167,22 @@ fn pure_modules_do_no_input_or_output() {
         for word in IMPURE {
             if source.code.contains(word) {
                 wrong.push(format!("{}: a pure module must not use {word}", source.path));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn uploads_are_read_in_memory() {
+    let mut wrong = Vec::new();
+    for source in sources()
+        .iter()
+        .filter(|source| source.path.starts_with("playbooks/archive"))
+    {
+        for word in IMPURE {
+            if source.code.contains(word) {
+                wrong.push(format!("{}: uploads never touch the disk: {word}", source.path));
             }
         }
     }

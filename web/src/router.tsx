@@ -67,9 +67,21 @@ const newDeployment = createRoute({
   path: "/deployments/new",
   validateSearch: (
     search,
-  ): { servers?: string[]; playbook?: string; from?: string; step?: "servers" | "review" } => ({
+  ): {
+    servers?: string[];
+    playbook?: string;
+    /** The number of the playbook's version; today's otherwise. */
+    version?: number;
+    preset?: string;
+    kind?: "adhoc";
+    from?: string;
+    step?: "servers" | "review";
+  } => ({
     servers: listParameter(search.servers)?.flatMap((ids) => ids.split(",")),
     playbook: textParameter(search.playbook),
+    version: countParameter(search.version),
+    preset: textParameter(search.preset),
+    kind: choiceParameter(search.kind, ["adhoc"]),
     from: textParameter(search.from),
     step: choiceParameter(search.step, ["servers", "review"]),
   }),
@@ -105,6 +117,56 @@ const deployment = createRoute({
     find: textParameter(search.find),
   }),
   component: lazyRouteComponent(() => import("@/features/deployments/DeploymentPage"), "DeploymentPage"),
+});
+
+const ORIGIN_NAMES = ["custom", "project", "built_in"] as const;
+
+const playbooks = createRoute({
+  getParentRoute: () => app,
+  path: "/playbooks",
+  validateSearch: (search): { search?: string; origin?: (typeof ORIGIN_NAMES)[number] } => ({
+    search: textParameter(search.search),
+    origin: choiceParameter(search.origin, ORIGIN_NAMES),
+  }),
+  component: lazyRouteComponent(() => import("@/features/playbooks/PlaybooksPage"), "PlaybooksPage"),
+});
+
+const PLAYBOOK_TABS = ["overview", "files", "versions", "form", "presets", "findings"] as const;
+
+/** Ids of playbooks hold slashes: `/playbooks/custom/shop/site.yml`. */
+const playbook = createRoute({
+  getParentRoute: () => app,
+  path: "/playbooks/$",
+  validateSearch: (
+    search,
+  ): {
+    tab?: (typeof PLAYBOOK_TABS)[number];
+    /** The number of the version that is shown; today's otherwise. */
+    version?: number;
+    file?: string;
+    line?: number;
+    /** Numbers of the versions that are compared. */
+    from?: number;
+    to?: number;
+  } => ({
+    tab: choiceParameter(search.tab, PLAYBOOK_TABS),
+    version: countParameter(search.version),
+    file: textParameter(search.file),
+    line: countParameter(search.line),
+    from: countParameter(search.from),
+    to: countParameter(search.to),
+  }),
+  component: lazyRouteComponent(() => import("@/features/playbooks/PlaybookPage"), "PlaybookPage"),
+});
+
+const projects = createRoute({
+  getParentRoute: () => app,
+  path: "/projects",
+  validateSearch: (search): { add?: boolean; project?: string } => ({
+    add: search.add === true || search.add === "true" || undefined,
+    project: textParameter(search.project),
+  }),
+  component: lazyRouteComponent(() => import("@/features/projects/ProjectsPage"), "ProjectsPage"),
 });
 
 const servers = createRoute({
@@ -150,7 +212,18 @@ export const router = createRouter({
   routeTree: root.addChildren([
     signIn,
     setup,
-    app.addChildren([home, deployments, newDeployment, deployment, servers, keys, settings]),
+    app.addChildren([
+      home,
+      deployments,
+      newDeployment,
+      deployment,
+      playbooks,
+      playbook,
+      projects,
+      servers,
+      keys,
+      settings,
+    ]),
   ]),
   parseSearch,
   stringifySearch,

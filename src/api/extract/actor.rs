@@ -42,13 +42,15 @@ impl Actor {
         if allows(self.principal.role, action) {
             return Ok(());
         }
-        let mut problem = Problem::new(
-            StatusCode::FORBIDDEN,
-            "forbidden",
-            format!("the role {} does not allow {}", self.principal.role, action.as_str()),
-        );
+        let said = format!("the role {} does not allow {}", self.principal.role, action.as_str());
+        Err(self.denied(action, said))
+    }
+
+    /// 403 for a reason other than the role. It is audited on its way out.
+    pub fn denied(&self, action: Action, why: impl Into<String>) -> Problem {
+        let mut problem = Problem::new(StatusCode::FORBIDDEN, "forbidden", why);
         problem.audit = Some(Box::new(self.entry(action.as_str()).outcome(AuditOutcome::Denied)));
-        Err(problem)
+        problem
     }
 
     /// Whether the actor's role allows `action`, where an answer depends on it.

@@ -3,7 +3,7 @@
 use super::{
     LaunchRequest,
     accelerator::{self, Plan},
-    check_limit, find_playbook,
+    check_limit, find,
     inputs::{Inputs, gather},
     project,
     request::examine,
@@ -11,15 +11,15 @@ use super::{
     variables::Content,
 };
 use crate::{
-    api::{AppState, problem::Problem},
+    api::{AppState, extract::Actor, problem::Problem},
     domain::{
         deployment::{DeploymentOptions, VariableSource},
         finding::Finding,
         package::PackageVersion,
-        playbook::PlaybookFile,
         server::Server,
         validation::FieldError,
     },
+    playbooks::review,
     store::packages,
 };
 use serde::{Deserialize, Serialize};
@@ -80,9 +80,13 @@ pub struct PreviewedServer {
 }
 
 /// Goes through a launch without making it. The syntax is left to the launch, which runs Ansible for it.
-pub(in crate::api) async fn preview(state: &AppState, request: LaunchRequest) -> Result<DeploymentPreview, Problem> {
+pub(in crate::api) async fn preview(
+    state: &AppState,
+    actor: &Actor,
+    request: LaunchRequest,
+) -> Result<DeploymentPreview, Problem> {
     let (checked, mut errors) = examine(request)?;
-    let frozen = find_playbook(state, &checked.playbook, checked.version_id).await?;
+    let frozen = find(state, actor, &checked).await?;
     let mut connection = state.database.acquire().await?;
     let version = packages::get_version(&mut connection, frozen.version).await?;
     let Inputs {
@@ -119,8 +123,14 @@ pub(in crate::api) async fn preview(state: &AppState, request: LaunchRequest) ->
         let planned = accelerator::check_plan(chosen, &options, &plan);
         list(planned.map_err(Problem::from), &mut errors)?;
     }
-    let mut findings = findings(&frozen.files, &frozen.entry_path);
+    let (files, entries) = (frozen.files, [frozen.entry_path]);
+    // Reading all of a package takes a while.
+    let reviewing = tokio::task::spawn_blocking(move || review(&files, &entries));
+    let mut findings = reviewing.await.map_err(|error| Problem::internal(&error))?;
+    // The review has looked at the form's file too.
     findings.extend(form_faults);
+    findings.sort();
+    findings.dedup();
     Ok(DeploymentPreview {
         playbook: checked.playbook.to_string(),
         version,
@@ -149,11 +159,6 @@ pub(in crate::api) async fn preview(state: &AppState, request: LaunchRequest) ->
         warnings: merged.warnings,
         errors,
     })
-}
-
-/// What was found in a version's files.
-fn findings(_files: &[PlaybookFile], _entry_path: &str) -> Vec<Finding> {
-    Vec::new()
 }
 
 fn named(server: &Server) -> PreviewedServer {

@@ -9,6 +9,7 @@ use crate::{
         validation::{FieldError, Invalid, Validator},
     },
     inventory::{extra_vars, variable_names},
+    playbooks::adhoc,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::{ExposeSecret as _, SecretBox, SecretString};
@@ -19,6 +20,13 @@ const MAX_NAME: usize = 200;
 const MAX_DESCRIPTION: usize = 10_000;
 const MAX_SERVER_IDS: usize = 10_000;
 const MAX_FILES: usize = 10;
+
+/// A module in place of a playbook, as it came.
+#[derive(Debug)]
+pub(in crate::api) struct ModuleCommand {
+    pub(in crate::api) module: String,
+    pub(in crate::api) arguments: String,
+}
 
 /// A file that is given as the value of a variable, as it came.
 #[derive(Debug)]
@@ -40,7 +48,8 @@ pub(super) struct GivenFile {
 pub(in crate::api) struct LaunchRequest {
     pub(in crate::api) name: Option<String>,
     pub(in crate::api) description: Option<String>,
-    pub(in crate::api) playbook: String,
+    pub(in crate::api) playbook: Option<String>,
+    pub(in crate::api) command: Option<ModuleCommand>,
     pub(in crate::api) version_id: Option<VersionId>,
     pub(in crate::api) acknowledge: bool,
     pub(in crate::api) server_ids: Option<Vec<ServerId>>,
@@ -59,7 +68,9 @@ pub(in crate::api) struct LaunchRequest {
 pub(super) struct Checked {
     pub(super) name: Option<String>,
     pub(super) description: Option<String>,
+    /// Of a command the one that stands for all of them.
     pub(super) playbook: PlaybookId,
+    pub(super) command: Option<ModuleCommand>,
     pub(super) version_id: Option<VersionId>,
     pub(super) acknowledge: bool,
     /// Without one there is an error among those that [`examine`] returns.
@@ -95,12 +106,7 @@ pub(super) fn examine(request: LaunchRequest) -> Result<(Checked, Vec<FieldError
         let fits = description.chars().count() <= MAX_DESCRIPTION && !description.contains('\0');
         validator.check(fits, "description", "must be at most 10000 characters");
     }
-    let playbook: Option<PlaybookId> = request.playbook.parse().ok();
-    validator.check(
-        playbook.is_some(),
-        "playbook",
-        "must be the id of a playbook of the library, such as builtin/ping.yml",
-    );
+    let playbook = check_playbook(&mut validator, request.playbook.as_deref(), request.command.is_some());
     let target = check_target(&mut validator, request.server_ids, request.tags, request.all);
     check_variables(&mut validator, &request.variables, &request.secret_variables);
     let files = check_files(
@@ -120,6 +126,7 @@ pub(super) fn examine(request: LaunchRequest) -> Result<(Checked, Vec<FieldError
         name,
         description: request.description.filter(|text| !text.trim().is_empty()),
         playbook,
+        command: request.command,
         version_id: request.version_id,
         acknowledge: request.acknowledge,
         target,
@@ -131,6 +138,25 @@ pub(super) fn examine(request: LaunchRequest) -> Result<(Checked, Vec<FieldError
         options: request.options,
     };
     Ok((checked, errors))
+}
+
+/// The playbook that is named, or the one that stands for commands.
+fn check_playbook(validator: &mut Validator, playbook: Option<&str>, is_command: bool) -> Option<PlaybookId> {
+    let found = match playbook {
+        Some(_) if is_command => {
+            validator.error("command", "cannot be given together with a playbook");
+            return None;
+        }
+        Some(id) => id.parse().ok(),
+        None if is_command => adhoc::id(),
+        None => None,
+    };
+    validator.check(
+        found.is_some(),
+        "playbook",
+        "must be the id of a playbook of the library, such as builtin/ping.yml",
+    );
+    found
 }
 
 /// Notes what is wrong with options, wherever they come from.
@@ -293,7 +319,7 @@ mod tests {
     fn exactly_one_target() {
         let id = Uuid::from_u128(1);
         let request = |server_ids: Option<Vec<Uuid>>, tags: Option<Vec<String>>, all| LaunchRequest {
-            playbook: "builtin/ping.yml".into(),
+            playbook: Some("builtin/ping.yml".into()),
             server_ids,
             tags,
             all,

@@ -11,6 +11,8 @@ pub mod metrics;
 pub mod packages;
 pub mod playbooks;
 pub mod presets;
+pub mod projects;
+pub mod recordings;
 pub mod servers;
 pub mod session;
 pub mod settings;
@@ -47,6 +49,8 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(packages::router())
         .merge(playbooks::router())
         .merge(presets::router())
+        .merge(projects::router())
+        .merge(recordings::router())
         .merge(servers::router())
         .merge(session::router())
         .merge(settings::router())

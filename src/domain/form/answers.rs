@@ -5,6 +5,9 @@ use crate::domain::validation::FieldError;
 use serde_json::{Map, Number, Value};
 use std::collections::BTreeMap;
 
+/// As many choices are named in one message.
+const MAX_NAMED: usize = 10;
+
 /// What was given for one variable.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Given<'a> {
@@ -229,7 +232,6 @@ fn check_choice(field: &FormField, text: &str) -> Result<(), String> {
     if field.choices.iter().any(|choice| choice == text) {
         return Ok(());
     }
-    const MAX_NAMED: usize = 10;
     let named = field.choices[..field.choices.len().min(MAX_NAMED)].join(", ");
     let more = if field.choices.len() > MAX_NAMED { ", …" } else { "" };
     Err(format!("must be one of: {named}{more}"))
@@ -418,7 +420,7 @@ mod tests {
                 field("n", FieldType::Number, |_| {}),
                 field("b", FieldType::Boolean, |_| {}),
                 field("m", FieldType::MultiChoice, |f| {
-                    f.choices = vec!["a".into(), "b".into()]
+                    f.choices = vec!["a".into(), "b".into()];
                 }),
                 field("s", FieldType::Secret, |_| {}),
                 field("t", FieldType::Text, |_| {}),

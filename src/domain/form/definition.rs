@@ -260,11 +260,11 @@ mod tests {
         faults.into_iter().map(|fault| fault.key).collect()
     }
 
-    fn shown_when(name: &str, equals: Value) -> Option<ShownWhen> {
-        Some(ShownWhen {
+    fn shown_when(name: &str, equals: Value) -> ShownWhen {
+        ShownWhen {
             field: name.to_owned(),
             equals,
-        })
+        }
     }
 
     #[test]
@@ -337,7 +337,7 @@ mod tests {
         let on = field("on", FieldType::Boolean, |_| {});
         let when = |name: &str, equals: Value| {
             let condition = shown_when(name, equals);
-            field("x", FieldType::Text, |f| f.shown_when = condition)
+            field("x", FieldType::Text, |f| f.shown_when = Some(condition))
         };
         assert_eq!(keys(vec![on.clone(), when("on", json!(true))]), [""; 0]);
         assert_eq!(keys(vec![on.clone(), when("on", json!("yes"))]), ["shown_when"]);
@@ -354,9 +354,13 @@ mod tests {
                 "b" => "c",
                 _ => "a",
             };
-            field(name, FieldType::Text, |f| f.shown_when = shown_when(next, json!("x")))
+            field(name, FieldType::Text, |f| {
+                f.shown_when = Some(shown_when(next, json!("x")));
+            })
         });
-        let outside = field("d", FieldType::Text, |f| f.shown_when = shown_when("a", json!("x")));
+        let outside = field("d", FieldType::Text, |f| {
+            f.shown_when = Some(shown_when("a", json!("x")));
+        });
         assert_eq!(keys(ring.into_iter().chain([outside]).collect()), ["shown_when"; 3]);
     }
 }

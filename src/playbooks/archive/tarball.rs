@@ -91,7 +91,7 @@ impl<'a> Source<'a> {
         let mut chunk = [0; CHUNK];
         let mut left = size;
         let mut padding = (BLOCK as u64 - size % BLOCK as u64) % BLOCK as u64;
-        while left + padding > 0 {
+        while left > 0 || padding > 0 {
             let wanted = if left > 0 { left } else { padding }.min(CHUNK as u64) as usize;
             let count = self.read(&mut chunk[..wanted])?;
             if count == 0 {

@@ -12,6 +12,7 @@ const KIND: u32 = 0o170_000;
 const KIND_LINK: u32 = 0o120_000;
 const KIND_FOLDER: u32 = 0o040_000;
 const KIND_FILE: u32 = 0o100_000;
+const MSDOS_FOLDER: u32 = 0x10;
 
 pub(super) fn read(bytes: &[u8], tree: &mut Tree) -> Result<(), ArchiveError> {
     let archive = ZipArchive::from_slice(bytes).map_err(|error| structure(&error))?;
@@ -76,11 +77,14 @@ fn entry(
             return Err(refuse(EntryFault::Encrypted));
         }
     }
-    let mode = record.mode().value();
+    // As on Unix, whatever system the archive says it comes from: others leave this half empty, and have a bit for folders.
+    let attributes = record.external_attributes();
+    let mode = attributes >> 16;
     let is_folder = match mode & KIND {
         KIND_LINK => return Err(refuse(EntryFault::Link)),
         KIND_FOLDER => true,
-        KIND_FILE | 0 => is_folder,
+        KIND_FILE => is_folder,
+        0 => is_folder || attributes & MSDOS_FOLDER != 0,
         _ => return Err(refuse(EntryFault::Special)),
     };
     if is_folder {

@@ -47,7 +47,7 @@ pub fn draft(files: &[PlaybookFile], entry: &str) -> Form {
         }
     }
     let folder = entry.rsplit_once('/').map_or("", |(folder, _)| folder);
-    for role in plays.iter().flat_map(|play| roles(play)) {
+    for role in plays.iter().flat_map(roles) {
         for (name, option) in reader.argument_specs(folder, &role) {
             drafted.add(argument_field(&name, &option));
         }
@@ -491,7 +491,7 @@ mod tests {
 
     #[test]
     fn a_draft_is_bounded() {
-        let many: String = (0..1000).map(|n| format!("    v{n}: 1\n")).collect();
+        let many = (0..1000).map(|n| format!("    v{n}: 1")).collect::<Vec<_>>().join("\n");
         let files = files(&[("a.yml", &format!("- hosts: all\n  vars:\n{many}")), ("b.yml", "- [")]);
         assert_eq!(draft(&files, "a.yml").fields.len(), MAX_FIELDS);
         assert_eq!(draft(&files, "b.yml").fields, []);

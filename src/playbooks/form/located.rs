@@ -1,12 +1,7 @@
-//! YAML as a tree that knows where each of its parts stands.
+//! A form's document: values with their places, each plain text as what YAML 1.1 takes it for.
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, SeqAccess, Visitor},
-};
-use serde_json::{Map, Value};
-use serde_saphyr::{DuplicateKeyPolicy, Location, Options, Spanned};
-use std::fmt;
+use crate::playbooks::yaml::{self, Kind, Style};
+use serde_json::{Map, Number, Value};
 
 /// A place in a text: line and column, both from 1.
 pub(super) type Place = (u32, u32);
@@ -31,25 +26,87 @@ pub(super) enum Node {
     Map(Vec<(String, Place, Located)>),
 }
 
-/// What is wrong with a text that is no YAML.
+/// What is wrong with a text that is no YAML, or holds what no form can.
 #[derive(Debug)]
 pub(super) struct Unreadable {
-    /// Where, if known.
-    pub(super) place: Option<Place>,
+    /// Where.
+    pub(super) place: Place,
     /// What.
     pub(super) message: String,
 }
 
-/// Reads one document.
+/// Reads one document; an empty one is null.
 pub(super) fn read(text: &str) -> Result<Located, Unreadable> {
-    let mut options = Options::default();
-    options.duplicate_keys = DuplicateKeyPolicy::Error;
-    options.with_snippet = false;
-    let spanned: Spanned<Node> = serde_saphyr::from_str_with_options(text, options).map_err(|error| Unreadable {
-        place: error.location().and_then(known_place),
-        message: error.to_string(),
+    let document = yaml::parse(text).map_err(|error| Unreadable {
+        place: (error.line, error.column),
+        message: format!("this is no YAML: {}", error.message),
     })?;
-    Ok(spanned.into())
+    if let Some((key, line, column)) = document.repeated_keys.first() {
+        return Err(Unreadable {
+            place: (*line, *column),
+            message: format!("the key {key} stands here twice"),
+        });
+    }
+    document.root.map_or_else(
+        || {
+            Ok(Located {
+                place: (1, 1),
+                node: Node::Scalar(Value::Null),
+            })
+        },
+        locate,
+    )
+}
+
+/// The reader bounds how deep documents nest, and so how deep this goes.
+fn locate(node: yaml::Node) -> Result<Located, Unreadable> {
+    let place = (node.line, node.column);
+    let is_text = node.tag.is_some();
+    let node = match node.kind {
+        Kind::Scalar {
+            text,
+            style: Style::Plain,
+        } if !is_text => Node::Scalar(resolve(text)),
+        Kind::Scalar { text, .. } => Node::Scalar(Value::String(text)),
+        Kind::Sequence(items) => Node::List(items.into_iter().map(locate).collect::<Result<_, _>>()?),
+        Kind::Mapping(pairs) => {
+            let mut entries = Vec::new();
+            for (key, value) in pairs {
+                let at = (key.line, key.column);
+                let Some(name) = key.text() else {
+                    return Err(Unreadable {
+                        place: at,
+                        message: "a key must be text".to_owned(),
+                    });
+                };
+                entries.push((name.to_owned(), at, locate(value)?));
+            }
+            Node::Map(entries)
+        }
+    };
+    Ok(Located { place, node })
+}
+
+/// What a text without quotes is. Numbers are decimal: others are text, which is refused where a number is wanted.
+fn resolve(text: String) -> Value {
+    match text.to_ascii_lowercase().as_str() {
+        "" | "~" | "null" => return Value::Null,
+        "true" | "yes" | "on" => return Value::Bool(true),
+        "false" | "no" | "off" => return Value::Bool(false),
+        _ => {}
+    }
+    let is_number = text.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first))
+        && text.contains(|c: char| c.is_ascii_digit())
+        && text.chars().all(|c| c.is_ascii_digit() || "+-.eE".contains(c));
+    if is_number {
+        if let Ok(integer) = text.parse::<i64>() {
+            return integer.into();
+        }
+        if let Some(number) = text.parse().ok().and_then(Number::from_f64) {
+            return Value::Number(number);
+        }
+    }
+    Value::String(text)
 }
 
 impl Located {
@@ -63,96 +120,6 @@ impl Located {
                 Value::Object(entries.collect::<Map<_, _>>())
             }
         }
-    }
-}
-
-impl From<Spanned<Node>> for Located {
-    fn from(spanned: Spanned<Node>) -> Self {
-        Self {
-            place: place(spanned.referenced),
-            node: spanned.value,
-        }
-    }
-}
-
-fn known_place(location: Location) -> Option<Place> {
-    let (line, column) = (
-        u32::try_from(location.line()).ok()?,
-        u32::try_from(location.column()).ok()?,
-    );
-    (line > 0).then_some((line, column.max(1)))
-}
-
-fn place(location: Location) -> Place {
-    known_place(location).unwrap_or((1, 1))
-}
-
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NodeVisitor)
-    }
-}
-
-struct NodeVisitor;
-
-impl<'de> Visitor<'de> for NodeVisitor {
-    type Value = Node;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
-        Ok(Node::Scalar(value.into()))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
-        Ok(Node::Scalar(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-        Ok(Node::Scalar(value.into()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
-        // `.nan` and `.inf` are no numbers in JSON, and none that a form could use.
-        Ok(Node::Scalar(value.into()))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
-        Ok(Node::Scalar(value.into()))
-    }
-
-    fn visit_none<E>(self) -> Result<Node, E> {
-        Ok(Node::Scalar(Value::Null))
-    }
-
-    fn visit_unit<E>(self) -> Result<Node, E> {
-        Ok(Node::Scalar(Value::Null))
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
-        Node::deserialize(deserializer)
-    }
-
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
-        Node::deserialize(deserializer)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = access.next_element::<Spanned<Node>>()? {
-            items.push(item.into());
-        }
-        Ok(Node::List(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
-        let mut entries = Vec::new();
-        while let Some((key, value)) = access.next_entry::<Spanned<String>, Spanned<Node>>()? {
-            entries.push((key.value, place(key.referenced), value.into()));
-        }
-        Ok(Node::Map(entries))
     }
 }
 
@@ -178,9 +145,21 @@ mod tests {
     }
 
     #[test]
+    fn texts_without_quotes_are_what_yaml_takes_them_for() {
+        let text = "[1, -2.5, 1e3, +4, 0x1f, 1.2.3, 1-2, yes, Off, y, n, null, '', 'yes', !!str 1, e1, -, '1']";
+        assert_eq!(
+            read(text).unwrap().value(),
+            json!([
+                1, -2.5, 1000.0, 4, "0x1f", "1.2.3", "1-2", true, false, "y", "n", null, "", "yes", "1", "e1", "-", "1"
+            ])
+        );
+    }
+
+    #[test]
     fn what_cannot_be_read_says_where() {
-        assert_eq!(read("a: 1\na: 2\n").unwrap_err().place.unwrap().0, 2);
-        assert!(read("a: [\n").unwrap_err().place.is_some());
-        assert!(read("- a: 1\n b: 2\n").unwrap_err().place.is_some());
+        assert_eq!(read("a: 1\na: 2\n").unwrap_err().place, (2, 1));
+        assert_eq!(read("? [a]\n: 2\n").unwrap_err().place, (1, 3));
+        assert!(read("a: [\n").is_err());
+        assert_eq!(read("").unwrap().value(), Value::Null);
     }
 }

@@ -45,7 +45,7 @@ pub fn parse(path: &str, text: &str) -> Result<Form, Vec<Finding>> {
     let document = match located::read(text) {
         Ok(document) => document,
         Err(unreadable) => {
-            reader.report(unreadable.place, format!("this is no YAML: {}", unreadable.message));
+            reader.report(Some(unreadable.place), unreadable.message);
             return Err(reader.findings);
         }
     };
@@ -275,6 +275,19 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_form_has_every_type_and_no_fault() {
+        let page = include_str!("../../../docs/forms.md");
+        let example = page.split("```yaml").nth(1).and_then(|rest| rest.split("```").next());
+        let form = parse("site.form.yml", example.unwrap()).unwrap();
+        for field_type in FieldType::ALL {
+            assert!(
+                form.fields.iter().any(|field| field.field_type == *field_type),
+                "{field_type}"
+            );
+        }
+    }
+
+    #[test]
     fn every_fault_has_its_place() {
         let table = [
             ("", 1, 1, "a form is a map"),
@@ -323,7 +336,7 @@ mod tests {
                 14,
                 "must be text",
             ),
-            ("fields:\n  - name: x\n    type: text\n    name: y\n", 4, 5, "duplicate"),
+            ("fields:\n  - name: x\n    type: text\n    name: y\n", 4, 5, "twice"),
             (
                 "fields:\n  - name: ansible_connection\n    type: text\n",
                 2,
@@ -354,7 +367,8 @@ mod tests {
     #[test]
     fn what_is_too_much_is_refused_quickly() {
         assert!(parse("x", &"#".repeat(MAX_BYTES + 1)).is_err());
-        let many: String = (0..300).map(|n| format!("- {{name: v{n}, type: text}}\n")).collect();
+        let many: Vec<_> = (0..300).map(|n| format!("- {{name: v{n}, type: text}}")).collect();
+        let many = many.join("\n");
         assert!(
             parse("x", &format!("fields:\n{many}")).unwrap_err()[0]
                 .message

@@ -6,7 +6,7 @@ mod node;
 mod reader;
 
 pub(super) use node::{Kind, Node, Style};
-pub(super) use reader::{Document, YamlError, parse, parse_bytes};
+pub(super) use reader::{parse, parse_bytes};
 
 use serde::de::DeserializeOwned;
 use serde_saphyr::{DuplicateKeyPolicy, Options};

@@ -36,7 +36,7 @@ pub(in crate::playbooks) enum Style {
     Plain,
     /// In single or double quotes.
     Quoted,
-    /// `|`: its lines are lines of the file, from the line below its own.
+    /// `|`: its lines are lines of the file.
     Literal,
     /// `>`.
     Folded,
@@ -125,12 +125,20 @@ impl Node {
         }
     }
 
-    /// The file's line that the given line of its text, from 0, stands in; its own first line where that cannot be told.
+    /// The file's line that the given line of its text, from 0, stands in; its own where that cannot be told.
     pub fn line_of(&self, line_of_text: usize) -> u32 {
-        match self.kind {
+        match &self.kind {
+            // Its own line is that of the first one that is not blank.
             Kind::Scalar {
-                style: Style::Literal, ..
-            } => self.line.saturating_add(1).saturating_add(line_of_text as u32),
+                text,
+                style: Style::Literal,
+            } => {
+                let blank = text.chars().take_while(|c| *c == '\n').count();
+                self.line
+                    .saturating_add(line_of_text as u32)
+                    .saturating_sub(blank as u32)
+                    .max(1)
+            }
             _ => self.line,
         }
     }

@@ -8,14 +8,16 @@ mod launch;
 mod live;
 mod micro;
 mod overhead;
+mod recorder;
 mod recover;
 mod slices;
 
 use crate::{context::Context, report::Line};
 
 /// All of them, in the order of the table.
-pub const NAMES: [&str; 10] = [
+pub const NAMES: [&str; 11] = [
     "overhead",
+    "recorder",
     "ingest",
     "inventory",
     "launch",
@@ -31,6 +33,7 @@ pub const NAMES: [&str; 10] = [
 pub async fn measure(row: &str, context: &Context) -> anyhow::Result<Vec<Line>> {
     match row {
         "overhead" => overhead::measure(context).await,
+        "recorder" => recorder::measure(context).await,
         "ingest" => ingest::measure(context).await,
         "inventory" => inventory::measure(context).await,
         "launch" => launch::measure(context).await,

@@ -108,19 +108,37 @@ impl TestApp {
         self
     }
 
+    /// The token of `who`; anonymous has none.
+    pub fn token(&self, who: As) -> Option<&str> {
+        let As::Role(role) = who else {
+            return None;
+        };
+        let (_, token) = self
+            .tokens
+            .iter()
+            .find(|(of, _)| *of == role)
+            .expect("a token for each role");
+        Some(token.expose_secret())
+    }
+
     /// A request as `who`, with a JSON body if there is one.
     pub async fn send(&self, who: As, method: Method, path: &str, body: Option<Value>) -> Response {
         let mut request = self.client.request(method, format!("{}{path}", self.base));
-        if let As::Role(role) = who {
-            let (_, token) = self
-                .tokens
-                .iter()
-                .find(|(of, _)| *of == role)
-                .expect("a token for each role");
-            request = request.bearer_auth(token.expose_secret());
+        if let Some(token) = self.token(who) {
+            request = request.bearer_auth(token);
         }
         if let Some(body) = body {
             request = request.json(&body);
+        }
+        request.send().await.expect("the server answers")
+    }
+
+    /// A request as `who`, with plain bytes.
+    pub async fn send_bytes(&self, who: As, method: Method, path: &str, bytes: Vec<u8>) -> Response {
+        let mut request = self.client.request(method, format!("{}{path}", self.base)).body(bytes);
+        if let As::Role(role) = who {
+            let token = self.tokens.iter().find(|(of, _)| *of == role).map(|(_, token)| token);
+            request = request.bearer_auth(token.expect("a token for each role").expose_secret());
         }
         request.send().await.expect("the server answers")
     }

@@ -103,6 +103,7 @@ pub async fn launch(
         description: None,
         playbook: "project/play.yml".to_owned(),
         kind: DeploymentKind::Playbook,
+        command: None,
         entry_path: "play.yml".to_owned(),
         playbook_version_id: Some(version.id),
         target: Target::All,

@@ -8,7 +8,7 @@ use admiral::{
         playbook::{PlaybookFile, PlaybookOrigin},
         principal::Principal,
     },
-    playbooks::{AnsibleTools, Library, LibraryConfig, Snapshot, builtin, find_entry_points},
+    playbooks::{AnsibleTools, Library, LibraryConfig, Snapshot, builtin, find_entry_points, git::GitProjects},
     store::{
         Database,
         packages::{self, Author, NewVersion},
@@ -85,6 +85,12 @@ impl Launchpad {
             state,
             _database: database,
         }
+    }
+
+    /// Reads git repositories in another way.
+    pub fn use_projects(&mut self, projects: GitProjects) {
+        self.state.projects = Arc::new(projects);
+        self.router = api::router(self.state.clone());
     }
 
     /// The database.
@@ -215,6 +221,28 @@ impl Launchpad {
     /// Sends a request and reads the whole answer.
     pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let response = self.send(method, path, body, &[]).await;
+        let status = response.status().as_u16();
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX)
+            .await
+            .expect("a body");
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    /// Sends a file, and reads the whole answer.
+    pub async fn upload(&self, path: &str, file: Vec<u8>) -> (u16, Value) {
+        let request = Request::builder()
+            .method("POST")
+            .uri(path)
+            .header("content-type", "application/octet-stream")
+            .extension(Principal::local_command("tester"))
+            .body(Body::from(file))
+            .expect("a request");
+        let response = self
+            .router
+            .clone()
+            .oneshot(request)
+            .await
+            .expect("the router always answers");
         let status = response.status().as_u16();
         let bytes = axum::body::to_bytes(response.into_body(), usize::MAX)
             .await

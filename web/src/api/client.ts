@@ -22,14 +22,24 @@ export class ApiError extends Error {
   readonly code: string;
   readonly fields: FieldError[];
   readonly requestId: string | null;
+  /** The whole body: some codes carry members of their own. */
+  readonly body: Readonly<Record<string, unknown>>;
 
-  constructor(status: number, code: string, message: string, fields: FieldError[], requestId: string | null) {
+  constructor(
+    status: number,
+    code: string,
+    message: string,
+    fields: FieldError[],
+    requestId: string | null,
+    body: Readonly<Record<string, unknown>> = {},
+  ) {
     super(message);
     this.name = "ApiError";
     this.status = status;
     this.code = code;
     this.fields = fields;
     this.requestId = requestId;
+    this.body = body;
   }
 
   /** Whether asking again later may help: nobody answered, or the database or the server behind a proxy is away. */
@@ -75,6 +85,7 @@ export function errorFrom(status: number, body: unknown): ApiError {
       problem.detail || problem.title,
       problem.errors ?? [],
       problem.request_id ?? null,
+      body as Record<string, unknown>,
     );
   }
   return new ApiError(status, "internal", `The server answered with status ${status}.`, [], null);

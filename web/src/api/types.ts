@@ -48,3 +48,14 @@ export type EventPage = Omit<Answer<"EventList">, "data"> & { data: DeploymentEv
 export type OutputPage = Answer<"OutputList">;
 
 export type Health = Answer<"Health">;
+
+export type PackageVersion = Answer<"PackageVersion">;
+export type Package = Omit<Answer<"Package">, "current_version"> & { current_version: PackageVersion | null };
+export type PackageFile = Answer<"PackageFile">;
+export type PackageFileContent = Answer<"PackageFileContent">;
+export type ChangedFile = Schemas["ChangedFile"];
+export type FileDiff = Answer<"FileDiff">;
+export type VersionDiff = Omit<Answer<"VersionDiff">, "files"> & { files: FileDiff[] };
+export type Outline = Schemas["Outline"];
+export type PastDeployment = Answer<"PastDeployment">;
+export type VariableSource = Schemas["VariableSource"];

@@ -3,6 +3,13 @@ const PATHS = {
   servers: "M4 5h16v6H4zM4 13h16v6H4zM8 8h.01M8 16h.01",
   keys: "M8 16a4 4 0 1 1 0-8 4 4 0 0 1 0 8zM12 12h9v3.5M17 12v3",
   settings: "M4 7h10M18 7h2M4 17h2M10 17h10M16 4.5v5M8 14.5v5",
+  playbooks: "M5 4.5h10.5a3 3 0 0 1 3 3V20H8a3 3 0 0 1-3-3zM5 17a3 3 0 0 1 3-3h10.5",
+  branch:
+    "M7 8v8M7 8a2 2 0 1 0 0-4 2 2 0 0 0 0 4zM7 20a2 2 0 1 0 0-4 2 2 0 0 0 0 4zM17 10a2 2 0 1 0 0-4 2 2 0 0 0 0 4zM17 10c0 4-10 2-10 6",
+  terminal: "M4 5h16v14H4zM8 10l3 2.5L8 15M13 15h3",
+  upload: "M12 16V5M7 9l5-5 5 5M5 20h14",
+  file: "M6 3h8l4 4v14H6zM14 3v4h4",
+  folder: "M3 6h6l2 2h10v11H3z",
   plus: "M12 5v14M5 12h14",
   search: "M10.5 17a6.5 6.5 0 1 1 0-13 6.5 6.5 0 0 1 0 13zM15.5 15.5 20 20",
   close: "M6 6l12 12M18 6 6 18",

@@ -14,6 +14,7 @@ import { UserMenu } from "./UserMenu";
 
 const PLACES = [
   { to: "/deployments", name: "Deployments", icon: "deployments" },
+  { to: "/playbooks", name: "Playbooks", icon: "playbooks" },
   { to: "/servers", name: "Servers", icon: "servers" },
   { to: "/keys", name: "Keys", icon: "keys" },
   { to: "/settings", name: "Settings", icon: "settings" },

@@ -4,7 +4,7 @@ use crate::{
     api::{
         AppState,
         extract::{Actor, JsonBody},
-        launch::{self, FileText, LaunchRequest},
+        launch::{self, FileText, LaunchRequest, ModuleCommand},
         problem::Problem,
     },
     auth::policy::Action,
@@ -26,8 +26,10 @@ pub struct CreateDeployment {
     name: Option<String>,
     /// For people.
     description: Option<String>,
-    /// The playbook's id in the library: `builtin/ping.yml`.
-    playbook: String,
+    /// The playbook's id in the library: `builtin/ping.yml`. Either this or `command`.
+    playbook: Option<String>,
+    /// A module to run in place of a playbook.
+    command: Option<CreateCommand>,
     /// A version of the playbook's package; the current one when left out.
     version_id: Option<Uuid>,
     /// Accepts what was found in a custom version that nobody has accepted yet.
@@ -69,12 +71,27 @@ pub struct FileAnswer {
     content_base64: SecretString,
 }
 
+/// A module and its arguments.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateCommand {
+    /// Its name: `ping`, `ansible.builtin.command`.
+    module: String,
+    /// As `ansible -a` takes them; templates are evaluated for each host.
+    #[serde(default)]
+    arguments: String,
+}
+
 impl From<CreateDeployment> for LaunchRequest {
     fn from(body: CreateDeployment) -> Self {
         Self {
             name: body.name,
             description: body.description,
             playbook: body.playbook,
+            command: body.command.map(|command| ModuleCommand {
+                module: command.module,
+                arguments: command.arguments,
+            }),
             version_id: body.version_id,
             acknowledge: body.acknowledge,
             server_ids: body.server_ids,

@@ -29,5 +29,5 @@ pub(super) async fn preview_deployment(
     JsonBody(body): JsonBody<CreateDeployment>,
 ) -> Result<Json<DeploymentPreview>, Problem> {
     actor.require(Action::Launch)?;
-    launch::preview(&state, body.into()).await.map(Json)
+    launch::preview(&state, &actor, body.into()).await.map(Json)
 }

@@ -32,6 +32,7 @@ pub struct UpdateEnvironment {
     /// For people; null takes it away.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
+    #[expect(clippy::option_option, reason = "null takes it away, and leaving it out leaves it")]
     description: Option<Option<String>>,
     /// All its variables from now on.
     #[schema(value_type = Option<Object>)]

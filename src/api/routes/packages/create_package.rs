@@ -16,7 +16,7 @@ use crate::{
         package::{Package, PackageVersion},
     },
     playbooks::{
-        archive,
+        archive, review,
         upload::{Upload, Uploaded},
     },
     store::{StoreError, packages},
@@ -109,7 +109,7 @@ pub(super) async fn create_package(
         )
         .await?;
     transaction.commit().await.map_err(StoreError::from)?;
-    let findings = tokio::task::spawn_blocking(move || upload::review(&snapshot.files, &entries))
+    let findings = tokio::task::spawn_blocking(move || review(&snapshot.files, &entries))
         .await
         .map_err(|error| Problem::internal(&error))?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };

@@ -9,7 +9,7 @@ use crate::{
     },
     auth::policy::Action,
     domain::{finding::Finding, package::PackageFile, playbook::Outline},
-    playbooks::{archive, find_entry_points},
+    playbooks::{archive, find_entry_points, review},
 };
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
@@ -75,7 +75,7 @@ pub(super) async fn inspect_package(
         let files = snapshot.manifest.into_iter().zip(&snapshot.files);
         PackageInspection {
             suggested_name: archive::suggest_name(&query.file_name),
-            findings: upload::review(&snapshot.files, &entries),
+            findings: review(&snapshot.files, &entries),
             files: files
                 .map(|(entry, file)| PackageFile {
                     path: entry.path,

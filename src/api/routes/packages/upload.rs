@@ -3,7 +3,7 @@
 use super::{create_package, inspect_package};
 use crate::{
     api::{AppState, extract::RawBody, problem::Problem},
-    domain::{finding::Finding, playbook::PlaybookFile, validation::Invalid},
+    domain::validation::Invalid,
     playbooks::{Snapshot, archive},
 };
 use axum::{extract::DefaultBodyLimit, http::StatusCode};
@@ -50,10 +50,4 @@ pub(super) async fn read(file_name: &str, body: RawBody) -> Result<Snapshot, Pro
         .await
         .map_err(|error| Problem::internal(&error))?
         .map_err(|error| Invalid::field("file", error.to_string()).into())
-}
-
-/// What a review of the files brings up. It keeps nobody from uploading them.
-pub(super) fn review(files: &[PlaybookFile], entries: &[String]) -> Vec<Finding> {
-    let _ = (files, entries);
-    Vec::new()
 }

@@ -13,6 +13,7 @@ import { usePermissions } from "@/features/session/usePermissions";
 import { plural } from "@/format/numbers";
 import { HostBar, HostLegend } from "./HostBar";
 import { sliceCount } from "./slices";
+import { shellWords } from "./shellWords";
 import { reasonInWords, retryableHosts } from "./status";
 import { StatusLabel } from "./StatusLabel";
 
@@ -47,7 +48,7 @@ export function DeploymentHeader({ deployment, onChanged }: Props) {
             <span className="text-faint font-normal">#{deployment.number}</span> {deployment.name}
           </h1>
           <p className="text-soft text-sm">
-            <code className="text-xs">{deployment.playbook}</code>
+            <What deployment={deployment} />
             {deployment.options.check === true && " · check mode"}
             {sliceCount(deployment) > 1 && ` · ${sliceCount(deployment)} slices`}
             {deployment.options.accelerator === "mitogen" && " · with mitogen"}
@@ -130,6 +131,8 @@ function Actions({ deployment, onChanged }: Props) {
   const again = retryableHosts(deployment.counts);
   const force = deployment.cancel_requested_at !== null;
   const from = String(deployment.number);
+  // What ran in a shell cannot be run again from here: its files and inventory are on that machine.
+  const recorded = deployment.kind === "recorded" ? "It ran in a shell; run it again there" : undefined;
   return (
     <div className="flex max-w-full flex-col items-end gap-2 max-sm:items-start">
       <div className="flex flex-wrap gap-2">
@@ -149,7 +152,10 @@ function Actions({ deployment, onChanged }: Props) {
             variant="primary"
             icon="retry"
             busy={retry.isPending}
-            title="Same parameters, only the hosts that failed, were unreachable, or did not finish"
+            disabled={recorded !== undefined}
+            title={
+              recorded ?? "Same parameters, only the hosts that failed, were unreachable, or did not finish"
+            }
             onClick={() => {
               retry.mutate();
             }}
@@ -157,14 +163,18 @@ function Actions({ deployment, onChanged }: Props) {
             Retry {plural(again, "host")}
           </Button>
         )}
-        {ended && (
-          <ButtonLink to="/deployments/new" search={{ from, step: "review" }}>
+        {recorded !== undefined ? (
+          <Button disabled title={recorded}>
             Relaunch
-          </ButtonLink>
+          </Button>
+        ) : (
+          <>
+            {ended && <RelaunchLinks deployment={deployment} from={from} />}
+            <ButtonLink to="/deployments/new" search={{ from }}>
+              Duplicate
+            </ButtonLink>
+          </>
         )}
-        <ButtonLink to="/deployments/new" search={{ from }}>
-          Duplicate
-        </ButtonLink>
       </div>
       {retry.isError && <ErrorNotice title="Not retried" error={retry.error} />}
       {asking && (
@@ -193,5 +203,50 @@ function Actions({ deployment, onChanged }: Props) {
         </ConfirmDialog>
       )}
     </div>
+  );
+}
+
+/** With what is today's; and with the version that it ran, where that is another one. */
+function RelaunchLinks({ deployment, from }: { deployment: Deployment; from: string }) {
+  const { version } = deployment;
+  if (version === null || version.differs_from_current == null)
+    return (
+      <ButtonLink to="/deployments/new" search={{ from, step: "review" }}>
+        Relaunch
+      </ButtonLink>
+    );
+  return (
+    <>
+      <ButtonLink to="/deployments/new" search={{ from, step: "review", version: version.number }}>
+        Run again with this version
+      </ButtonLink>
+      <ButtonLink to="/deployments/new" search={{ from, step: "review" }}>
+        …with today's
+      </ButtonLink>
+    </>
+  );
+}
+
+function What({ deployment }: { deployment: Deployment }) {
+  const { kind, command, version, playbook } = deployment;
+  if (kind === "adhoc" && command?.kind === "module")
+    return (
+      <code className="text-xs break-all">
+        {command.module} {command.arguments}
+      </code>
+    );
+  if (kind === "recorded" && command?.kind === "shell")
+    return (
+      <>
+        <code className="text-xs break-all">{shellWords(command.words)}</code> · recorded on {command.machine}
+      </>
+    );
+  return (
+    <>
+      <Link to="/playbooks/$" params={{ _splat: playbook }} className="link">
+        <code className="text-xs">{playbook}</code>
+      </Link>
+      {version !== null && ` · version ${version.number}`}
+    </>
   );
 }

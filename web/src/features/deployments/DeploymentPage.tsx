@@ -5,6 +5,7 @@ import { deploymentQuery } from "@/api/queries";
 import type { Deployment } from "@/api/types";
 import { useDeploymentStream } from "@/api/useDeploymentStream";
 import { ErrorNotice, Loading, Notice } from "@/components/Notice";
+import { Tabs } from "@/components/Tabs";
 import { useTitle } from "@/components/useTitle";
 import { DeploymentHeader } from "./DeploymentHeader";
 import { DetailsTab } from "./DetailsTab";
@@ -18,9 +19,9 @@ import { deploymentTitle } from "./status";
 const route = getRouteApi("/app/deployments/$id");
 
 const TABS = [
-  ["hosts", "Hosts"],
-  ["log", "Log"],
-  ["details", "Details"],
+  { key: "hosts", name: "Hosts" },
+  { key: "log", name: "Log" },
+  { key: "details", name: "Details" },
 ] as const;
 
 export function DeploymentPage() {
@@ -63,43 +64,30 @@ function LiveDeployment({ initial }: { initial: Deployment }) {
           </ul>
         </Notice>
       )}
-      <div className="panel overflow-hidden">
-        <div role="tablist" aria-label="Deployment" className="border-line flex gap-1 border-b px-2">
-          {TABS.map(([key, name]) => (
-            <button
-              key={key}
-              type="button"
-              role="tab"
-              id={`tab-${key}`}
-              aria-selected={tab === key}
-              aria-controls="tab-panel"
-              onClick={() =>
-                void navigate({ search: (old) => ({ ...old, tab: key === "hosts" ? undefined : key }) })
-              }
-              className={`-mb-px border-b-2 px-3 py-2 text-sm font-medium ${tab === key ? "border-accent text-ink" : "text-soft hover:text-ink border-transparent"}`}
-            >
-              {name}
-            </button>
-          ))}
-        </div>
-        <div role="tabpanel" id="tab-panel" aria-labelledby={`tab-${tab}`}>
-          {tab === "hosts" && (
-            <>
-              {rowsError !== null && (
-                <ErrorNotice
-                  className="m-3"
-                  title="The hosts could not be read"
-                  error={rowsError}
-                  onRetry={retryRows}
-                />
-              )}
-              <HostsTab deployment={deployment} rows={rows} loaded={rowsLoaded} />
-            </>
-          )}
-          {tab === "log" && <LogTab deployment={deployment} />}
-          {tab === "details" && <DetailsTab deployment={deployment} />}
-        </div>
-      </div>
+      <Tabs
+        label="Deployment"
+        tabs={TABS}
+        chosen={tab}
+        onChoose={(key) =>
+          void navigate({ search: (old) => ({ ...old, tab: key === "hosts" ? undefined : key }) })
+        }
+      >
+        {tab === "hosts" && (
+          <>
+            {rowsError !== null && (
+              <ErrorNotice
+                className="m-3"
+                title="The hosts could not be read"
+                error={rowsError}
+                onRetry={retryRows}
+              />
+            )}
+            <HostsTab deployment={deployment} rows={rows} loaded={rowsLoaded} />
+          </>
+        )}
+        {tab === "log" && <LogTab deployment={deployment} />}
+        {tab === "details" && <DetailsTab deployment={deployment} />}
+      </Tabs>
       {host !== undefined && (
         <HostPanel
           key={`${of ?? ""}/${host}`}

@@ -4,7 +4,7 @@ import { getRouteApi, Link } from "@tanstack/react-router";
 import { deploymentsQuery } from "@/api/queries";
 import type { Deployment, HostCounts } from "@/api/types";
 import { useDeploymentsStream } from "@/api/useDeploymentsStream";
-import { Button } from "@/components/Button";
+import { Button, ButtonLink } from "@/components/Button";
 import { EmptyState, ErrorNotice, Loading } from "@/components/Notice";
 import { Cell, HeadCell, PageHeader, Pager, TableFrame } from "@/components/Page";
 import { SearchBox } from "@/components/SearchBox";
@@ -53,7 +53,16 @@ export function DeploymentsPage() {
             filtered ? "matches" : undefined,
           )
         }
-        actions={operate && launch}
+        actions={
+          operate && (
+            <>
+              <ButtonLink to="/deployments/new" search={{ kind: "adhoc" }} icon="terminal">
+                Run a command
+              </ButtonLink>
+              {launch}
+            </>
+          )
+        }
       />
       <div className="panel overflow-hidden">
         <div className="border-line flex flex-wrap gap-2 border-b p-3">
@@ -155,7 +164,7 @@ function DeploymentsTable({ deployments }: { deployments: readonly Deployment[] 
                 {deployment.name}
               </Link>
               <span className="text-faint block truncate text-xs">
-                {deployment.playbook}
+                {subject(deployment)}
                 {deployment.options.check === true && " · check mode"}
               </span>
             </Cell>
@@ -185,6 +194,13 @@ function DeploymentsTable({ deployments }: { deployments: readonly Deployment[] 
       </tbody>
     </TableFrame>
   );
+}
+
+/** What it carries out, in a few words. */
+function subject({ kind, command, playbook, version }: Deployment): string {
+  if (command?.kind === "module") return `command: ${command.module} ${command.arguments}`;
+  if (kind === "recorded") return `recorded: ${playbook}`;
+  return version === null ? playbook : `${playbook} · version ${version.number}`;
 }
 
 /** `1,200 hosts · 3 failed · 1 unreachable · 20 changed` */

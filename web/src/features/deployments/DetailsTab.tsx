@@ -1,23 +1,22 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 
-import type { Deployment, DeploymentOptions } from "@/api/types";
+import type { Deployment } from "@/api/types";
 import { Fact, Facts } from "@/components/Page";
 import { Tags } from "@/components/Tag";
 import { Time } from "@/components/Time";
 import { plural } from "@/format/numbers";
-import { formatDuration } from "@/format/time";
+import { CarriedOut } from "./CarriedOut";
+import { FrozenVariables } from "./FrozenVariables";
+import { OptionFacts } from "./OptionFacts";
 import { RunsAndHistory } from "./RunsAndHistory";
 
 export function DetailsTab({ deployment }: { deployment: Deployment }) {
-  const variables = Object.entries(deployment.variables);
   return (
     <div className="grid gap-8 p-4 lg:grid-cols-2">
       <Section title="Launch">
         <Facts>
-          <Fact name="Playbook">
-            <code className="text-xs">{deployment.playbook}</code>
-          </Fact>
+          <CarriedOut deployment={deployment} />
           <Fact name="Target">
             <Target deployment={deployment} />
           </Fact>
@@ -43,64 +42,23 @@ export function DetailsTab({ deployment }: { deployment: Deployment }) {
       </Section>
       <RunsAndHistory deployment={deployment} />
       <Section title="Variables">
-        {variables.length === 0 && deployment.secret_variables.length === 0 ? (
-          <p className="text-soft text-sm">None.</p>
-        ) : (
+        <FrozenVariables deployment={deployment} />
+      </Section>
+      {deployment.overridden_settings.length > 0 && (
+        <Section title="Settings of ansible.cfg that do not hold">
           <dl className="space-y-2 text-sm">
-            {variables.map(([name, value]) => (
-              <div key={name}>
-                <dt className="font-mono text-xs font-semibold">{name}</dt>
-                <dd>
-                  <pre className="bg-sunken overflow-x-auto rounded-md px-2.5 py-1.5 text-xs whitespace-pre-wrap">
-                    {typeof value === "string" ? value : JSON.stringify(value, null, 2)}
-                  </pre>
-                </dd>
-              </div>
-            ))}
-            {deployment.secret_variables.map((name) => (
-              <div key={name}>
-                <dt className="font-mono text-xs font-semibold">{name}</dt>
-                <dd className="bg-sunken text-faint rounded-md px-2.5 py-1.5 text-xs">•••••••• secret</dd>
+            {deployment.overridden_settings.map((setting) => (
+              <div key={`${setting.section} ${setting.key}`}>
+                <dt className="font-mono text-xs font-semibold break-all">
+                  [{setting.section}] {setting.key} = {setting.value}
+                </dt>
+                <dd className="text-soft">{setting.reason}</dd>
               </div>
             ))}
           </dl>
-        )}
-      </Section>
+        </Section>
+      )}
     </div>
-  );
-}
-
-export function OptionFacts({ options }: { options: DeploymentOptions }) {
-  const yes = (value: boolean | undefined) => (value === true ? "yes" : "no");
-  return (
-    <Facts>
-      <Fact name="Forks">{options.forks ?? 50}</Fact>
-      <Fact name="Check mode">{yes(options.check)}</Fact>
-      <Fact name="Show diffs">{yes(options.diff)}</Fact>
-      <Fact name="Become root">{yes(options.become)}</Fact>
-      {(options.limit ?? "") !== "" && (
-        <Fact name="Limit">
-          <code className="text-xs">{options.limit}</code>
-        </Fact>
-      )}
-      {options.tags !== undefined && options.tags.length > 0 && (
-        <Fact name="Only tasks tagged">
-          <Tags tags={options.tags} />
-        </Fact>
-      )}
-      {options.skip_tags !== undefined && options.skip_tags.length > 0 && (
-        <Fact name="Skip tasks tagged">
-          <Tags tags={options.skip_tags} />
-        </Fact>
-      )}
-      {(options.start_at_task ?? "") !== "" && <Fact name="Start at task">{options.start_at_task}</Fact>}
-      <Fact name="Verbosity">{options.verbosity ?? 0}</Fact>
-      <Fact name="Timeout">{formatDuration((options.timeout_seconds ?? 3600) * 1000)}</Fact>
-      <Fact name="Slices">{options.slices ?? 1}</Fact>
-      <Fact name="Accelerator">{options.accelerator ?? "as the playbook says"}</Fact>
-      <Fact name="Allow overlap">{yes(options.allow_overlap)}</Fact>
-      <Fact name="Priority">{options.priority ?? 0}</Fact>
-    </Facts>
   );
 }
 
@@ -114,6 +72,8 @@ function Target({ deployment: { target } }: { deployment: Deployment }) {
           active servers having all of <Tags tags={target.tags} />
         </span>
       );
+    case "recorded":
+      return "the hosts of the inventory it was run with";
     case "server_ids":
       return `${plural(target.server_ids.length, "chosen server")}`;
   }

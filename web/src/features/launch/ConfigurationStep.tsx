@@ -1,22 +1,25 @@
-import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
-
 import { messageAbout } from "@/api/client";
-import { playbooksQuery } from "@/api/queries";
-import type { Playbook } from "@/api/types";
 import { CheckboxField, SelectField, TextAreaField, TextField } from "@/components/Field";
-import { ErrorNotice } from "@/components/Notice";
 import { AdvancedOptions } from "./AdvancedOptions";
+import { CommandFields } from "./CommandFields";
 import type { LaunchForm } from "./launchForm";
 import type { StepProps } from "./LaunchWizard";
-import { PlaybookDialog } from "./PlaybookDialog";
+import { PlaybookChoice } from "./PlaybookChoice";
+import { PlaybookFormPart } from "./PlaybookFormPart";
 import { VariablesEditor } from "./VariablesEditor";
 
 const VERBOSITY = ["0, normal", "1, -v", "2, -vv", "3, -vvv", "4, -vvvv with connections"];
 
 type TextKey = "name" | "description" | "forks" | "timeout" | "limit" | "tags" | "skipTags" | "startAtTask";
 
-export function ConfigurationStep({ form, change, errors }: StepProps) {
+const KINDS = [
+  ["playbook", "A playbook"],
+  ["adhoc", "A command"],
+] as const;
+
+export function ConfigurationStep(props: StepProps) {
+  const { form, change, errors } = props;
+  const adhoc = form.kind === "adhoc";
   const errorOf = (field: string) => messageAbout(errors, field);
   const input = (key: TextKey, field: string) => ({
     error: errorOf(field),
@@ -34,29 +37,51 @@ export function ConfigurationStep({ form, change, errors }: StepProps) {
   return (
     <div className="space-y-7">
       <section className="grid gap-4 sm:grid-cols-2">
-        <PlaybookSelect
-          value={form.playbook}
-          error={errorOf("playbook")}
-          onChange={(playbook) => {
-            change({ playbook });
+        <fieldset className="sm:col-span-2">
+          <legend className="sr-only">What to run</legend>
+          <div className="border-line bg-sunken inline-flex rounded-md border p-0.5">
+            {KINDS.map(([kind, name]) => (
+              <label
+                key={kind}
+                className={`has-focus-visible:outline-accent cursor-pointer rounded px-3 py-1 text-sm font-medium has-focus-visible:outline-2 ${form.kind === kind ? "bg-surface text-ink shadow-sm" : "text-soft hover:text-ink"}`}
+              >
+                <input
+                  type="radio"
+                  name="kind"
+                  className="sr-only"
+                  checked={form.kind === kind}
+                  onChange={() => {
+                    change({ kind });
+                  }}
+                />
+                {name}
+              </label>
+            ))}
+          </div>
+        </fieldset>
+        {adhoc ? (
+          <CommandFields {...props} errorOf={errorOf} />
+        ) : (
+          <PlaybookChoice {...props} errorOf={errorOf} />
+        )}
+        <TextField
+          label="Name"
+          optional
+          hint={adhoc ? "The module's name when empty." : "The playbook's name when empty."}
+          {...input("name", "name")}
+        />
+        <TextAreaField label="Description" optional rows={2} {...input("description", "description")} />
+      </section>
+      {!adhoc && <PlaybookFormPart {...props} />}
+      {!adhoc && (
+        <VariablesEditor
+          rows={form.variables}
+          errors={errors}
+          onChange={(variables) => {
+            change({ variables });
           }}
         />
-        <TextField label="Name" optional hint="The playbook's name when empty." {...input("name", "name")} />
-        <TextAreaField
-          label="Description"
-          optional
-          rows={2}
-          className="sm:col-span-2"
-          {...input("description", "description")}
-        />
-      </section>
-      <VariablesEditor
-        rows={form.variables}
-        errors={errors}
-        onChange={(variables) => {
-          change({ variables });
-        }}
-      />
+      )}
       <section aria-label="Options">
         <h2 className="mb-3 font-semibold">Options</h2>
         <div className="mb-4 grid gap-3 sm:grid-cols-3">
@@ -107,105 +132,33 @@ export function ConfigurationStep({ form, change, errors }: StepProps) {
             spellCheck={false}
             {...input("limit", "options.limit")}
           />
-          <TextField
-            label="Only tasks tagged"
-            optional
-            hint="Separated by commas."
-            spellCheck={false}
-            {...input("tags", "options.tags")}
-          />
-          <TextField
-            label="Skip tasks tagged"
-            optional
-            hint="Separated by commas."
-            spellCheck={false}
-            {...input("skipTags", "options.skip_tags")}
-          />
-          <TextField
-            label="Start at task"
-            optional
-            hint="The task's whole name."
-            {...input("startAtTask", "options.start_at_task")}
-          />
+          {!adhoc && (
+            <>
+              <TextField
+                label="Only tasks tagged"
+                optional
+                hint="Separated by commas."
+                spellCheck={false}
+                {...input("tags", "options.tags")}
+              />
+              <TextField
+                label="Skip tasks tagged"
+                optional
+                hint="Separated by commas."
+                spellCheck={false}
+                {...input("skipTags", "options.skip_tags")}
+              />
+              <TextField
+                label="Start at task"
+                optional
+                hint="The task's whole name."
+                {...input("startAtTask", "options.start_at_task")}
+              />
+            </>
+          )}
         </div>
       </section>
-      <AdvancedOptions form={form} change={change} errors={errors} />
-    </div>
-  );
-}
-
-function PlaybookSelect({
-  value,
-  error,
-  onChange,
-}: {
-  value: string;
-  error: string | undefined;
-  onChange: (id: string) => void;
-}) {
-  const playbooks = useQuery(playbooksQuery);
-  const [reading, setReading] = useState(false);
-  if (playbooks.isError)
-    return (
-      <ErrorNotice
-        title="The playbooks could not be read"
-        error={playbooks.error}
-        onRetry={() => void playbooks.refetch()}
-      />
-    );
-  const all = playbooks.data?.data ?? [];
-  const chosen = all.find((playbook) => playbook.id === value);
-  const missing = value !== "" && playbooks.isSuccess && chosen === undefined;
-  const group = (origin: Playbook["origin"]) =>
-    all
-      .filter((playbook) => playbook.origin === origin)
-      .map((playbook) => (
-        <option key={playbook.id} value={playbook.id}>
-          {playbook.outline.name === playbook.path
-            ? playbook.path
-            : `${playbook.outline.name} (${playbook.path})`}
-        </option>
-      ));
-  return (
-    <div>
-      <SelectField
-        label="Playbook"
-        autoFocus
-        error={
-          error ??
-          chosen?.outline.error ??
-          (missing ? `${value} is no longer in the library. Choose another playbook.` : undefined)
-        }
-        hint={chosen?.outline.description ?? (playbooks.isPending ? "Loading playbooks…" : "What to run.")}
-        value={value}
-        onChange={(event) => {
-          onChange(event.target.value);
-        }}
-      >
-        <option value="">Choose a playbook</option>
-        {missing && <option value={value}>{value}</option>}
-        <optgroup label="Built-in">{group("built_in")}</optgroup>
-        <optgroup label="Custom">{group("custom")}</optgroup>
-      </SelectField>
-      {chosen !== undefined && (
-        <button
-          type="button"
-          className="link mt-1 text-xs"
-          onClick={() => {
-            setReading(true);
-          }}
-        >
-          View playbook
-        </button>
-      )}
-      {reading && chosen !== undefined && (
-        <PlaybookDialog
-          id={chosen.id}
-          onClose={() => {
-            setReading(false);
-          }}
-        />
-      )}
+      <AdvancedOptions {...props} />
     </div>
   );
 }

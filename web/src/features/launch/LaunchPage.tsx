@@ -1,48 +1,96 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 
+import { environmentsQuery, libraryQuery, presetsQuery, versionsQuery } from "@/api/playbookQueries";
 import { deploymentQuery } from "@/api/queries";
 import { ErrorNotice, Loading, Notice } from "@/components/Notice";
 import { PageHeader } from "@/components/Page";
 import { useTitle } from "@/components/useTitle";
 import { usePermissions } from "@/features/session/usePermissions";
-import { EMPTY_LAUNCH, formOfDeployment, type LaunchForm } from "./launchForm";
+import { applyOptions, EMPTY_LAUNCH, formOfDeployment, type LaunchForm } from "./launchForm";
 import { LaunchWizard } from "./LaunchWizard";
 
 const route = getRouteApi("/app/deployments/new");
 
 export function LaunchPage() {
   useTitle("New deployment");
-  const { from, servers = [], playbook = "" } = route.useSearch();
+  const { from, version } = route.useSearch();
   const { operate } = usePermissions();
-  const earlier = useQuery({
-    ...deploymentQuery(from ?? ""),
-    enabled: from !== undefined,
-    staleTime: Infinity,
-  });
-  let form: LaunchForm | null = null;
-  if (from === undefined) form = { ...EMPTY_LAUNCH, playbook, serverIds: servers };
-  else if (earlier.data !== undefined) form = formOfDeployment(earlier.data);
+  const { form, waitsFor, error, retry, detail } = useInitialForm();
   return (
     <div className="mx-auto max-w-5xl">
-      <PageHeader
-        title="New deployment"
-        detail={earlier.data && `From #${earlier.data.number} ${earlier.data.name}`}
-      />
+      <PageHeader title="New deployment" detail={detail} />
       {!operate && (
         <Notice tone="info" className="mb-4">
           Your role can look but not launch. Ask an administrator for the operator role.
         </Notice>
       )}
-      {from !== undefined && earlier.isPending && <Loading what="the earlier deployment" />}
-      {earlier.isError && (
-        <ErrorNotice
-          title="The earlier deployment could not be read"
-          error={earlier.error}
-          onRetry={() => void earlier.refetch()}
-        />
+      {error !== null && (
+        <ErrorNotice title={`The ${waitsFor} could not be read`} error={error} onRetry={retry} />
       )}
-      {form !== null && <LaunchWizard key={from ?? "new"} initial={form} />}
+      {error === null && form === null && <Loading what={`the ${waitsFor}`} />}
+      {form !== null && <LaunchWizard key={`${from ?? "new"} ${version ?? ""}`} initial={form} />}
     </div>
   );
+}
+
+/** What the address asks for: an earlier deployment, a playbook, a version of it, a preset, servers. */
+function useInitialForm(): {
+  form: LaunchForm | null;
+  waitsFor: string;
+  error: unknown;
+  retry: () => void;
+  detail: string | undefined;
+} {
+  const { from, servers = [], playbook: asked = "", version, preset: presetId, kind } = route.useSearch();
+  const once = { staleTime: Infinity, refetchInterval: false as const };
+  const earlier = useQuery({ ...deploymentQuery(from ?? ""), enabled: from !== undefined, ...once });
+  const playbook = from === undefined ? asked : (earlier.data?.playbook ?? "");
+  // A version and the presets are named by what the library knows.
+  const needsVersion = version !== undefined && playbook !== "";
+  const library = useQuery({ ...libraryQuery, enabled: needsVersion, ...once });
+  const known = library.data?.data.find((one) => one.id === playbook);
+  const versions = useQuery({
+    ...versionsQuery(known?.package_id ?? "", known?.version ?? undefined),
+    enabled: needsVersion && known !== undefined,
+  });
+  const environmentName = earlier.data?.environment ?? null;
+  const presetName = earlier.data?.preset ?? null;
+  const environments = useQuery({ ...environmentsQuery, enabled: environmentName !== null, ...once });
+  const needsPresets = presetName !== null || presetId !== undefined;
+  const presets = useQuery({ ...presetsQuery(playbook), enabled: needsPresets && playbook !== "", ...once });
+
+  const waits = [
+    ["earlier deployment", earlier, from !== undefined],
+    ["library", library, needsVersion],
+    ["versions", versions, needsVersion && known !== undefined],
+    ["environments", environments, environmentName !== null],
+    ["presets", presets, needsPresets && playbook !== ""],
+  ] as const;
+  const pending = waits.find(([, query, needed]) => needed && query.data === undefined);
+  const detail = earlier.data === undefined ? undefined : `From #${earlier.data.number} ${earlier.data.name}`;
+  if (pending !== undefined) {
+    const [waitsFor, query] = pending;
+    return { form: null, waitsFor, error: query.error, retry: () => void query.refetch(), detail };
+  }
+  const preset = presets.data?.data.find((one) => one.id === presetId || one.name === presetName);
+  const versionId = needsVersion ? versions.data?.find((one) => one.number === version)?.id : "";
+  if (versionId === undefined) {
+    const error = new Error(`${playbook} has no version ${version}. Choose another one on its page.`);
+    return { form: null, waitsFor: "version", error, retry: () => void library.refetch(), detail };
+  }
+  const base: LaunchForm =
+    earlier.data === undefined
+      ? {
+          ...(preset === undefined ? EMPTY_LAUNCH : applyOptions(EMPTY_LAUNCH, preset.options)),
+          kind: kind ?? "playbook",
+          playbook: asked,
+          presetId: preset?.id ?? "",
+          serverIds: servers,
+        }
+      : formOfDeployment(earlier.data, {
+          environmentId: environments.data?.data.find((one) => one.name === environmentName)?.id,
+          presetId: preset?.id,
+        });
+  return { form: { ...base, versionId }, waitsFor: "", error: null, retry: () => undefined, detail };
 }

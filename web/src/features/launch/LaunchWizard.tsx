@@ -3,16 +3,19 @@ import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 
 import { api, ApiError } from "@/api/client";
+import type { Finding } from "@/api/pending";
 import type { Deployment, FieldError } from "@/api/types";
 import { Button } from "@/components/Button";
 import { Icon } from "@/components/Icon";
 import { ErrorNotice } from "@/components/Notice";
 import { usePermissions } from "@/features/session/usePermissions";
 import { ConfigurationStep } from "./ConfigurationStep";
+import { answerErrors } from "./given";
 import {
   checkLaunch,
   firstStepWithError,
   requestOfLaunch,
+  settleAnswers,
   stepOfField,
   STEPS,
   type LaunchForm,
@@ -20,6 +23,7 @@ import {
 } from "./launchForm";
 import { ReviewStep } from "./ReviewStep";
 import { ServersStep } from "./ServersStep";
+import { useLaunchContext, type LaunchContext } from "./useLaunchContext";
 
 const route = getRouteApi("/app/deployments/new");
 const NAMES: Record<Step, string> = { configuration: "Configuration", servers: "Servers", review: "Review" };
@@ -28,6 +32,7 @@ export interface StepProps {
   form: LaunchForm;
   change: (changes: Partial<LaunchForm>) => void;
   errors: readonly FieldError[];
+  context: LaunchContext;
 }
 
 export function LaunchWizard({ initial }: { initial: LaunchForm }) {
@@ -38,14 +43,26 @@ export function LaunchWizard({ initial }: { initial: LaunchForm }) {
   const { operate } = usePermissions();
   const [form, setForm] = useState(initial);
   const [errors, setErrors] = useState<readonly FieldError[]>([]);
+  const [acknowledged, setAcknowledged] = useState(false);
+  // What the review found to be missing before this may be launched; null when nothing is.
+  const [blocked, setBlocked] = useState<string | null>(null);
   const at = STEPS.indexOf(step);
+  const context = useLaunchContext(form);
+  const { definition, given, hidden } = context;
+  useEffect(() => {
+    const fields = definition?.form?.fields.map((field) => field.name);
+    if (fields !== undefined) setForm((old) => settleAnswers(old, fields));
+  }, [definition]);
+  const request = requestOfLaunch(form, hidden);
 
   const goTo = (target: Step) =>
     void stay({ search: (old) => ({ ...old, step: target === "configuration" ? undefined : target }) });
   const launch = useMutation({
-    mutationFn: () => api.post<Deployment>("/api/deployments", requestOfLaunch(form)),
+    mutationFn: () =>
+      api.post<Deployment>("/api/deployments", { ...request, ...(acknowledged && { acknowledge: true }) }),
     onSuccess: async (deployment) => {
       void client.invalidateQueries({ queryKey: ["deployments", "list"] });
+      void client.invalidateQueries({ queryKey: ["playbooks"] });
       await navigate({ to: "/deployments/$id", params: { id: String(deployment.number) } });
     },
     onError: (error) => {
@@ -58,17 +75,22 @@ export function LaunchWizard({ initial }: { initial: LaunchForm }) {
   const change = (changes: Partial<LaunchForm>) => {
     setForm({ ...form, ...changes });
     setErrors([]);
+    setAcknowledged(false);
     if (launch.isError) launch.reset();
   };
+  const check = () => [
+    ...checkLaunch(form),
+    ...(form.kind === "playbook" ? answerErrors(definition, given) : []),
+  ];
   /** Goes on only over steps that have no mistake. */
   const advance = (target: Step) => {
     const until = STEPS.indexOf(target);
-    const found = checkLaunch(form).filter((error) => STEPS.indexOf(stepOfField(error.field)) < until);
+    const found = check().filter((error) => STEPS.indexOf(stepOfField(error.field)) < until);
     setErrors(found);
     goTo(firstStepWithError(found) ?? target);
   };
   const deploy = () => {
-    const found = checkLaunch(form);
+    const found = check();
     setErrors(found);
     const wrong = firstStepWithError(found);
     if (wrong === null) launch.mutate();
@@ -83,7 +105,7 @@ export function LaunchWizard({ initial }: { initial: LaunchForm }) {
 
   const next = STEPS[at + 1];
   const previous = STEPS[at - 1];
-  const props: StepProps = { form, change, errors };
+  const props: StepProps = { form, change, errors, context };
   return (
     <>
       <nav aria-label="Steps" className="mb-4">
@@ -125,7 +147,18 @@ export function LaunchWizard({ initial }: { initial: LaunchForm }) {
         <div className="panel p-5">
           {step === "configuration" && <ConfigurationStep {...props} />}
           {step === "servers" && <ServersStep {...props} />}
-          {step === "review" && <ReviewStep form={form} onEdit={goTo} />}
+          {step === "review" && (
+            <ReviewStep
+              form={form}
+              request={request}
+              context={context}
+              refused={reviewRefusal(launch.error)}
+              acknowledged={acknowledged}
+              onAcknowledge={setAcknowledged}
+              onBlocked={setBlocked}
+              onEdit={goTo}
+            />
+          )}
         </div>
         <div className="mt-4 flex justify-between gap-2">
           <div>
@@ -149,8 +182,8 @@ export function LaunchWizard({ initial }: { initial: LaunchForm }) {
               variant="primary"
               icon="deployments"
               busy={launch.isPending}
-              disabled={!operate}
-              title={operate ? undefined : "Your role cannot launch deployments"}
+              disabled={!operate || blocked !== null}
+              title={operate ? (blocked ?? undefined) : "Your role cannot launch deployments"}
               onClick={deploy}
             >
               Deploy
@@ -160,4 +193,10 @@ export function LaunchWizard({ initial }: { initial: LaunchForm }) {
       </form>
     </>
   );
+}
+
+/** The findings of a version that somebody must accept before it is launched, as the API told them. */
+function reviewRefusal(error: unknown): readonly Finding[] | null {
+  if (!(error instanceof ApiError) || error.code !== "review_required") return null;
+  return Array.isArray(error.body.findings) ? (error.body.findings as Finding[]) : [];
 }

@@ -1,158 +1,250 @@
 import { useQuery } from "@tanstack/react-query";
-import type { ReactNode } from "react";
+import { useEffect, useState, type ReactNode } from "react";
 
-import { allServersQuery } from "@/api/queries";
-import type { Server } from "@/api/types";
+import { api } from "@/api/client";
+import type { Finding, LaunchRequest, Preview } from "@/api/pending";
 import { Button } from "@/components/Button";
+import { CheckboxField } from "@/components/Field";
 import { ErrorNotice, Loading, Notice } from "@/components/Notice";
 import { Fact, Facts } from "@/components/Page";
-import { OptionFacts } from "@/features/deployments/DetailsTab";
-import { plural } from "@/format/numbers";
-import { requestOfLaunch, type LaunchForm, type Step } from "./launchForm";
+import { OptionFacts } from "@/features/deployments/OptionFacts";
+import { FindingRows } from "@/features/playbooks/FindingRows";
+import { countFindings } from "@/features/playbooks/findings";
+import type { LaunchForm, Step } from "./launchForm";
+import { PresetDialog } from "./PresetDialog";
+import { PreviewVariables } from "./PreviewVariables";
+import { ReviewTargets } from "./ReviewTargets";
+import type { LaunchContext } from "./useLaunchContext";
 
-/** More names than this are counted, not written. */
-const MAX_NAMES = 1000;
+/** What others change (variables of an environment, servers) shows here so soon. */
+const PREVIEW_EVERY_MS = 10_000;
+
+interface Props {
+  form: LaunchForm;
+  request: LaunchRequest;
+  context: LaunchContext;
+  /** The findings that the API wanted to be accepted when it refused the launch. */
+  refused: readonly Finding[] | null;
+  acknowledged: boolean;
+  onAcknowledge: (on: boolean) => void;
+  /** Says why this cannot be launched yet. */
+  onBlocked: (reason: string | null) => void;
+  onEdit: (step: Step) => void;
+}
 
 /** Exactly what will run, and on whom. */
-export function ReviewStep({ form, onEdit }: { form: LaunchForm; onEdit: (step: Step) => void }) {
-  const request = requestOfLaunch(form);
-  const variables = Object.entries(request.variables ?? {});
-  const secrets = Object.keys(request.secret_variables ?? {});
+export function ReviewStep({
+  form,
+  request,
+  context,
+  refused,
+  acknowledged,
+  onAcknowledge,
+  onBlocked,
+  onEdit,
+}: Props) {
+  const preview = useQuery({
+    queryKey: ["preview", request],
+    queryFn: ({ signal }) => api.post<Preview>("/api/deployments/preview", request, { signal }),
+    refetchInterval: PREVIEW_EVERY_MS,
+    staleTime: 0,
+    gcTime: 0,
+    retry: false,
+  });
+  const findings = preview.data?.findings ?? refused ?? [];
+  const needed = (preview.data?.acknowledgement_needed ?? false) || refused !== null;
+  useEffect(() => {
+    onBlocked(needed && !acknowledged ? "Read the findings and accept them first" : null);
+    return () => {
+      onBlocked(null);
+    };
+  }, [needed, acknowledged, onBlocked]);
+  const adhoc = form.kind === "adhoc";
   return (
-    <div className="grid gap-7 lg:grid-cols-2">
-      <Part
-        title="Configuration"
-        onEdit={() => {
-          onEdit("configuration");
-        }}
-      >
-        <Facts>
-          <Fact name="Playbook">
-            <code className="text-xs">{form.playbook || "none chosen"}</code>
-          </Fact>
-          <Fact name="Name">{request.name ?? <span className="text-faint">the playbook's name</span>}</Fact>
-          {request.description !== undefined && (
-            <Fact name="Description">
-              <span className="whitespace-pre-line">{request.description}</span>
-            </Fact>
-          )}
-          <Fact name="Variables">
-            {variables.length + secrets.length === 0 ? (
-              <span className="text-faint">none</span>
+    <div className="space-y-7">
+      {preview.isError && (
+        <ErrorNotice
+          title="The preview could not be made"
+          error={preview.error}
+          onRetry={() => void preview.refetch()}
+        />
+      )}
+      {(preview.data?.errors.length ?? 0) > 0 && (
+        <Notice tone="error" title="This cannot be launched as it is">
+          <ul className="list-disc pl-4">
+            {preview.data?.errors.map((error) => (
+              <li key={`${error.field} ${error.message}`}>
+                <code className="text-xs">{error.field}</code> {error.message}
+              </li>
+            ))}
+          </ul>
+        </Notice>
+      )}
+      {(preview.data?.warnings.length ?? 0) > 0 && (
+        <Notice tone="warning">
+          <ul className={preview.data?.warnings.length === 1 ? "" : "list-disc pl-4"}>
+            {preview.data?.warnings.map((warning) => (
+              <li key={warning}>{warning}</li>
+            ))}
+          </ul>
+        </Notice>
+      )}
+      {(findings.length > 0 || needed) && (
+        <Findings
+          findings={findings}
+          needed={needed}
+          acknowledged={acknowledged}
+          onAcknowledge={onAcknowledge}
+        />
+      )}
+      <div className="grid gap-7 lg:grid-cols-2">
+        <Part
+          title="Configuration"
+          onEdit={() => {
+            onEdit("configuration");
+          }}
+        >
+          <Facts>
+            {adhoc ? (
+              <Fact name="Command">
+                <code className="text-xs break-all">
+                  {form.module} {form.moduleArguments}
+                </code>
+              </Fact>
             ) : (
-              <ul className="space-y-0.5 font-mono text-xs break-all">
-                {variables.map(([name, value]) => (
-                  <li key={name}>
-                    {name} = {JSON.stringify(value)}
-                  </li>
-                ))}
-                {secrets.map((name) => (
-                  <li key={name}>
-                    {name} = <span className="text-faint">•••••••• secret</span>
-                  </li>
-                ))}
-              </ul>
+              <PlaybookFacts form={form} preview={preview.data} context={context} />
             )}
-          </Fact>
-        </Facts>
-        <div className="mt-1.5">
-          <OptionFacts options={request.options ?? {}} />
+            <Fact name="Name">
+              {request.name ?? (
+                <span className="text-faint">{adhoc ? "the module's name" : "the playbook's name"}</span>
+              )}
+            </Fact>
+            {request.description != null && (
+              <Fact name="Description">
+                <span className="whitespace-pre-line">{request.description}</span>
+              </Fact>
+            )}
+          </Facts>
+          <div className="mt-1.5">
+            <OptionFacts options={preview.data?.options ?? request.options ?? {}} />
+          </div>
+        </Part>
+        <Part
+          title="Servers"
+          onEdit={() => {
+            onEdit("servers");
+          }}
+        >
+          <ReviewTargets form={form} />
+        </Part>
+      </div>
+      {!adhoc && (
+        <section aria-label="Variables">
+          <div className="mb-2 flex items-center justify-between gap-2">
+            <h2 className="font-semibold">Variables</h2>
+            {form.playbook !== "" && <SaveAsPreset form={form} context={context} />}
+          </div>
+          {preview.isPending && <Loading what="the variables" />}
+          {preview.data && (
+            <PreviewVariables variables={preview.data.variables} context={context} form={form} />
+          )}
+        </section>
+      )}
+    </div>
+  );
+}
+
+function PlaybookFacts({
+  form,
+  preview,
+  context,
+}: {
+  form: LaunchForm;
+  preview: Preview | undefined;
+  context: LaunchContext;
+}) {
+  const environment = context.environments.find((known) => known.id === form.environmentId);
+  const preset = context.presets.find((known) => known.id === form.presetId);
+  return (
+    <>
+      <Fact name="Playbook">
+        <code className="text-xs">{form.playbook || "none chosen"}</code>
+      </Fact>
+      {preview?.version != null && (
+        <Fact name="Version">
+          {preview.version.number}
+          {form.versionId !== "" && <span className="text-changed"> · not today's</span>}
+        </Fact>
+      )}
+      {environment !== undefined && <Fact name="Environment">{environment.name}</Fact>}
+      {preset !== undefined && <Fact name="Preset">{preset.name}</Fact>}
+    </>
+  );
+}
+
+function Findings({
+  findings,
+  needed,
+  acknowledged,
+  onAcknowledge,
+}: {
+  findings: readonly Finding[];
+  needed: boolean;
+  acknowledged: boolean;
+  onAcknowledge: (on: boolean) => void;
+}) {
+  return (
+    <section
+      aria-label="Findings"
+      className={`rounded-md border px-4 py-3 ${needed ? "border-unreachable/60" : "border-line"}`}
+    >
+      <h2 className="font-semibold">
+        {findings.length === 0
+          ? "Nothing was found in this version"
+          : `Found in it: ${countFindings(findings)}`}
+      </h2>
+      {findings.length > 0 && (
+        <div className="max-h-72 overflow-y-auto" tabIndex={0}>
+          <FindingRows findings={findings} label="Findings of this version" />
         </div>
-      </Part>
-      <Part
-        title="Servers"
-        onEdit={() => {
-          onEdit("servers");
+      )}
+      {needed && (
+        <div className="border-line mt-2 border-t pt-3">
+          <CheckboxField
+            label={findings.length === 0 ? "I have looked at this version" : "I have read these findings"}
+            hint="This version was not launched before. That you accept it is kept in the audit log."
+            checked={acknowledged}
+            onChange={onAcknowledge}
+          />
+        </div>
+      )}
+    </section>
+  );
+}
+
+function SaveAsPreset({ form, context }: { form: LaunchForm; context: LaunchContext }) {
+  const [open, setOpen] = useState(false);
+  return (
+    <>
+      <Button
+        small
+        onClick={() => {
+          setOpen(true);
         }}
       >
-        <Targets form={form} />
-      </Part>
-    </div>
+        Save as preset
+      </Button>
+      {open && (
+        <PresetDialog
+          form={form}
+          hidden={context.hidden}
+          onClose={() => {
+            setOpen(false);
+          }}
+        />
+      )}
+    </>
   );
-}
-
-function Targets({ form }: { form: LaunchForm }) {
-  const servers = useQuery(
-    allServersQuery(
-      form.mode === "server_ids"
-        ? {}
-        : { status: "active", ...(form.mode === "tags" && { tag: form.targetTags }) },
-    ),
-  );
-  if (servers.isPending) return <Loading what="servers" />;
-  if (servers.isError)
-    return (
-      <ErrorNotice
-        title="The servers could not be read"
-        error={servers.error}
-        onRetry={() => void servers.refetch()}
-      />
-    );
-  const chosen = new Set(form.serverIds);
-  const hit =
-    form.mode === "server_ids" ? servers.data.filter((server) => chosen.has(server.id)) : servers.data;
-  const gone = form.mode === "server_ids" ? chosen.size - hit.length : 0;
-  const keyless = hit.filter((server) => server.private_key === null);
-  const inactive = hit.filter((server) => server.status === "inactive");
-  return (
-    <div className="space-y-3">
-      {form.mode === "all" ? (
-        <Notice tone="warning" title={`This runs on all ${plural(hit.length, "active server")}`}>
-          Every active server registered here is a target.
-        </Notice>
-      ) : (
-        <p>
-          <strong className="text-base">{plural(hit.length, "server")}</strong>
-          {form.mode === "tags" &&
-            ` with ${form.targetTags.length === 1 ? "the tag" : "all of the tags"} ${form.targetTags.join(", ")}`}
-        </p>
-      )}
-      {form.limit.trim() !== "" && (
-        <Notice tone="info">
-          The limit <code>{form.limit.trim()}</code> narrows these further.
-        </Notice>
-      )}
-      {hit.length === 0 && <Notice tone="error">No server would be hit. Go back and choose some.</Notice>}
-      {gone > 0 && (
-        <Notice tone="error">
-          {plural(gone, "chosen server is", "chosen servers are")} no longer registered. Choose again.
-        </Notice>
-      )}
-      {keyless.length > 0 && (
-        <Notice tone="error">
-          {plural(keyless.length, "server has", "servers have")} no private key and cannot be reached:{" "}
-          {names(keyless)} Give {keyless.length === 1 ? "it" : "each"} a key on the Servers page, or leave{" "}
-          {keyless.length === 1 ? "it" : "them"} out.
-        </Notice>
-      )}
-      {inactive.length > 0 && (
-        <Notice tone="error">
-          {plural(inactive.length, "server is", "servers are")} inactive and cannot be targeted:{" "}
-          {names(inactive)}
-        </Notice>
-      )}
-      <ul
-        aria-label="Servers that are hit"
-        tabIndex={0}
-        className="border-line max-h-80 columns-2 gap-4 overflow-y-auto rounded-md border px-3 py-2 font-mono text-xs leading-5 empty:hidden"
-      >
-        {hit.slice(0, MAX_NAMES).map((server) => (
-          <li key={server.id} className="break-all">
-            {server.hostname}
-          </li>
-        ))}
-        {hit.length > MAX_NAMES && <li>and {plural(hit.length - MAX_NAMES, "more server")}</li>}
-      </ul>
-    </div>
-  );
-}
-
-function names(servers: readonly Server[]): string {
-  const first = servers
-    .slice(0, 5)
-    .map((server) => server.hostname)
-    .join(", ");
-  return servers.length > 5 ? `${first} and ${servers.length - 5} more.` : `${first}.`;
 }
 
 function Part({ title, onEdit, children }: { title: string; onEdit: () => void; children: ReactNode }) {

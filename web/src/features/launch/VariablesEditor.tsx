@@ -8,10 +8,12 @@ import { readValue, variableError, type VariableRow } from "./launchForm";
 export function VariablesEditor({
   rows,
   errors,
+  hint,
   onChange,
 }: {
   rows: readonly VariableRow[];
   errors: readonly FieldError[];
+  hint?: string | undefined;
   onChange: (rows: VariableRow[]) => void;
 }) {
   const general = errors.filter(({ field }) => field === "variables" || field === "secret_variables");
@@ -28,8 +30,8 @@ export function VariablesEditor({
         <div>
           <h2 className="font-semibold">Variables</h2>
           <p className="text-faint text-xs">
-            Extra variables of the run. A value is text, or JSON: <code>3</code>, <code>true</code>,{" "}
-            <code>["a"]</code>, and <code>"3"</code> for a number as text.
+            A value is text, or JSON: <code>3</code>, <code>true</code>, <code>["a"]</code>, and{" "}
+            <code>"3"</code> for a number as text. {hint}
           </p>
         </div>
         <Button small icon="plus" onClick={add}>

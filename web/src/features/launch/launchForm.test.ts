@@ -8,6 +8,7 @@ import {
   formOfDeployment,
   readValue,
   requestOfLaunch,
+  settleAnswers,
   stepOfField,
   variableError,
   writeValue,
@@ -130,4 +131,72 @@ it("puts the API's words at the variable they are about", () => {
   const errors = [{ field: "variables.port", message: "is reserved" }];
   expect(variableError(errors, row(0, "port", "1"))).toBe("is reserved");
   expect(variableError(errors, row(0, "port", "1", true))).toBeUndefined();
+});
+
+it("takes variables that are fields for answers, and answers without a field for variables", () => {
+  const form = {
+    ...FORM,
+    answers: { port: { value: "80", secret: false }, gone: { value: "x", secret: false } },
+    variables: [row(4, "token", "123", true), row(5, "other", "1")],
+  };
+  const settled = settleAnswers(form, ["port", "token"]);
+  expect(settled.answers).toEqual({
+    port: { value: "80", secret: false },
+    token: { value: "123", secret: true },
+  });
+  expect(settled.variables).toEqual([row(5, "other", "1"), row(6, "gone", "x")]);
+  expect(requestOfLaunch(settled)).toMatchObject(requestOfLaunch(form));
+  expect(settleAnswers(settled, ["port", "token"])).toBe(settled);
+});
+
+it("leaves out what the form does not ask for", () => {
+  const form = {
+    ...FORM,
+    answers: { tls: { value: "false", secret: false }, certificate: { value: "x", secret: false } },
+    files: { key: { name: "key.pem", content_base64: "eA==", size: 1 } },
+  };
+  const request = requestOfLaunch(form, new Set(["certificate", "key"]));
+  expect(request.variables).toEqual({ tls: false });
+  expect(request.files).toBeUndefined();
+  expect(requestOfLaunch(form).files).toEqual({ key: { name: "key.pem", content_base64: "eA==" } });
+});
+
+it("asks for an environment's and a preset's variables, not for their values", () => {
+  const deployment = deploymentFixture({
+    playbook: "project/site.yml",
+    variables: { region: "eu", port: 80, size: 1, key: "/run/key" },
+    secret_variables: ["token"],
+    file_variables: ["key"],
+    variable_sources: {
+      region: "environment",
+      token: "environment",
+      port: "launch",
+      size: "form",
+      key: "launch",
+    },
+  });
+  const form = formOfDeployment(deployment, { environmentId: "e" });
+  expect(form.variables).toEqual([row(0, "port", "80")]);
+  expect(requestOfLaunch(form)).toMatchObject({ environment_id: "e", variables: { port: 80 } });
+  expect(formOfDeployment(deployment).variables.map((one) => one.name)).toEqual(["region", "port", "token"]);
+});
+
+it("asks for a command instead of a playbook", () => {
+  const form = {
+    ...EMPTY_LAUNCH,
+    kind: "adhoc" as const,
+    module: "shell",
+    moduleArguments: "uptime",
+    serverIds: ["a"],
+  };
+  expect(checkLaunch(form)).toEqual([]);
+  expect(requestOfLaunch(form)).toMatchObject({ command: { module: "shell", arguments: "uptime" } });
+  expect(requestOfLaunch(form).playbook).toBeUndefined();
+  expect(checkLaunch({ ...form, module: " " }).map((error) => error.field)).toEqual(["command.module"]);
+  const deployment = deploymentFixture({
+    kind: "adhoc",
+    playbook: "shell",
+    command: { kind: "module", module: "shell", arguments: "uptime" },
+  });
+  expect(formOfDeployment(deployment)).toMatchObject({ kind: "adhoc", playbook: "", module: "shell" });
 });

@@ -1,5 +1,6 @@
 import { isWithin, messageAbout } from "@/api/client";
-import type { Accelerator, CreateDeployment, Deployment, DeploymentOptions, FieldError } from "@/api/types";
+import type { LaunchedFile, LaunchRequest } from "@/api/pending";
+import type { Accelerator, Deployment, DeploymentOptions, FieldError } from "@/api/types";
 import { splitWords } from "@/format/words";
 
 export const STEPS = ["configuration", "servers", "review"] as const;
@@ -15,11 +16,30 @@ export interface VariableRow {
 
 export type TargetMode = "server_ids" | "tags" | "all";
 
+/** An answer to a field of the playbook's form, as typed. */
+export interface Answer {
+  value: string;
+  secret: boolean;
+}
+
+export type ChosenFile = LaunchedFile & { size: number };
+
 /** The whole form, as typed. */
 export interface LaunchForm {
   name: string;
   description: string;
+  kind: "playbook" | "adhoc";
   playbook: string;
+  /** Empty: the current one. */
+  versionId: string;
+  environmentId: string;
+  presetId: string;
+  module: string;
+  moduleArguments: string;
+  /** By the field's name; what is not answered has no entry. */
+  answers: Readonly<Record<string, Answer>>;
+  files: Readonly<Record<string, ChosenFile>>;
+  /** Variables that are no fields of the playbook's form. */
   variables: VariableRow[];
   forks: string;
   timeout: string;
@@ -44,7 +64,15 @@ export interface LaunchForm {
 export const EMPTY_LAUNCH: LaunchForm = {
   name: "",
   description: "",
+  kind: "playbook",
   playbook: "",
+  versionId: "",
+  environmentId: "",
+  presetId: "",
+  module: "",
+  moduleArguments: "",
+  answers: {},
+  files: {},
   variables: [],
   forks: "50",
   timeout: "3600",
@@ -65,21 +93,52 @@ export const EMPTY_LAUNCH: LaunchForm = {
   targetTags: [],
 };
 
-/** A form that asks for the same again. The values of secret variables are not known and must be typed anew. */
-export function formOfDeployment(deployment: Deployment): LaunchForm {
-  const { options, target } = deployment;
+/** What a deployment was launched with that still exists. */
+export interface Sources {
+  environmentId?: string | undefined;
+  presetId?: string | undefined;
+}
+
+/**
+ * A form that asks for the same again. The values of secret variables are not known and must be typed anew, unless they come
+ * from an environment or a preset that is there still: then so do all the others of these.
+ */
+export function formOfDeployment(deployment: Deployment, sources: Sources = {}): LaunchForm {
+  const { target, command, variable_sources: from } = deployment;
+  const comesAgain = (name: string) =>
+    (from[name] === "environment" && sources.environmentId !== undefined) ||
+    (from[name] === "preset" && sources.presetId !== undefined) ||
+    from[name] === "form";
   const plain = Object.entries(deployment.variables).map(([name, value]) => ({
     name,
     value: writeValue(value),
     secret: false,
   }));
   const secret = deployment.secret_variables.map((name) => ({ name, value: "", secret: true }));
+  const rows = [...plain, ...secret].filter(
+    ({ name }) => !comesAgain(name) && !deployment.file_variables.includes(name),
+  );
   return {
-    ...EMPTY_LAUNCH,
+    ...applyOptions(EMPTY_LAUNCH, deployment.options),
     name: deployment.name,
     description: deployment.description ?? "",
-    playbook: deployment.playbook,
-    variables: [...plain, ...secret].map((row, key) => ({ key, ...row })),
+    kind: deployment.kind === "adhoc" ? "adhoc" : "playbook",
+    playbook: deployment.kind === "playbook" ? deployment.playbook : "",
+    environmentId: sources.environmentId ?? "",
+    presetId: sources.presetId ?? "",
+    module: command?.kind === "module" ? command.module : "",
+    moduleArguments: command?.kind === "module" ? command.arguments : "",
+    variables: rows.map((row, key) => ({ key, ...row })),
+    mode: target.kind === "recorded" ? "server_ids" : target.kind,
+    serverIds: target.kind === "server_ids" ? target.server_ids : [],
+    targetTags: target.kind === "tags" ? target.tags : [],
+  };
+}
+
+/** The form with the options of a deployment or a preset. */
+export function applyOptions(form: LaunchForm, options: DeploymentOptions): LaunchForm {
+  return {
+    ...form,
     forks: String(options.forks ?? EMPTY_LAUNCH.forks),
     timeout: String(options.timeout_seconds ?? EMPTY_LAUNCH.timeout),
     limit: options.limit ?? "",
@@ -94,9 +153,30 @@ export function formOfDeployment(deployment: Deployment): LaunchForm {
     accelerator: options.accelerator ?? "",
     allowOverlap: options.allow_overlap ?? false,
     priority: String(options.priority ?? 0),
-    mode: target.kind === "recorded" ? "server_ids" : target.kind,
-    serverIds: target.kind === "server_ids" ? target.server_ids : [],
-    targetTags: target.kind === "tags" ? target.tags : [],
+  };
+}
+
+/**
+ * Variables that turn out to be fields of the playbook's form become answers, and answers without a field variables; what is
+ * typed stays.
+ */
+export function settleAnswers(form: LaunchForm, fields: readonly string[]): LaunchForm {
+  const known = new Set(fields);
+  const rows = form.variables.filter((row) => known.has(row.name.trim()));
+  const lost = Object.entries(form.answers).filter(([name]) => !known.has(name));
+  if (rows.length === 0 && lost.length === 0) return form;
+  const answers = Object.fromEntries([
+    ...Object.entries(form.answers).filter(([name]) => known.has(name)),
+    ...rows.map(({ name, value, secret }) => [name.trim(), { value, secret }] as const),
+  ]);
+  const next = Math.max(-1, ...form.variables.map((row) => row.key)) + 1;
+  return {
+    ...form,
+    answers,
+    variables: [
+      ...form.variables.filter((row) => !known.has(row.name.trim())),
+      ...lost.map(([name, answer], index) => ({ key: next + index, name, ...answer })),
+    ],
   };
 }
 
@@ -116,7 +196,7 @@ export function writeValue(value: unknown): string {
   return typeof value === "string" && readValue(value) === value ? value : JSON.stringify(value);
 }
 
-export function requestOfLaunch(form: LaunchForm): CreateDeployment {
+export function optionsOfLaunch(form: LaunchForm): DeploymentOptions {
   const options: DeploymentOptions = {
     forks: Number(form.forks),
     timeout_seconds: Number(form.timeout),
@@ -136,16 +216,45 @@ export function requestOfLaunch(form: LaunchForm): CreateDeployment {
   if (tags.length > 0) options.tags = tags;
   if (skipTags.length > 0) options.skip_tags = skipTags;
 
-  const request: CreateDeployment = { playbook: form.playbook, options };
+  return options;
+}
+
+/** Variables as the API takes them: answers and rows alike. Fields that are `hidden` are left out. */
+export function variablesOfLaunch(
+  form: LaunchForm,
+  hidden: ReadonlySet<string> = new Set(),
+): Pick<LaunchRequest, "variables" | "secret_variables" | "files"> {
+  const rows = [
+    ...Object.entries(form.answers)
+      .filter(([name]) => !hidden.has(name))
+      .map(([name, answer]) => ({ name, ...answer })),
+    ...form.variables.map((row) => ({ ...row, name: row.name.trim() })).filter((row) => row.name !== ""),
+  ];
+  const plain = rows.filter((row) => !row.secret).map((row) => [row.name, readValue(row.value)] as const);
+  const secret = rows.filter((row) => row.secret).map((row) => [row.name, row.value] as const);
+  const files = Object.entries(form.files)
+    .filter(([name]) => !hidden.has(name))
+    .map(([name, file]) => [name, { name: file.name, content_base64: file.content_base64 }] as const);
+  return {
+    ...(plain.length > 0 && { variables: Object.fromEntries(plain) }),
+    ...(secret.length > 0 && { secret_variables: Object.fromEntries(secret) }),
+    ...(files.length > 0 && { files: Object.fromEntries(files) }),
+  };
+}
+
+export function requestOfLaunch(form: LaunchForm, hidden?: ReadonlySet<string>): LaunchRequest {
+  const request: LaunchRequest = { options: optionsOfLaunch(form) };
+  if (form.kind === "adhoc")
+    request.command = { module: form.module.trim(), arguments: form.moduleArguments.trim() };
+  else {
+    request.playbook = form.playbook;
+    if (form.versionId !== "") request.version_id = form.versionId;
+    if (form.environmentId !== "") request.environment_id = form.environmentId;
+    if (form.presetId !== "") request.preset_id = form.presetId;
+    Object.assign(request, variablesOfLaunch(form, hidden));
+  }
   if (form.name.trim() !== "") request.name = form.name.trim();
   if (form.description.trim() !== "") request.description = form.description.trim();
-  const rows = form.variables.filter((row) => row.name.trim() !== "");
-  const plain = rows.filter((row) => !row.secret);
-  const secret = rows.filter((row) => row.secret);
-  if (plain.length > 0)
-    request.variables = Object.fromEntries(plain.map((row) => [row.name.trim(), readValue(row.value)]));
-  if (secret.length > 0)
-    request.secret_variables = Object.fromEntries(secret.map((row) => [row.name.trim(), row.value]));
   if (form.mode === "all") request.all = true;
   else if (form.mode === "tags") request.tags = form.targetTags;
   else request.server_ids = form.serverIds;
@@ -156,7 +265,9 @@ export function requestOfLaunch(form: LaunchForm): CreateDeployment {
 export function checkLaunch(form: LaunchForm): FieldError[] {
   const errors: FieldError[] = [];
   const say = (field: string, message: string) => errors.push({ field, message });
-  if (form.playbook === "") say("playbook", "Choose a playbook.");
+  if (form.kind === "adhoc") {
+    if (form.module.trim() === "") say("command.module", "Name a module, such as ping or shell.");
+  } else if (form.playbook === "") say("playbook", "Choose a playbook.");
   if (!isWhole(form.forks, 1, 500)) say("options.forks", "Forks is a whole number from 1 to 500.");
   if (!isWhole(form.timeout, 1, 604_800))
     say("options.timeout_seconds", "The timeout is a number of seconds from 1 to 604,800 (a week).");
@@ -173,6 +284,8 @@ export function checkLaunch(form: LaunchForm): FieldError[] {
     } else if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
       say(`row.${row.key}`, "A variable's name has letters, digits and _, and does not start with a digit.");
     else if (seen.has(name)) say(`row.${row.key}`, `${name} is there twice.`);
+    else if (form.answers[name] !== undefined)
+      say(`row.${row.key}`, `${name} is a field of the form above. Answer it there.`);
     else if (row.secret && row.value === "") say(`row.${row.key}`, `Type the secret value of ${name}.`);
     seen.add(name);
   }

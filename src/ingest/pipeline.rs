@@ -27,7 +27,7 @@ const MAX_HELD_OUTPUT: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Pipeline {
     run: OwnedRun,
-    worker: WorkerId,
+    worker: Option<WorkerId>,
     state: RunState,
     parser: LineParser,
     redactor: Redactor,
@@ -49,15 +49,15 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Goes on where the store stands; `state` is folded from what is stored.
-    pub fn new(run: OwnedRun, worker: WorkerId, state: RunState, redactor: Redactor) -> Self {
+    /// Goes on where the store stands; `state` is folded from what is stored. A recorded run has no worker.
+    pub fn new(run: OwnedRun, worker: impl Into<Option<WorkerId>>, state: RunState, redactor: Redactor) -> Self {
         Self {
             parser: LineParser::new(run.spool_offset),
             output_consumed: run.output_offset,
             stored: (run.spool_offset, run.output_offset),
             stored_counts: state.counts(),
             run,
-            worker,
+            worker: worker.into(),
             state,
             redactor,
             held: Vec::new(),
@@ -100,6 +100,15 @@ impl Pipeline {
         self.take_output(block);
     }
 
+    /// No more bytes follow for now that would complete what is held of a line, or of the output's last one: they count as whole.
+    pub fn complete(&mut self, now: DateTime<Utc>) {
+        if let Some(line) = self.parser.finish() {
+            self.take_line(line, now);
+        }
+        let held = std::mem::take(&mut self.held);
+        self.take_output(held);
+    }
+
     /// What is to be stored next; `None` when there is nothing.
     pub fn take_batch(&mut self) -> Option<IngestBatch> {
         let moved = (self.parser.consumed(), self.output_consumed) != self.stored;
@@ -108,11 +117,7 @@ impl Pipeline {
 
     /// The last batch: whatever is left of the files and the end of every host, and how the run ended.
     pub fn take_last_batch(&mut self, end: &RunEnd, now: DateTime<Utc>) -> (IngestBatch, RunEnding) {
-        if let Some(line) = self.parser.finish() {
-            self.take_line(line, now);
-        }
-        let held = std::mem::take(&mut self.held);
-        self.take_output(held);
+        self.complete(now);
         if self.unread > MAX_TOLD {
             self.warn(
                 format!("{} more lines of events could not be read", self.unread - MAX_TOLD),
@@ -124,8 +129,14 @@ impl Pipeline {
             outcome: self.refused.take().unwrap_or(folded),
             exit_code: end.exit_code,
             at: now,
+            ended_at: self.worker.is_none().then_some(end.at),
         };
         (self.batch(), ending)
+    }
+
+    /// What is stored says that so many hosts stand where, not what the state says.
+    pub fn count_from(&mut self, stored: HostCounts) {
+        self.stored_counts = stored;
     }
 
     /// Shows a trouble with the deployment.
@@ -142,6 +153,11 @@ impl Pipeline {
     /// Text of the run without its secrets.
     pub fn without_secrets_in(&self, text: String) -> String {
         self.redactor.redact_text(&text).unwrap_or(text)
+    }
+
+    /// Bytes of the event file and of the output file that are read into batches.
+    pub fn read(&self) -> (u64, u64) {
+        (self.parser.consumed(), self.output_consumed)
     }
 
     /// How many hosts stand where.
@@ -211,6 +227,7 @@ impl Pipeline {
                 Box::new(WireEvent {
                     result: None,
                     data: None,
+                    hosts: None,
                     task: None,
                     play: None,
                     ..*event.clone()

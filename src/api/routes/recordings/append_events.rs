@@ -1,0 +1,55 @@
+//! `PUT /api/recordings/{id}/events`.
+
+use super::{BytesPlace, RecordingProgress};
+use crate::{
+    api::{
+        AppState,
+        extract::{Actor, Path, Query, RawBody},
+        problem::Problem,
+    },
+    auth::policy::Action,
+    domain::DeploymentId,
+    ingest::recording::{MAX_EVENT_BYTES, Piece},
+};
+use axum::{
+    Json,
+    extract::{DefaultBodyLimit, State},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// Takes larger bodies than others.
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(append_recording_events))
+        .layer(DefaultBodyLimit::max(MAX_EVENT_BYTES))
+}
+
+/// Stores lines of a recording's event file. A line whose end has not come yet is not counted as stored: send it again with its end.
+/// An empty body says that the recorder lives.
+#[utoipa::path(
+    put, path = "/api/recordings/{id}/events", tag = "recordings",
+    params(("id" = uuid::Uuid, Path, description = "The recording's id"), BytesPlace),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "At most 16 MiB"),
+    responses(
+        (status = 200, body = RecordingProgress),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Somebody else's recording", body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Bytes are missing before these (`offset_gap`; `wanted` says from where), or it has ended (`recording_ended`)",
+            body = Problem, content_type = "application/problem+json"),
+        (status = 413, body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn append_recording_events(
+    actor: Actor,
+    State(state): State<AppState>,
+    Path(id): Path<DeploymentId>,
+    Query(place): Query<BytesPlace>,
+    body: RawBody,
+) -> Result<Json<RecordingProgress>, Problem> {
+    actor.require(Action::Record)?;
+    let bytes = body.read().await?;
+    Ok(Json(
+        super::store(&state, &actor, id, Piece::Events(&bytes), place).await?,
+    ))
+}

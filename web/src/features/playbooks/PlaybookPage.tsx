@@ -1,0 +1,175 @@
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
+import { useState } from "react";
+
+import { libraryQuery, packageQuery, versionsQuery } from "@/api/playbookQueries";
+import type { Package, PackageVersion, Playbook } from "@/api/types";
+import { ButtonLink } from "@/components/Button";
+import { EmptyState, ErrorNotice, Loading, Notice } from "@/components/Notice";
+import { Tabs } from "@/components/Tabs";
+import { useTitle } from "@/components/useTitle";
+import { usePermissions } from "@/features/session/usePermissions";
+import type { Edits } from "./files/edits";
+import { FilesTab } from "./files/FilesTab";
+import { useLeaveGuard } from "./files/useLeaveGuard";
+import { FindingsTab } from "./FindingsTab";
+import { FormTab } from "./form/FormTab";
+import { OverviewTab } from "./OverviewTab";
+import { PlaybookHeader } from "./PlaybookHeader";
+import { PresetsTab } from "./presets/PresetsTab";
+import { VersionsTab } from "./versions/VersionsTab";
+
+const route = getRouteApi("/app/playbooks/$");
+
+const TABS = [
+  { key: "overview", name: "Overview" },
+  { key: "files", name: "Files" },
+  { key: "versions", name: "Versions" },
+  { key: "form", name: "Form" },
+  { key: "presets", name: "Presets" },
+  { key: "findings", name: "Findings" },
+] as const;
+
+export function PlaybookPage() {
+  const { _splat: id = "" } = route.useParams();
+  const library = useQuery(libraryQuery);
+  const playbook = library.data?.data.find((known) => known.id === id);
+  const found = useQuery({
+    ...packageQuery(playbook?.package_id ?? ""),
+    enabled: playbook !== undefined,
+  });
+  useTitle(playbook?.outline.name ?? id);
+  if (library.isPending || (playbook !== undefined && found.isPending))
+    return <Loading what="the playbook" />;
+  const failed = library.isError ? library : found.isError ? found : null;
+  if (failed !== null)
+    return (
+      <ErrorNotice
+        title={`${id} could not be read`}
+        error={failed.error}
+        onRetry={() => void failed.refetch()}
+      />
+    );
+  if (playbook === undefined || found.data === undefined)
+    return (
+      <EmptyState
+        icon="playbooks"
+        title="No such playbook"
+        action={<ButtonLink to="/playbooks">All playbooks</ButtonLink>}
+      >
+        {id} is not in the library. It may have been deleted, or renamed.
+      </EmptyState>
+    );
+  return <Loaded key={id} playbook={playbook} of={found.data} />;
+}
+
+/** What the tabs look at. */
+export interface TabProps {
+  playbook: Playbook;
+  of: Package;
+  /** The version that is shown. */
+  version: PackageVersion;
+  /** Whether the signed-in role may change it. */
+  operate: boolean;
+}
+
+/** Tabs that change files share the unsaved work. */
+export type EditingTabProps = TabProps & {
+  edits: Edits | null;
+  /** Null: nobody is editing any more. */
+  onEdit: (edits: Edits | null) => void;
+};
+
+function Loaded({ playbook, of }: { playbook: Playbook; of: Package }) {
+  const { tab = "overview", version: wanted } = route.useSearch();
+  const navigate = route.useNavigate();
+  const { operate } = usePermissions();
+  // Unsaved work outlives a look at another tab.
+  const [edits, setEdits] = useState<Edits | null>(null);
+  const guard = useLeaveGuard(edits);
+  const current = of.current_version;
+  const older = wanted !== undefined && wanted !== current?.number;
+  const versions = useQuery({ ...versionsQuery(of.id, current?.id), enabled: older });
+  const version = older ? versions.data?.find((known) => known.number === wanted) : (current ?? undefined);
+  const props = { playbook, of, operate, edits, onEdit: setEdits };
+  return (
+    <>
+      <PlaybookHeader playbook={playbook} of={of} version={version} operate={operate} />
+      {of.error !== null && (
+        <Notice tone="error" title="Its files could not be taken over" className="mb-4">
+          {of.error}
+        </Notice>
+      )}
+      {older && (
+        <Notice
+          tone="info"
+          className="mb-4"
+          action={
+            <ButtonLink
+              small
+              to="/playbooks/$"
+              params={{ _splat: playbook.id }}
+              search={{ ...(tab !== "overview" && { tab }) }}
+            >
+              Show today's
+            </ButtonLink>
+          }
+        >
+          This is version {wanted}
+          {current !== null && `; today's is version ${current.number}`}.
+        </Notice>
+      )}
+      <Tabs
+        label="Playbook"
+        tabs={TABS}
+        chosen={tab}
+        onChoose={(key) =>
+          void navigate({
+            search: (old) => ({ ...old, tab: key === "overview" ? undefined : key }),
+          })
+        }
+      >
+        {version === undefined ? (
+          <Missing
+            older={older}
+            wanted={wanted}
+            loading={older && versions.isPending}
+            error={versions.error}
+          />
+        ) : (
+          <div className="p-4">
+            {tab === "overview" && <OverviewTab {...props} version={version} />}
+            {tab === "files" && <FilesTab {...props} version={version} />}
+            {tab === "versions" && <VersionsTab {...props} version={version} />}
+            {tab === "form" && <FormTab {...props} version={version} />}
+            {tab === "presets" && <PresetsTab {...props} version={version} />}
+            {tab === "findings" && <FindingsTab {...props} version={version} />}
+          </div>
+        )}
+      </Tabs>
+      {guard}
+    </>
+  );
+}
+
+function Missing({
+  older,
+  wanted,
+  loading,
+  error,
+}: {
+  older: boolean;
+  wanted: number | undefined;
+  loading: boolean;
+  error: unknown;
+}) {
+  if (loading) return <Loading what="the version" />;
+  if (error !== null) return <ErrorNotice className="m-4" error={error} />;
+  return (
+    <EmptyState icon="playbooks" title={older ? `No version ${wanted}` : "No version yet"}>
+      {older
+        ? "The package has no such version. The Versions tab of today's lists all of them."
+        : "Nothing was taken over from its source so far."}
+    </EmptyState>
+  );
+}

@@ -1,0 +1,91 @@
+import { useMutation } from "@tanstack/react-query";
+import { useState, type FormEvent } from "react";
+
+import { ApiError } from "@/api/client";
+import type { FieldError } from "@/api/types";
+import { Button } from "@/components/Button";
+import { Dialog, DialogActions } from "@/components/Dialog";
+import { TextField } from "@/components/Field";
+import { ErrorNotice } from "@/components/Notice";
+import { VariablesEditor } from "@/features/launch/VariablesEditor";
+import { changesOfRows, checkRows, rowsOf, type VariableChanges, type VariableSet } from "./variableSet";
+
+export type SetRequest = { name: string; description: string | null } & VariableChanges;
+
+/** Adds or edits variables that are kept under a name. */
+export function VariableSetDialog({
+  title,
+  action,
+  before,
+  onSave,
+  onClose,
+}: {
+  title: string;
+  action: string;
+  before?: VariableSet & { name: string; description: string | null };
+  onSave: (request: SetRequest) => Promise<unknown>;
+  onClose: () => void;
+}) {
+  const [name, setName] = useState(before?.name ?? "");
+  const [description, setDescription] = useState(before?.description ?? "");
+  const [rows, setRows] = useState(() => (before === undefined ? [] : rowsOf(before)));
+  const [found, setFound] = useState<readonly FieldError[]>([]);
+  const save = useMutation({ mutationFn: onSave, onSuccess: onClose });
+  const refused = save.error instanceof ApiError ? save.error : null;
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    const wrong: FieldError[] = checkRows(rows, before);
+    if (name.trim() === "") wrong.push({ field: "name", message: "Give it a name." });
+    setFound(wrong);
+    if (wrong.length > 0) return;
+    save.mutate({
+      name: name.trim(),
+      description: description.trim() === "" ? null : description.trim(),
+      ...changesOfRows(rows, before),
+    });
+  };
+  return (
+    <Dialog title={title} shape="wide" onClose={onClose}>
+      <form onSubmit={submit} noValidate className="space-y-4">
+        {save.isError && <ErrorNotice title="Not saved" error={save.error} />}
+        <div className="grid gap-4 sm:grid-cols-2">
+          <TextField
+            label="Name"
+            required
+            autoFocus
+            error={found.find((error) => error.field === "name")?.message ?? refused?.field("name")}
+            value={name}
+            onChange={(event) => {
+              setName(event.target.value);
+            }}
+          />
+          <TextField
+            label="Description"
+            optional
+            error={refused?.field("description")}
+            value={description}
+            onChange={(event) => {
+              setDescription(event.target.value);
+            }}
+          />
+        </div>
+        <VariablesEditor
+          rows={rows}
+          errors={[...found, ...(refused?.fields ?? [])]}
+          hint={
+            before !== undefined && before.secret_variables.length > 0
+              ? "A secret whose value is left empty stays as it is."
+              : undefined
+          }
+          onChange={setRows}
+        />
+        <DialogActions>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button type="submit" variant="primary" busy={save.isPending}>
+            {action}
+          </Button>
+        </DialogActions>
+      </form>
+    </Dialog>
+  );
+}
