@@ -2,7 +2,6 @@
 
 use super::{
     ansible::{self, AnsibleTools, SyntaxContext, SyntaxError},
-    galaxy::has_requirements,
     lint,
     review::review,
 };
@@ -131,17 +130,19 @@ async fn syntax(tools: &AnsibleTools, files: &[PlaybookFile], entry: &str) -> Re
             .message
             .push_str("; what the requirements name is installed before a run, and was not for this check");
     }
-    if refusal.to_lowercase().contains("no vault secrets") || refusal.contains("vault password must be specified") {
-        finding.severity = Severity::Note;
-        finding
-            .message
-            .push_str("; the passwords that are stored are handed over at launch, and were not for this check");
-    }
     Ok(Some(finding))
+}
+
+fn has_requirements(files: &[PlaybookFile]) -> bool {
+    files.iter().any(|file| {
+        let name = file.path.rsplit('/').next().unwrap_or_default();
+        name == "requirements.yml" || name == "requirements.yaml"
+    })
 }
 
 fn is_unmet_requirement(refusal: &str) -> bool {
     refusal.contains("couldn't resolve module/action")
+        || refusal.contains("no vault secrets")
         || (refusal.contains("the role '") && refusal.contains("was not found"))
 }
 

@@ -123,14 +123,14 @@ impl Library {
         &self.config.ansible
     }
 
-    /// The roles and collections that packages ask for.
-    pub fn galaxy(&self) -> &Galaxy {
-        &self.galaxy
-    }
-
     /// Where repositories are while they are read: beside the built-in playbooks, in the data directory.
     pub fn git_folder(&self) -> PathBuf {
         self.config.builtin_folder.with_file_name("git")
+    }
+
+    /// The roles and collections that packages ask for.
+    pub fn galaxy(&self) -> &Galaxy {
+        &self.galaxy
     }
 
     /// The watched folder.

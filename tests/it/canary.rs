@@ -22,12 +22,12 @@ use std::{
 
 const VARIABLE: &str = "canary-variable-5f1d2c";
 const PASSPHRASE: &str = "canary-passphrase-93be07";
-const VAULT_PASSWORD: &str = "canary-vault-c40a81";
 /// Given as if it were no secret; the form knows better.
 const ANSWER: &str = "canary-answer-\"quoted\"-7c20aa";
 const OF_THE_ENVIRONMENT: &str = "canary-environment-b1870d";
 const OF_THE_PRESET: &str = "canary-preset-e44c19";
 const FILE: &str = "canary-file-0d9a55";
+const VAULT_PASSWORD: &str = "canary-vault-c40a81";
 
 /// Uses the secret with and without care: a careless playbook must not put it into the database either.
 const PLAYBOOK: &str = r#"
@@ -42,14 +42,14 @@ const PLAYBOOK: &str = r#"
       no_log: true
     - name: Without care
       ansible.builtin.debug: { msg: "the secret is {{ secret }}" }
-    - name: Without care of the vault either
-      ansible.builtin.debug: { msg: "the vault opens with {{ vaulted }}" }
     - name: Without care, all of them
       ansible.builtin.debug: { msg: "they are {{ [answer, of_the_environment, of_the_preset] }}" }
     - name: A file, with care
       ansible.builtin.copy: { content: "{{ lookup('file', certificate) | length }}", dest: "{{ certificate | dirname }}/length" }
       delegate_to: localhost
       connection: local
+    - name: Without care of the vault either
+      ansible.builtin.debug: { msg: "the vault opens with {{ vaulted }}" }
     - name: Long enough to be looked at
       ansible.builtin.command: sleep 2
     - name: Fail with it
@@ -82,12 +82,12 @@ async fn secrets_are_found_nowhere() {
     let canaries: Vec<String> = vec![
         VARIABLE.to_owned(),
         PASSPHRASE.to_owned(),
-        VAULT_PASSWORD.to_owned(),
         ANSWER.to_owned(),
         OF_THE_ENVIRONMENT.to_owned(),
         OF_THE_PRESET.to_owned(),
         FILE.to_owned(),
         STANDARD.encode(FILE),
+        VAULT_PASSWORD.to_owned(),
         middle_line(&private_key),
         middle_line(&plain_key),
     ];

@@ -1,22 +1,18 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 
 import { api, withQuery } from "./client";
-import type {
-  Environment,
-  FindingList,
-  GalaxyServer,
-  PlaybookForm,
-  Preset,
-  Project,
-  VaultPassword,
-} from "./pending";
+import type { FindingList, GalaxyServer, VaultPassword } from "./pending";
 import { fetchAllPages } from "./queries";
 import type {
+  Environment,
   Package,
   PackageFile,
   PackageFileContent,
   PackageVersion,
   Playbook,
+  PlaybookForm,
+  Preset,
+  Project,
   VersionDiff,
 } from "./types";
 
@@ -109,8 +105,8 @@ export const environmentsQuery = queryOptions({
 
 export const projectsQuery = queryOptions({
   queryKey: ["projects"],
-  queryFn: ({ signal }) => api.get<{ data: Project[] }>("/api/projects", { signal }),
-  refetchInterval: (query) => (query.state.data?.data.some((project) => project.syncing) ? 1_000 : 5_000),
+  queryFn: ({ signal }) => fetchAllPages<Project>("/api/projects", {}, undefined, signal),
+  refetchInterval: (query) => (query.state.data?.some((project) => project.syncing) ? 1_000 : 5_000),
 });
 
 export const vaultPasswordsQuery = queryOptions({
