@@ -230,7 +230,11 @@ pub(super) async fn syntax_check(
     let merged = configuration::merge(files, Terms::default(), &ours);
     let text = merged.map_err(|error| SyntaxError::Refused(error.to_string()))?.text;
     let configuration = match configuration::find(files) {
-        Some(_) => project.join(configuration::FILE_NAME),
+        Some(_) => {
+            let path = project.join(configuration::FILE_NAME);
+            fs::remove_file(&path).map_err(SyntaxError::Files)?;
+            path
+        }
         None => folder.path().join(configuration::FILE_NAME),
     };
     write_file(&configuration, 0o600, text.as_bytes()).map_err(SyntaxError::Files)?;
@@ -295,8 +299,7 @@ pub fn vault_id_argument(vault_id: &str, path: &Path) -> String {
 pub(super) fn lay_out(project: &Path, files: &[PlaybookFile]) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.mode(0o700).recursive(true).create(project)?;
-    // A merged configuration takes the place of the project's.
-    for file in files.iter().filter(|file| file.path != configuration::FILE_NAME) {
+    for file in files {
         let path = project.join(&file.path);
         if let Some(parent) = path.parent() {
             builder.create(parent)?;

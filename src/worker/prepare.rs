@@ -200,6 +200,9 @@ fn fill(
         let merged = configuration(folder, &control_path_folder, options, &material.files, fetched)?;
         let configuration = configuration_path(folder, &material.files);
         write_file(&configuration, merged.text.as_bytes(), 0o600)?;
+        if configuration.starts_with(folder.project()) {
+            set_mode(&configuration, 0o644)?;
+        }
         let spec = RunSpec {
             version: RECORD_VERSION,
             run_id: run.id,

@@ -340,7 +340,10 @@ async fn what_cannot_be_fetched_is_named_and_nothing_is_launched() {
             "collections:\n- name: https://127.0.0.1:1/y.git\n  type: git\n",
             vec!["the collection https://127.0.0.1:1/y.git"],
         ),
-        ("- src: git+file:///etc\n", vec!["must use https or ssh"]),
+        (
+            "- src: git+file:///etc\n",
+            vec!["an address of a git repository must not name files"],
+        ),
         ("- src: ../../x.tar.gz\n", vec!["leads out of the package"]),
     ] {
         write(&folder, "requirements.yml", requirements);

@@ -3,7 +3,10 @@
 //! The forms are those of `ansible-galaxy`: a list of roles, or a map with `roles` and `collections`.
 
 use super::ServerAccess;
-use crate::{domain::playbook::PlaybookFile, playbooks::yaml};
+use crate::{
+    domain::playbook::PlaybookFile,
+    playbooks::{git::GitUrl, yaml},
+};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -242,7 +245,9 @@ impl Judge<'_> {
         let url = url.strip_prefix("git+").unwrap_or(url);
         // `ansible-galaxy` cuts the folder and the version off: `URL#/folder/,version`.
         let url = url.split(['#', ',']).next().unwrap_or_default();
-        check_git_url(url).map_err(|problem| self.refuse(format!("the git address {url:?} {problem}")))
+        GitUrl::parse(url)
+            .map(drop)
+            .map_err(|problem| self.refuse(format!("an address of a git repository {problem}")))
     }
 
     fn download(&self, url: &str) -> Result<(), RequirementError> {
@@ -309,24 +314,6 @@ impl Judge<'_> {
             path: self.path.to_owned(),
             problem: problem.into(),
         }
-    }
-}
-
-/// Refuses what is no address of a repository that may be read: https and ssh only.
-fn check_git_url(url: &str) -> Result<(), &'static str> {
-    let is_host = |host: &str| !host.is_empty() && !host.starts_with('-') && !host.contains(':');
-    match url.split_once("://") {
-        Some(("https" | "ssh", rest)) => {
-            let host = rest.split('/').next().unwrap_or_default();
-            let host = host.rsplit('@').next().unwrap_or_default();
-            let host = host.rsplit_once(':').map_or(host, |(name, _)| name);
-            if is_host(host) { Ok(()) } else { Err("names no host") }
-        }
-        Some(_) => Err("must use https or ssh"),
-        None => match url.split_once(':') {
-            Some((host, path)) if host.contains('@') && is_host(host) && !path.starts_with([':', '-']) => Ok(()),
-            _ => Err("must be https://HOST/PATH, ssh://USER@HOST/PATH or USER@HOST:PATH"),
-        },
     }
 }
 
