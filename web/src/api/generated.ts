@@ -391,6 +391,26 @@ export interface paths {
         patch: operations["update_package"];
         trace?: never;
     };
+    "/api/packages/{id}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Looks at an edit without saving it: YAML, missing pieces, the security scan. Runs nothing, and so is quick enough for every pause
+         *     in typing.
+         */
+        post: operations["check_package"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/packages/{id}/diff": {
         parameters: {
             query?: never;
@@ -469,6 +489,23 @@ export interface paths {
         };
         /** The files of a version, without their content. */
         get: operations["list_files"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/packages/{id}/versions/{version_id}/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Checks a version: missing pieces, the security scan, Ansible's own syntax check, `ansible-lint`. Takes seconds the first time. */
+        get: operations["get_findings"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1147,6 +1184,18 @@ export interface components {
             mode?: number | null;
             /** @description Relative to the package. */
             path: string;
+        };
+        /** @description An edit that is not saved yet. */
+        CheckPackage: {
+            /**
+             * Format: uuid
+             * @description The version it is made on.
+             */
+            base_version_id: string;
+            /** @description May be empty. */
+            changes: components["schemas"]["ChangedFile"][];
+            /** @description A playbook, relative to the package; all of the package's when left out. */
+            entry?: string | null;
         };
         /** @description A command that is no playbook of the library. */
         CommandLine: {
@@ -2164,6 +2213,11 @@ export interface components {
             /** @description The name at the time. */
             username: string;
         };
+        /**
+         * @description What became of the look that `ansible-lint` should take.
+         * @enum {string}
+         */
+        LintOutcome: "ran" | "not_installed" | "failed";
         /** @description What a playbook's text tells at a glance. */
         Outline: {
             /** @default null */
@@ -2325,6 +2379,11 @@ export interface components {
         PackageFileList: {
             /** @description By path. */
             data: components["schemas"]["PackageFile"][];
+        };
+        /** @description What a look at an edit brought up. */
+        PackageFindings: {
+            /** @description By path and line. */
+            data: components["schemas"]["Finding"][];
         };
         /** @description What is in an upload. */
         PackageInspection: {
@@ -3464,6 +3523,13 @@ export interface components {
             from: components["schemas"]["PackageVersion"];
             /** @description The new one. */
             to: components["schemas"]["PackageVersion"];
+        };
+        /** @description What a check of a version brought up. */
+        VersionFindings: {
+            /** @description By path and line. */
+            data: components["schemas"]["Finding"][];
+            /** @description Whether `ansible-lint` is among those who looked. */
+            lint: components["schemas"]["LintOutcome"];
         };
         /** @description A deployment that another one waits for. */
         WaitedFor: {
@@ -5142,6 +5208,63 @@ export interface operations {
             };
         };
     };
+    check_package: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CheckPackage"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageFindings"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     diff_versions: {
         parameters: {
             query: {
@@ -5484,6 +5607,63 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_findings: {
+        parameters: {
+            query?: {
+                /** @description A playbook, relative to the package; all of the package's when left out. */
+                entry?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+                version_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionFindings"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
