@@ -6,7 +6,7 @@
 use super::{Library, LibraryError};
 use crate::store::Database;
 use notify::{
-    Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _,
+    Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _,
     event::{AccessKind, AccessMode, DataChange, ModifyKind},
 };
 use std::{
@@ -126,7 +126,9 @@ fn start(library: &Library, changed: &Arc<Notify>) -> Option<RecommendedWatcher>
         }
         changed.notify_one();
     };
-    let watching = notify::recommended_watcher(told).and_then(|mut watcher| {
+    // A link within the folder leads to what is watched anyway, and one that leaves it is refused.
+    let config = Config::default().with_follow_symlinks(false);
+    let watching = RecommendedWatcher::new(told, config).and_then(|mut watcher| {
         watcher.watch(&folder, RecursiveMode::Recursive)?;
         Ok(watcher)
     });

@@ -57,4 +57,5 @@ mod telemetry;
 mod tidy;
 mod uploads;
 mod viewers;
+mod watched_folder;
 mod worker;
