@@ -142,6 +142,18 @@ async fn what_is_dropped_changed_and_taken_away_is_seen_at_once() {
         .await;
     watched.write("shop/site.yml", &play("Newer"));
     watched.until(id, "newer", |now| now.outline.name == "Newer").await;
+
+    // Exchanged at once, as releases are: nobody sees that it was gone.
+    let release = watched.0.folder.path().join("release");
+    fs::create_dir_all(release.join("shop")).unwrap();
+    fs::write(release.join("shop/site.yml"), play("Released")).unwrap();
+    fs::rename(&folder, watched.0.folder.path().join("former")).unwrap();
+    fs::rename(&release, &folder).unwrap();
+    watched
+        .until(id, "released", |now| now.outline.name == "Released")
+        .await;
+    watched.write("shop/site.yml", &play("Patched"));
+    watched.until(id, "patched", |now| now.outline.name == "Patched").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
