@@ -1,10 +1,4 @@
 /** Shapes that the OpenAPI snapshot does not have yet. What `generated.ts` learns goes from here. */
-import type { Finding } from "./types";
-
-export interface FindingList {
-  data: Finding[];
-  lint: "ran" | "not_installed" | "failed";
-}
 
 export interface VaultPassword {
   id: string;

@@ -1,7 +1,7 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 
 import { api, withQuery } from "./client";
-import type { FindingList, GalaxyServer, VaultPassword } from "./pending";
+import type { GalaxyServer, VaultPassword } from "./pending";
 import { fetchAllPages } from "./queries";
 import type {
   Environment,
@@ -14,6 +14,7 @@ import type {
   Preset,
   Project,
   VersionDiff,
+  VersionFindings,
 } from "./types";
 
 /** How often the library is looked at while somebody looks at it: a file dropped into the folder shows soon. */
@@ -80,7 +81,9 @@ export const findingsQuery = (id: string, version: string, entry: string) =>
   queryOptions({
     queryKey: ["packages", id, "findings", version, entry],
     queryFn: ({ signal }) =>
-      api.get<FindingList>(withQuery(`${packages(id)}/versions/${version}/findings`, { entry }), { signal }),
+      api.get<VersionFindings>(withQuery(`${packages(id)}/versions/${version}/findings`, { entry }), {
+        signal,
+      }),
     staleTime: 60_000,
   });
 

@@ -62,6 +62,7 @@ export type VariableSource = Schemas["VariableSource"];
 
 export type Severity = Schemas["Severity"];
 export type Finding = Answer<"Finding">;
+export type VersionFindings = Omit<Answer<"VersionFindings">, "data"> & { data: Finding[] };
 export type PackageInspection = Omit<Answer<"PackageInspection">, "findings"> & { findings: Finding[] };
 export interface PackageUpload {
   package: Package;
