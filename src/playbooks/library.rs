@@ -52,6 +52,9 @@ pub enum LibraryError {
     /// A symlink leads out of the library.
     #[error("{0:?} is a link that leads out of the library")]
     LeavesLibrary(String),
+    /// A symlink leads to a folder that it lies in.
+    #[error("{0:?} is a link that leads back to itself")]
+    Loop(String),
     /// A device, a socket, a pipe.
     #[error("{0:?} is neither a file nor a folder")]
     NotAFile(String),
