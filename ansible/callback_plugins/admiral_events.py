@@ -174,9 +174,12 @@ class PlainJson:
         return converted if isinstance(converted, str) else json.dumps(converted)
 
 
+to_json = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
+
+
 def encode(event):
     """One line of the wire format."""
-    return json.dumps(event, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii") + b"\n"
+    return to_json(event).encode("ascii") + b"\n"
 
 
 def encoded_length(value):
@@ -570,7 +573,8 @@ class CallbackModule(CallbackBase):
 
     @staticmethod
     def _now():
-        return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        # A third quicker than `strftime`; what is cut off is `+00:00`.
+        return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="microseconds")[:-6] + "Z"
 
     def _report_lost(self):
         """Say how many events a full disk swallowed, once it takes lines again; without that, nothing else is written."""

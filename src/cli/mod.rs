@@ -12,6 +12,7 @@ pub mod deployments;
 pub mod doctor;
 pub mod environments;
 pub mod failure;
+pub mod galaxy_servers;
 pub mod input;
 pub mod instance;
 pub mod inventory;
@@ -41,6 +42,7 @@ pub mod tokens;
 pub mod upload;
 pub mod users;
 pub mod variables;
+pub mod vault_passwords;
 pub mod version;
 pub mod views;
 pub mod worker_options;
@@ -96,6 +98,12 @@ pub enum Command {
     /// List, show, upload and check playbooks
     #[command(subcommand)]
     Playbooks(playbooks::PlaybooksCommand),
+    /// Manage the servers that roles and collections are fetched from
+    #[command(subcommand)]
+    GalaxyServers(galaxy_servers::GalaxyServersCommand),
+    /// Manage the passwords of ansible-vault
+    #[command(subcommand)]
+    VaultPasswords(vault_passwords::VaultPasswordsCommand),
     /// Manage environments: variables that hold wherever one is chosen
     #[command(subcommand)]
     Environments(environments::EnvironmentsCommand),
@@ -191,6 +199,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Servers(command) => servers::run(&global, command).await?,
         Command::Keys(command) => keys::run(&global, command).await?,
         Command::Playbooks(command) => return playbooks::run(&global, command).await,
+        Command::GalaxyServers(command) => galaxy_servers::run(&global, command).await?,
+        Command::VaultPasswords(command) => vault_passwords::run(&global, command).await?,
         Command::Environments(command) => environments::run(&global, command).await?,
         Command::Presets(command) => presets::run(&global, command).await?,
         Command::Projects(command) => projects::run(&global, command).await?,

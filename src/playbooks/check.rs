@@ -1,7 +1,7 @@
 //! All that can be said about a package before it runs: the review, Ansible's own syntax check of each playbook, `ansible-lint`.
 
 use super::{
-    ansible::{self, AnsibleTools, SyntaxError},
+    ansible::{self, AnsibleTools, SyntaxContext, SyntaxError},
     lint,
     review::review,
 };
@@ -103,7 +103,7 @@ pub async fn check(
 
 /// What Ansible says about one playbook; `None` when it is content.
 async fn syntax(tools: &AnsibleTools, files: &[PlaybookFile], entry: &str) -> Result<Option<Finding>, SyntaxError> {
-    let mut refusal = match ansible::syntax_check(tools, files, entry, None).await {
+    let mut refusal = match ansible::syntax_check(tools, files, entry, SyntaxContext::default()).await {
         Ok(()) => return Ok(None),
         Err(SyntaxError::Refused(message)) => message,
         Err(error) => return Err(error),
@@ -113,7 +113,11 @@ async fn syntax(tools: &AnsibleTools, files: &[PlaybookFile], entry: &str) -> Re
     if !needed.is_empty() {
         let values: Map<String, Value> = needed.into_iter().map(|name| (name, "localhost".into())).collect();
         let text = Value::Object(values).to_string();
-        refusal = match ansible::syntax_check(tools, files, entry, Some(&text)).await {
+        let context = SyntaxContext {
+            extra_vars: Some(&text),
+            ..SyntaxContext::default()
+        };
+        refusal = match ansible::syntax_check(tools, files, entry, context).await {
             Ok(()) => return Ok(None),
             Err(SyntaxError::Refused(message)) => message,
             Err(error) => return Err(error),
@@ -138,6 +142,7 @@ fn has_requirements(files: &[PlaybookFile]) -> bool {
 
 fn is_unmet_requirement(refusal: &str) -> bool {
     refusal.contains("couldn't resolve module/action")
+        || refusal.contains("no vault secrets")
         || (refusal.contains("the role '") && refusal.contains("was not found"))
 }
 

@@ -4,9 +4,10 @@
 //! `ansible.cfg` at its root is one project, and one package.
 
 use super::{
-    ansible::{self, AnsibleTools, SyntaxError},
+    ansible::{self, AnsibleTools, SyntaxContext, SyntaxError},
     check::{self, Report},
     folder::{self, FoundPackage},
+    galaxy::Galaxy,
     snapshot::Snapshot,
     watch::Writing,
 };
@@ -39,6 +40,8 @@ pub struct LibraryConfig {
     pub builtin_folder: PathBuf,
     /// The watched folder; need not exist.
     pub project_folder: PathBuf,
+    /// Where roles and collections that packages ask for are kept.
+    pub galaxy_folder: PathBuf,
     /// Checks their syntax.
     pub ansible: AnsibleTools,
 }
@@ -85,6 +88,7 @@ pub enum LibraryError {
 #[derive(Debug, Clone)]
 pub struct Library {
     config: LibraryConfig,
+    galaxy: Galaxy,
     syntax_turn: Arc<Mutex<()>>,
     checks: Arc<Mutex<check::Kept>>,
     /// What each package looked like when it was last taken over.
@@ -96,6 +100,11 @@ impl Library {
     /// A library over these folders.
     pub fn new(config: LibraryConfig) -> Self {
         Self {
+            galaxy: Galaxy::new(
+                config.galaxy_folder.clone(),
+                config.ansible.ansible_playbook.clone(),
+                Some(config.ansible.version.clone()),
+            ),
             config,
             syntax_turn: Arc::default(),
             checks: Arc::default(),
@@ -117,6 +126,11 @@ impl Library {
     /// Where repositories are while they are read: beside the built-in playbooks, in the data directory.
     pub fn git_folder(&self) -> PathBuf {
         self.config.builtin_folder.with_file_name("git")
+    }
+
+    /// The roles and collections that packages ask for.
+    pub fn galaxy(&self) -> &Galaxy {
+        &self.galaxy
     }
 
     /// The watched folder.
@@ -182,15 +196,14 @@ impl Library {
         Ok(report)
     }
 
-    /// Lets Ansible check a playbook among its files. `extra_vars` is the text of an extra-vars file, for playbooks that need
-    /// variables to be read.
+    /// Lets Ansible check a playbook among its files.
     pub async fn syntax_check(
         &self,
         files: &[PlaybookFile],
         entry_path: &str,
-        extra_vars: Option<&str>,
+        context: SyntaxContext<'_>,
     ) -> Result<(), SyntaxError> {
-        ansible::syntax_check(&self.config.ansible, files, entry_path, extra_vars).await
+        ansible::syntax_check(&self.config.ansible, files, entry_path, context).await
     }
 }
 

@@ -63,8 +63,13 @@ impl Foreground {
     ///
     /// Needs a Tokio runtime.
     pub fn start(self, tee: Tee) -> io::Result<RunningForeground> {
-        let mut started = match Terminal::open(self.stdout.as_fd()) {
-            Some(terminal) => self.start_on_pty(terminal)?,
+        let terminals = Terminal::open(self.stdout.as_fd()).and_then(|terminal| {
+            // Where there is no room for another terminal, the program still runs.
+            let (pty, pts) = pty_process::blocking::open().ok()?;
+            Some((terminal, pty, pts))
+        });
+        let mut started = match terminals {
+            Some((terminal, pty, pts)) => self.start_on_pty(terminal, pty, pts)?,
             None => self.start_on_pipes()?,
         };
         let identity = ProcessIdentity::of(started.child.id() as i32)?;
@@ -103,8 +108,12 @@ impl Foreground {
     }
 
     /// What of input and errors is a terminal becomes the program's own one; a pipe or a file stays what it is.
-    fn start_on_pty(self, terminal: Terminal) -> io::Result<Started> {
-        let (pty, pts) = pty_process::blocking::open().map_err(io::Error::other)?;
+    fn start_on_pty(
+        self,
+        terminal: Terminal,
+        pty: pty_process::blocking::Pty,
+        pts: pty_process::blocking::Pts,
+    ) -> io::Result<Started> {
         tcsetattr(&pts, OptionalActions::Now, terminal.modes())?;
         tcsetwinsize(&pty, terminal.size()?)?;
         let mut command = pty_process::blocking::Command::from(self.command());

@@ -95,7 +95,8 @@ impl Scheduler {
         sessions::purge_sessions(&mut connection, now).await?;
         links::purge_links(&mut connection, now).await?;
         drop(connection);
-        recordings::pass(&self.database, now).await?;
+        // Large, and seldom of use.
+        Box::pin(recordings::pass(&self.database, now)).await?;
         retention::pass(&self.database).await
     }
 }

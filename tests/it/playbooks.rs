@@ -3,7 +3,7 @@
 use crate::support::launchpad::{Launchpad, real_ansible_playbook};
 use admiral::{
     domain::playbook::Playbook,
-    playbooks::ansible,
+    playbooks::{SyntaxContext, ansible},
     store::{
         packages,
         playbooks::{self, PlaybookListFilter},
@@ -249,7 +249,7 @@ async fn the_real_ansible_accepts_the_built_in_playbooks() {
             .unwrap();
         pad.state
             .library
-            .syntax_check(&files, &playbook.entry_path, None)
+            .syntax_check(&files, &playbook.entry_path, SyntaxContext::default())
             .await
             .unwrap_or_else(|error| panic!("{}: {error}", playbook.id));
     }

@@ -336,10 +336,14 @@ async fn ad_hoc_commands_look_as_they_did() {
     for ansible in ansible_bins() {
         let server = AdmiralServer::start_with(&ansible).await;
         let shell = Shell::with(&server, &ansible);
-        shell.write(
-            "ansible.cfg",
-            "[defaults]\nstdout_callback = default\ncallbacks_enabled = timer\n",
-        );
+        // None of them is heard, unless the user wants them.
+        for (name, needs) in [("loud", "False"), ("louder", "True")] {
+            let plugin = LOUD.replace("NAME", name).replace("NEEDS", needs);
+            shell.write(&format!("own/callbacks/{name}.py"), &plugin);
+        }
+        let configuration =
+            "[defaults]\nstdout_callback = default\ncallback_plugins = own/callbacks\ncallbacks_enabled = louder\n";
+        shell.write("ansible.cfg", configuration);
         let lines: [&[&str]; 4] = [
             &["all", "-c", "local", "-m", "ping"],
             &["h1", "-c", "local", "-m", "ping", "-o"],

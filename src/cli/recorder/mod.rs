@@ -35,7 +35,9 @@ use tokio_util::sync::CancellationToken;
 use upload::{Upload, UploadError, send_left};
 
 /// How long sending what is left may hold up the user's prompt.
-const LAST_LIMIT: Duration = Duration::from_secs(5);
+const LAST_LIMIT: Duration = Duration::from_secs(3);
+/// The same where a database has to be started first.
+const LAST_LOCAL_LIMIT: Duration = Duration::from_secs(8);
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 const LONGEST_RETRY: Duration = Duration::from_secs(10);
 /// What a shell adds to the number of the signal that ended a program.
@@ -136,9 +138,14 @@ pub async fn run(global: &GlobalOptions, program: Program, untouched: Untouched)
     }
     ended.cancel();
     if let (Some(mut sending), Some(recording)) = (sending, recording) {
+        let limit = if global.server.is_some() {
+            LAST_LIMIT
+        } else {
+            LAST_LOCAL_LIMIT
+        };
         let outcome = tokio::select! {
             outcome = &mut sending => outcome.unwrap_or_else(|error| Outcome::Kept(error.to_string())),
-            () = tokio::time::sleep(LAST_LIMIT) => Outcome::Kept("there was no time to send all of it".to_owned()),
+            () = tokio::time::sleep(limit) => Outcome::Kept("there was no time to send all of it".to_owned()),
             () = running.asked_to_end() => Outcome::Kept("sending it was interrupted".to_owned()),
         };
         sending.abort();

@@ -249,6 +249,45 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/galaxy-servers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The servers that roles and collections are fetched from. Without any, those of the project's `ansible.cfg` are asked, or else
+         *     Ansible's own.
+         */
+        get: operations["list_galaxy_servers"];
+        put?: never;
+        /** Adds a server. As soon as there is one, only those that were added are asked. */
+        post: operations["create_galaxy_server"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/galaxy-servers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Forgets a server. What was fetched from it is fetched anew from the others. */
+        delete: operations["delete_galaxy_server"];
+        options?: never;
+        head?: never;
+        /** Changes a server. A token goes to the address it was given for: with another `url` or `auth_url` it has to be given again. */
+        patch: operations["update_galaxy_server"];
+        trace?: never;
+    };
     "/api/health": {
         parameters: {
             query?: never;
@@ -1011,6 +1050,42 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/vault-passwords": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which passwords of `ansible-vault` are stored. */
+        get: operations["list_vault_passwords"];
+        put?: never;
+        /** Stores a password that encrypted files and values of packages are read with. */
+        post: operations["create_vault_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/vault-passwords/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Forgets a password. Packages that are encrypted with it cannot be launched any more. */
+        delete: operations["delete_vault_password"];
+        options?: never;
+        head?: never;
+        /** Stores another password for the same vault id. */
+        patch: operations["update_vault_password"];
+        trace?: never;
+    };
     "/api/webhooks/{id}": {
         parameters: {
             query?: never;
@@ -1294,6 +1369,25 @@ export interface components {
             /** @description Its variables. */
             variables?: Record<string, unknown>;
         };
+        /** @description A server to be asked for roles and collections. */
+        CreateGalaxyServer: {
+            /** @description Where it gets tokens from (Keycloak), if anywhere. */
+            auth_url?: string | null;
+            /** @description Unique; 1 to 100 letters, digits, `_` and `-`. */
+            name: string;
+            /**
+             * Format: int32
+             * @description Servers are asked from the lowest to the highest, 0 to 10000; after all others when left out.
+             */
+            position?: number | null;
+            /**
+             * Format: password
+             * @description What it asks for.
+             */
+            token?: string | null;
+            /** @description Where it is: `https://…` or `http://…`. */
+            url: string;
+        };
         /** @description A key to be stored. */
         CreateKey: {
             /** @description Unique; 1 to 100 characters. */
@@ -1458,6 +1552,24 @@ export interface components {
             role: components["schemas"]["Role"];
             /** @description 1 to 64 of `a-z A-Z 0-9 . _ @ -`. */
             username: string;
+        };
+        /** @description A password to be stored. */
+        CreateVaultPassword: {
+            /**
+             * Format: uuid
+             * @description The only package that it is for; for all of them when left out.
+             */
+            package_id?: string | null;
+            /**
+             * Format: password
+             * @description The password; blanks around it are no part of it.
+             */
+            password: string;
+            /**
+             * @description What stands before the `@` of `--vault-id`; `default` for content whose header names none. 1 to 100 characters without
+             *     blanks, `@`, `;` and `,`.
+             */
+            vault_id: string;
         };
         /** @description An edit. */
         CreateVersion: {
@@ -2031,6 +2143,32 @@ export interface components {
          * @enum {string}
          */
         FormSource: "file" | "draft";
+        /** @description A Galaxy server, as far as it may be shown. */
+        GalaxyServer: {
+            /** @description Where it gets tokens from (Keycloak), if anywhere. */
+            auth_url?: string | null;
+            /** @description Whether a token is stored. */
+            has_token: boolean;
+            /**
+             * Format: uuid
+             * @description Identifies the server.
+             */
+            id: string;
+            /** @description Requirements may name it as their `source`. */
+            name: string;
+            /**
+             * Format: int32
+             * @description Servers are asked from the lowest to the highest.
+             */
+            position: number;
+            /** @description Where it is. */
+            url: string;
+        };
+        /** @description All servers. */
+        GalaxyServerList: {
+            /** @description In the order in which they are asked. */
+            data: components["schemas"]["GalaxyServer"][];
+        };
         /** @description A key to be made. */
         GenerateKey: {
             /** @description Stands at the end of the public key; the name when not said. */
@@ -2400,6 +2538,16 @@ export interface components {
         PackageList: {
             /** @description By origin and name. */
             data: components["schemas"]["Package"][];
+        };
+        /** @description A package, as others name it. */
+        PackageName: {
+            /**
+             * Format: uuid
+             * @description Identifies the package.
+             */
+            id: string;
+            /** @description Its name. */
+            name: string;
         };
         /**
          * @description How a package's files come to Admiral.
@@ -3372,6 +3520,25 @@ export interface components {
             /** @description All its variables from now on. */
             variables?: Record<string, unknown> | null;
         };
+        /** @description Changes to a server; what is not there stays as it is. */
+        UpdateGalaxyServer: {
+            /** @description Where it gets tokens from (Keycloak); null: nowhere. */
+            auth_url?: string | null;
+            /** @description Unique; 1 to 100 letters, digits, `_` and `-`. */
+            name?: string | null;
+            /**
+             * Format: int32
+             * @description Servers are asked from the lowest to the highest, 0 to 10000.
+             */
+            position?: number | null;
+            /**
+             * Format: password
+             * @description What it asks for; null takes it away.
+             */
+            token?: string | null;
+            /** @description Where it is: `https://…` or `http://…`. */
+            url?: string | null;
+        };
         /** @description Changes to a key; what is not there stays as it is. */
         UpdateKey: {
             /** @description Unique; 1 to 100 characters. */
@@ -3486,6 +3653,14 @@ export interface components {
             password?: string | null;
             role?: null | components["schemas"]["Role"];
         };
+        /** @description What changes about a password. */
+        UpdateVaultPassword: {
+            /**
+             * Format: password
+             * @description The new password; blanks around it are no part of it.
+             */
+            password: string;
+        };
         /**
          * Format: binary
          * @description A playbook (`.yml`, `.yaml`) or an archive (`.zip`, `.tar.gz`, `.tgz`, `.tar`), at most 64 MiB.
@@ -3515,6 +3690,32 @@ export interface components {
          * @enum {string}
          */
         VariableSource: "form" | "environment" | "preset" | "launch";
+        /** @description A password of `ansible-vault`, as far as it may be shown. */
+        VaultPassword: {
+            /**
+             * Format: date-time
+             * @description When it was stored.
+             */
+            created_at: string;
+            /**
+             * Format: uuid
+             * @description Identifies the password.
+             */
+            id: string;
+            package?: null | components["schemas"]["PackageName"];
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+            /** @description The vault id that it opens: what stands before the `@` of `--vault-id`. */
+            vault_id: string;
+        };
+        /** @description All passwords, as far as they may be shown. */
+        VaultPasswordList: {
+            /** @description By vault id. */
+            data: components["schemas"]["VaultPassword"][];
+        };
         /** @description How two versions differ. */
         VersionDiff: {
             /** @description By path. */
@@ -4513,6 +4714,207 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_galaxy_servers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GalaxyServerList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_galaxy_server: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateGalaxyServer"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GalaxyServer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The name is taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_galaxy_server: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_galaxy_server: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateGalaxyServer"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GalaxyServer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The name is taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -7578,6 +7980,198 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_vault_passwords: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VaultPasswordList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_vault_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateVaultPassword"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VaultPassword"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is one already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_vault_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_vault_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateVaultPassword"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VaultPassword"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
