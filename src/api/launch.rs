@@ -5,6 +5,7 @@ mod accelerator;
 mod adhoc;
 mod inputs;
 mod preview;
+mod project;
 mod request;
 mod variables;
 
@@ -15,6 +16,7 @@ pub(super) use request::{FileText, LaunchRequest, ModuleCommand, check_options};
 use self::{
     accelerator::Plan,
     inputs::gather,
+    project::Project,
     request::{Checked, check},
 };
 use super::{
@@ -34,7 +36,7 @@ use crate::{
         validation::{Invalid, Validator},
     },
     inventory::{extra_vars, limit},
-    playbooks::{SyntaxError, outline, review},
+    playbooks::{SyntaxContext, SyntaxError, outline, review},
     store::{
         Connection, StoreError,
         deployments::{self, DeploymentInputs, NewDeployment, NewHost},
@@ -73,13 +75,15 @@ pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchReque
     let (variables, secret_variables) = (inputs.merged.plain(), inputs.merged.secret());
     let options = inputs.options.clone();
     let hidden_names = secret_variables.keys().cloned().chain(inputs.merged.file_names());
-    check_syntax(state, &frozen, &variables, hidden_names.collect()).await?;
+    let project = project::prepare(state, frozen.package, &frozen.files).await?;
+    check_syntax(state, &frozen, &project, &variables, hidden_names.collect()).await?;
     let chosen = accelerator::choose(options.accelerator, frozen.outline.accelerator);
     accelerator::check_present(state, chosen, &options).await?;
     let target = checked
         .target
         .ok_or_else(|| Invalid::field("server_ids", "is required"))?;
     let mut transaction = state.database.begin().await?;
+    let overridden_settings = project::overridden_settings(&mut transaction, &frozen.files, &options, chosen).await?;
     let servers = resolve(&mut transaction, &target).await?;
     check_limit(&options, &servers)?;
     let secret_variable_names: Vec<String> = secret_variables.keys().cloned().collect();
@@ -122,6 +126,7 @@ pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchReque
             accelerator: Some(chosen),
             ..options
         },
+        overridden_settings,
         retry_of: None,
         created_by: launcher(actor),
         hosts: servers.iter().map(host).collect(),
@@ -166,6 +171,9 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
     // As at the launch; one that is older than accelerators has none.
     let chosen = accelerator::choose(old.options.accelerator, None);
     accelerator::check_present(state, chosen, &old.options).await?;
+    if let Some(version) = &old.version {
+        project::check_again(state, version).await?;
+    }
     let mut transaction = state.database.begin().await?;
     let ids = crate::store::deployment_servers::list_retryable(&mut transaction, of, old.status).await?;
     let mut servers = servers::get_servers_by_ids(&mut transaction, &ids).await?;
@@ -237,6 +245,7 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
             accelerator: Some(chosen),
             ..old.options
         },
+        overridden_settings: old.overridden_settings,
         retry_of: Some(of),
         created_by: launcher(actor),
         hosts: servers.iter().map(host).collect(),
@@ -406,6 +415,7 @@ async fn sync_first(state: &AppState, playbook: &PlaybookId) -> Result<(), Probl
 async fn check_syntax(
     state: &AppState,
     frozen: &FrozenPlaybook,
+    project: &Project,
     variables: &Map<String, Value>,
     hidden_names: Vec<String>,
 ) -> Result<(), Problem> {
@@ -419,7 +429,7 @@ async fn check_syntax(
     if known {
         return Ok(());
     }
-    let Some(refusal) = syntax_check(state, frozen, None).await? else {
+    let Some(refusal) = syntax_check(state, frozen, project, None).await? else {
         let mut connection = state.database.acquire().await?;
         packages::record_valid_syntax(&mut connection, version, entry_path, ansible_version).await?;
         return Ok(());
@@ -433,7 +443,7 @@ async fn check_syntax(
         .map(|name| (name, SecretString::from("secret")))
         .collect();
     let text = extra_vars::render_extra_vars(variables, &hidden);
-    match syntax_check(state, frozen, Some(text.expose_secret())).await? {
+    match syntax_check(state, frozen, project, Some(text.expose_secret())).await? {
         None => Ok(()),
         Some(message) => Err(Invalid::field("playbook", message).into()),
     }
@@ -442,11 +452,15 @@ async fn check_syntax(
 async fn syntax_check(
     state: &AppState,
     frozen: &FrozenPlaybook,
+    project: &Project,
     extra_vars: Option<&str>,
 ) -> Result<Option<String>, Problem> {
-    let checking = state
-        .library
-        .syntax_check(&frozen.files, &frozen.entry_path, extra_vars);
+    let context = SyntaxContext {
+        extra_vars,
+        vault_passwords: &project.vault_passwords,
+        galaxy: project.galaxy.as_deref(),
+    };
+    let checking = state.library.syntax_check(&frozen.files, &frozen.entry_path, context);
     match checking.await {
         Ok(()) => Ok(None),
         Err(SyntaxError::Refused(message)) => Ok(Some(message)),

@@ -328,6 +328,7 @@ fn library(global: &GlobalOptions, data_directory: &Path, ansible: Option<Ansibl
         version: String::new(),
     });
     Ok(Library::new(LibraryConfig {
+        galaxy_folder: playbooks::galaxy::folder_in(data_directory),
         builtin_folder,
         project_folder: global.project_folder(data_directory)?,
         ansible,

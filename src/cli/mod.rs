@@ -4,6 +4,7 @@
 //! handlers in this process, on the database that the data directory or `--database-url` names.
 
 pub mod ansible_options;
+pub mod check;
 pub mod client;
 pub mod completions;
 pub mod deploy;
@@ -11,6 +12,7 @@ pub mod deployments;
 pub mod doctor;
 pub mod environments;
 pub mod failure;
+pub mod galaxy_servers;
 pub mod input;
 pub mod instance;
 pub mod inventory;
@@ -40,7 +42,9 @@ pub mod tokens;
 pub mod upload;
 pub mod users;
 pub mod variables;
+pub mod vault_passwords;
 pub mod version;
+pub mod versions;
 pub mod views;
 pub mod worker_options;
 pub mod workers;
@@ -92,9 +96,15 @@ pub enum Command {
     /// Manage SSH private keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// List, show and upload playbooks
+    /// List, show, upload and check playbooks
     #[command(subcommand)]
     Playbooks(playbooks::PlaybooksCommand),
+    /// Manage the servers that roles and collections are fetched from
+    #[command(subcommand)]
+    GalaxyServers(galaxy_servers::GalaxyServersCommand),
+    /// Manage the passwords of ansible-vault
+    #[command(subcommand)]
+    VaultPasswords(vault_passwords::VaultPasswordsCommand),
     /// Manage environments: variables that hold wherever one is chosen
     #[command(subcommand)]
     Environments(environments::EnvironmentsCommand),
@@ -189,7 +199,9 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Deployments(command) => return deployments::run(&global, command).await,
         Command::Servers(command) => servers::run(&global, command).await?,
         Command::Keys(command) => keys::run(&global, command).await?,
-        Command::Playbooks(command) => playbooks::run(&global, command).await?,
+        Command::Playbooks(command) => return playbooks::run(&global, command).await,
+        Command::GalaxyServers(command) => galaxy_servers::run(&global, command).await?,
+        Command::VaultPasswords(command) => vault_passwords::run(&global, command).await?,
         Command::Environments(command) => environments::run(&global, command).await?,
         Command::Presets(command) => presets::run(&global, command).await?,
         Command::Projects(command) => projects::run(&global, command).await?,

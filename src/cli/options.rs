@@ -98,14 +98,12 @@ impl GlobalOptions {
 
     /// The folder with the operator's own playbooks.
     pub fn project_folder(&self, data_directory: &Path) -> anyhow::Result<PathBuf> {
-        match &self.playbooks_folder {
-            Some(path) => Ok(std::path::absolute(path)?),
-            None => {
-                let folder = data_directory.join("playbooks");
-                std::fs::create_dir_all(&folder)?;
-                Ok(folder)
-            }
+        if let Some(path) = &self.playbooks_folder {
+            return Ok(std::path::absolute(path)?);
         }
+        let folder = data_directory.join("playbooks");
+        std::fs::create_dir_all(&folder)?;
+        Ok(folder)
     }
 }
 

@@ -1,16 +1,19 @@
 //! `admiral playbooks …`
 
 use super::{
+    check::{self, CheckOptions},
     client::{Client, with_query},
     failure::Hinted,
     options::GlobalOptions,
     output::{self, Format, Table},
     upload::{self, UploadFile, UploadOptions},
+    versions,
 };
 use clap::Subcommand;
 use serde_json::Value;
+use std::process::ExitCode;
 
-/// List, show and upload playbooks.
+/// List, show, upload and check playbooks.
 #[derive(Debug, Subcommand)]
 pub enum PlaybooksCommand {
     /// List playbooks
@@ -24,12 +27,42 @@ pub enum PlaybooksCommand {
         /// Its id, path or file name
         playbook: String,
     },
+    /// List the versions of a playbook's package
+    Versions {
+        /// Its id, path or file name
+        playbook: String,
+    },
+    /// Show how two versions differ
+    Diff {
+        /// The playbook's id, path or file name
+        playbook: String,
+        /// Number of the old version
+        from: i32,
+        /// Number of the new version [default: the current one]
+        to: Option<i32>,
+    },
+    /// Make a new version that equals an old one
+    Rollback {
+        /// The playbook's id, path or file name
+        playbook: String,
+        /// Number of the version that is wanted back
+        to: i32,
+        /// Why
+        #[arg(long, default_value = "")]
+        comment: String,
+    },
     /// Upload a playbook, or a package with roles, templates and files
     Upload(UploadOptions),
+    /// Look for mistakes and dangers in a playbook or a folder on this machine
+    Check(CheckOptions),
 }
 
 /// Runs the subcommand.
-pub async fn run(global: &GlobalOptions, command: PlaybooksCommand) -> anyhow::Result<()> {
+pub async fn run(global: &GlobalOptions, command: PlaybooksCommand) -> anyhow::Result<ExitCode> {
+    // Needs neither a server nor a database.
+    if let PlaybooksCommand::Check(options) = &command {
+        return check::run(options, global.output).await;
+    }
     // What cannot be read is said before the database is touched.
     let file = match &command {
         PlaybooksCommand::Upload(options) => Some(options.read()?),
@@ -38,7 +71,7 @@ pub async fn run(global: &GlobalOptions, command: PlaybooksCommand) -> anyhow::R
     let client = Client::connect(global).await?;
     let result = run_with(&client, global.output, command, file).await;
     client.close().await?;
-    result
+    result.map(|()| ExitCode::SUCCESS)
 }
 
 async fn run_with(
@@ -49,6 +82,12 @@ async fn run_with(
 ) -> anyhow::Result<()> {
     match command {
         PlaybooksCommand::Upload(options) => upload::run(client, format, &options, file.unwrap_or_default()).await,
+        PlaybooksCommand::Check(_) => Ok(()),
+        PlaybooksCommand::Versions { playbook } => versions::list(client, format, &playbook).await,
+        PlaybooksCommand::Diff { playbook, from, to } => versions::diff(client, format, &playbook, from, to).await,
+        PlaybooksCommand::Rollback { playbook, to, comment } => {
+            versions::roll_back(client, format, &playbook, to, &comment).await
+        }
         PlaybooksCommand::List { search } => {
             let query: Vec<_> = search.iter().map(|search| ("search", search.as_str())).collect();
             let playbooks = all(client, &query).await?;

@@ -16,6 +16,18 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// What became of the look that `ansible-lint` should take.
+    LintOutcome {
+        /// It ran; what it found is among the findings.
+        Ran = "ran",
+        /// There is none beside Ansible, nor in `PATH`.
+        NotInstalled = "not_installed",
+        /// It did not come to an end, or its answer could not be read.
+        Failed = "failed",
+    }
+}
+
 /// One thing found in one place.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct Finding {

@@ -6,6 +6,7 @@ pub mod deployment;
 pub mod event;
 pub mod finding;
 pub mod form;
+pub mod galaxy_server;
 pub mod key;
 pub mod package;
 pub mod page;
@@ -19,6 +20,7 @@ pub mod text_enum;
 pub mod user;
 pub mod validation;
 pub mod variable_set;
+pub mod vault_password;
 pub mod worker;
 
 use uuid::Uuid;

@@ -1,8 +1,13 @@
 //! The stock `ansible-playbook`: where it is, and what it says about a playbook's syntax.
 
+use super::{
+    configuration::{self, Ours, Terms},
+    vault_ids::OpenedPassword,
+};
 use crate::{
     domain::playbook::PlaybookFile,
     process::{self, ProcessError},
+    runner::PassingSecrets,
 };
 use std::{
     env, fs, io,
@@ -187,12 +192,23 @@ pub(super) fn parse_version(text: &str) -> Option<&str> {
         .then_some(version)
 }
 
+/// What a playbook may need besides its files to be read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SyntaxContext<'a> {
+    /// The text of an extra-vars file.
+    pub extra_vars: Option<&'a str>,
+    /// Passwords of `ansible-vault`.
+    pub vault_passwords: &'a [OpenedPassword],
+    /// The folder with the roles and collections that `ansible-galaxy` fetched.
+    pub galaxy: Option<&'a Path>,
+}
+
 /// Runs `ansible-playbook --syntax-check` on the files in a temporary folder, with nothing of our own environment.
 pub(super) async fn syntax_check(
     tools: &AnsibleTools,
     files: &[PlaybookFile],
     entry_path: &str,
-    extra_vars: Option<&str>,
+    context: SyntaxContext<'_>,
 ) -> Result<(), SyntaxError> {
     let folder = tempfile::Builder::new()
         .prefix("admiral-syntax-")
@@ -205,13 +221,22 @@ pub(super) async fn syntax_check(
         .unwrap_or_else(|_| Err(io::Error::other("interrupted")))
         .and_then(|()| fs::DirBuilder::new().mode(0o700).create(&home))
         .map_err(SyntaxError::Files)?;
-    // Roles and collections are looked for where a run looks for them.
-    let configuration = folder.path().join("ansible.cfg");
-    let text = format!(
-        "[defaults]\nroles_path = {0}/roles:/usr/share/ansible/roles:/etc/ansible/roles\n\
-         collections_path = {0}/collections:/usr/share/ansible/collections\n",
-        project.display()
-    );
+    // Everything is looked for where a run looks for it.
+    let ours = Ours {
+        project: project.clone(),
+        galaxy: context.galaxy.map(Path::to_owned),
+        ..Ours::default()
+    };
+    let merged = configuration::merge(files, Terms::default(), &ours);
+    let text = merged.map_err(|error| SyntaxError::Refused(error.to_string()))?.text;
+    let configuration = match configuration::find(files) {
+        Some(_) => {
+            let path = project.join(configuration::FILE_NAME);
+            fs::remove_file(&path).map_err(SyntaxError::Files)?;
+            path
+        }
+        None => folder.path().join(configuration::FILE_NAME),
+    };
     write_file(&configuration, 0o600, text.as_bytes()).map_err(SyntaxError::Files)?;
     let mut command = process::command(&tools.ansible_playbook);
     command
@@ -223,7 +248,19 @@ pub(super) async fn syntax_check(
         .env("ANSIBLE_LOCALHOST_WARNING", "0")
         .current_dir(&project)
         .args(["--syntax-check", "--inventory", "localhost,"]);
-    if let Some(text) = extra_vars {
+    // Kept until the check has ended.
+    let mut secrets = None;
+    for (number, opened) in context.vault_passwords.iter().enumerate() {
+        let secrets: &PassingSecrets = match &mut secrets {
+            Some(secrets) => secrets,
+            none => none.insert(PassingSecrets::create().map_err(SyntaxError::Files)?),
+        };
+        let path = secrets
+            .write(&format!("vault-{number}"), &opened.password)
+            .map_err(SyntaxError::Files)?;
+        command.arg(vault_id_argument(&opened.vault_id, &path));
+    }
+    if let Some(text) = context.extra_vars {
         let path = folder.path().join("extra-vars.yml");
         write_file(&path, 0o600, text.as_bytes()).map_err(SyntaxError::Files)?;
         command.arg("--extra-vars").arg(format!("@{}", path.display()));
@@ -253,7 +290,13 @@ pub(super) async fn syntax_check(
     Err(SyntaxError::Refused(message))
 }
 
-fn lay_out(project: &Path, files: &[PlaybookFile]) -> io::Result<()> {
+/// Tells Ansible where the password of a vault id is.
+pub fn vault_id_argument(vault_id: &str, path: &Path) -> String {
+    format!("--vault-id={vault_id}@{}", path.display())
+}
+
+/// Writes a package's files into a new folder that only we can read.
+pub(super) fn lay_out(project: &Path, files: &[PlaybookFile]) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.mode(0o700).recursive(true).create(project)?;
     for file in files {
@@ -266,7 +309,7 @@ fn lay_out(project: &Path, files: &[PlaybookFile]) -> io::Result<()> {
     Ok(())
 }
 
-fn write_file(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
+pub(super) fn write_file(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -202,6 +202,10 @@ fn walk(
         } else {
             format!("{relative}/{name}")
         };
+        if !snapshot::is_plain_path(&relative) {
+            // No id can hold it.
+            continue;
+        }
         if path.is_dir() {
             if depth < MAX_FOLDERS && may_hold_playbooks(&name) {
                 walk(root, &path, &relative, depth + 1, left_out, found);

@@ -4,13 +4,18 @@
 //! `ansible.cfg` at its root is one project, and one package.
 
 use super::{
-    ansible::{self, AnsibleTools, SyntaxError},
+    ansible::{self, AnsibleTools, SyntaxContext, SyntaxError},
+    check::{self, Report},
     folder::{self, FoundPackage},
+    galaxy::Galaxy,
     snapshot::Snapshot,
     watch::Writing,
 };
 use crate::{
-    domain::playbook::{Outline, PlaybookFile, PlaybookOrigin},
+    domain::{
+        VersionId,
+        playbook::{Outline, PlaybookFile, PlaybookOrigin},
+    },
     store::{
         Connection, Database, StoreError,
         packages::{self, Author, NewVersion},
@@ -35,6 +40,8 @@ pub struct LibraryConfig {
     pub builtin_folder: PathBuf,
     /// The watched folder; need not exist.
     pub project_folder: PathBuf,
+    /// Where roles and collections that packages ask for are kept.
+    pub galaxy_folder: PathBuf,
     /// Checks their syntax.
     pub ansible: AnsibleTools,
 }
@@ -81,7 +88,9 @@ pub enum LibraryError {
 #[derive(Debug, Clone)]
 pub struct Library {
     config: LibraryConfig,
+    galaxy: Galaxy,
     syntax_turn: Arc<Mutex<()>>,
+    checks: Arc<Mutex<check::Kept>>,
     /// What each package looked like when it was last taken over.
     seen: Arc<Mutex<HashMap<PlaybookOrigin, HashMap<String, u64>>>>,
     writing: Writing,
@@ -91,8 +100,14 @@ impl Library {
     /// A library over these folders.
     pub fn new(config: LibraryConfig) -> Self {
         Self {
+            galaxy: Galaxy::new(
+                config.galaxy_folder.clone(),
+                config.ansible.ansible_playbook.clone(),
+                Some(config.ansible.version.clone()),
+            ),
             config,
             syntax_turn: Arc::default(),
+            checks: Arc::default(),
             seen: Arc::default(),
             writing: Writing::default(),
         }
@@ -113,6 +128,11 @@ impl Library {
         self.config.builtin_folder.with_file_name("git")
     }
 
+    /// The roles and collections that packages ask for.
+    pub fn galaxy(&self) -> &Galaxy {
+        &self.galaxy
+    }
+
     /// The watched folder.
     pub fn project_folder(&self) -> &Path {
         &self.config.project_folder
@@ -125,6 +145,7 @@ impl Library {
             (PlaybookOrigin::BuiltIn, &self.config.builtin_folder),
             (PlaybookOrigin::Project, &self.config.project_folder),
         ] {
+            let place = root.to_string_lossy().into_owned();
             let (root, known) = (root.clone(), seen.get(&origin).cloned());
             let is_first = known.is_none();
             let mut known = known.unwrap_or_default();
@@ -141,13 +162,13 @@ impl Library {
             let names: Vec<String> = found.iter().map(|package| package.name.clone()).collect();
             for package in found {
                 let (name, signature) = (package.name.clone(), package.signature);
-                if take_over(database, origin, package).await? {
+                if take_over(database, origin, &place, package).await? {
                     known.insert(name, signature);
                 }
             }
             if is_first || seen.get(&origin) != Some(&known) {
                 let mut transaction = database.begin().await?;
-                packages::mark_missing_packages(&mut transaction, origin, &names).await?;
+                packages::mark_missing_packages(&mut transaction, origin, &place, &names).await?;
                 transaction.commit().await.map_err(StoreError::from)?;
             }
             seen.insert(origin, known);
@@ -160,20 +181,40 @@ impl Library {
         self.syntax_turn.lock().await
     }
 
-    /// Lets Ansible check a playbook among its files. `extra_vars` is the text of an extra-vars file, for playbooks that need
-    /// variables to be read.
+    /// Checks playbooks of a version with all that there is to check them with. One check at a time: each runs processes for seconds.
+    pub async fn check(
+        &self,
+        version: VersionId,
+        files: Vec<PlaybookFile>,
+        entries: Vec<String>,
+    ) -> Result<Report, SyntaxError> {
+        let mut kept = self.checks.lock().await;
+        if let Some(report) = kept.find(version, &entries) {
+            return Ok(report);
+        }
+        let report = check::check(&self.config.ansible, files.into(), entries.clone()).await?;
+        kept.keep(version, entries, &report);
+        Ok(report)
+    }
+
+    /// Lets Ansible check a playbook among its files.
     pub async fn syntax_check(
         &self,
         files: &[PlaybookFile],
         entry_path: &str,
-        extra_vars: Option<&str>,
+        context: SyntaxContext<'_>,
     ) -> Result<(), SyntaxError> {
-        ansible::syntax_check(&self.config.ansible, files, entry_path, extra_vars).await
+        ansible::syntax_check(&self.config.ansible, files, entry_path, context).await
     }
 }
 
 /// Stores a package as it was found. Says whether it is known now.
-async fn take_over(database: &Database, origin: PlaybookOrigin, found: FoundPackage) -> Result<bool, LibraryError> {
+async fn take_over(
+    database: &Database,
+    origin: PlaybookOrigin,
+    place: &str,
+    found: FoundPackage,
+) -> Result<bool, LibraryError> {
     let Some(content) = found.content else {
         return Ok(false);
     };
@@ -200,6 +241,7 @@ async fn take_over(database: &Database, origin: PlaybookOrigin, found: FoundPack
         Err(error) => Some(error.to_string()),
     };
     packages::set_package_error(&mut transaction, head.id, error.as_deref()).await?;
+    packages::set_found_in(&mut transaction, head.id, place).await?;
     playbooks::set_entry_points(&mut transaction, origin, head.id, &found.name, &content.playbooks).await?;
     transaction.commit().await.map_err(StoreError::from)?;
     Ok(true)

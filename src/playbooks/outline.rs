@@ -15,6 +15,8 @@ const MAX_LISTED: usize = 200;
 
 /// Reads the outline of the playbook at `path`; `None` when the text is not a list of plays.
 pub fn outline(path: &str, text: &str) -> Option<Outline> {
+    // Editors for Windows like to begin with a byte order mark, and Ansible passes it over.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let name = recognise(text)?;
     let Parted { comment, front_matter } = front_matter::part(&leading_comment(text));
     let (front_matter, mut error) = match front_matter {
@@ -269,6 +271,7 @@ mod tests {
             "- name: b\n  ansible.builtin.import_playbook: other.yml\n",
             "%YAML 1.1\n---\n- 'hosts': all\n",
             "-   gather_facts: false\n    hosts: all\n",
+            "\u{feff}---\r\n- hosts: all\r\n",
         ] {
             assert!(outline("x.yml", playbook).is_some(), "{playbook:?}");
         }
@@ -329,7 +332,10 @@ mod tests {
         assert_eq!(outline.variables, ["port", "name", "release"]);
         assert_eq!(outline.tags, ["a", "b", "c", "d", "e"]);
         assert_eq!(outline.roles, ["nginx", "php", "tls", "postgresql"]);
-        let many: String = (0..1000).map(|number| format!("- hosts: h{number}\n")).collect();
+        let many = (0..1000)
+            .map(|number| format!("- hosts: h{number}\n"))
+            .collect::<Vec<_>>()
+            .concat();
         assert_eq!(super::outline("x.yml", &many).unwrap().hosts.len(), MAX_LISTED);
     }
 

@@ -329,6 +329,7 @@ mod tests {
             grace_seconds: 10,
             isolation: Isolation::None,
             hidden_paths: Vec::new(),
+            readable_paths: Vec::new(),
         }
     }
 

@@ -68,6 +68,9 @@ pub(super) fn bwrap_arguments(spec: &RunSpec, folder: &RunFolder) -> Vec<OsStrin
             arguments.extend(["--ro-bind".into(), "/dev/null".into(), hidden.into()]);
         }
     }
+    for readable in &spec.readable_paths {
+        arguments.extend(["--ro-bind-try".into(), readable.into(), readable.into()]);
+    }
     for own in [folder.path(), &spec.secrets_folder, &spec.control_path_folder] {
         arguments.extend(["--bind-try".into(), own.into(), own.into()]);
     }

@@ -17,7 +17,7 @@ mod tail;
 pub use folder::RunFolder;
 pub use isolation::Isolation;
 pub use record::{Exit, ExitReason, RECORD_VERSION, RUN_ID_VARIABLE, RunSpec, RunnerError, Started};
-pub use secrets::{MAX_CONTROL_PATH_FOLDER_BYTES, SecretsFolder, sweep_secrets};
+pub use secrets::{MAX_CONTROL_PATH_FOLDER_BYTES, PassingSecrets, SecretsFolder, sweep_secrets};
 pub use spawn::{cancel, end_abandoned, spawn_supervisor};
 pub use supervise::supervise;
 pub use tail::{Tail, TailChunk, TailWaker};

@@ -42,6 +42,9 @@ pub struct RunSpec {
     pub isolation: Isolation,
     /// Paths the run must not see when it is isolated; folders of the run itself stay visible.
     pub hidden_paths: Vec<PathBuf>,
+    /// Paths within those that it may read all the same.
+    #[serde(default)]
+    pub readable_paths: Vec<PathBuf>,
 }
 
 /// Written once `ansible-playbook` has been started.

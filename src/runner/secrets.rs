@@ -2,17 +2,21 @@
 
 use std::{
     env,
-    fs::{self, DirBuilder, File},
-    io,
-    os::unix::fs::{DirBuilderExt, MetadataExt},
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
 use rustix::fs::{FlockOperation, flock};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::process::{ProcessIdentity, boot_id};
+use crate::{
+    domain::clock::new_id,
+    process::{ProcessIdentity, boot_id},
+};
 
 /// A control-path folder may be this long: an AF_UNIX path has 107 bytes, of which `/%C` takes 41 and the suffix that
 /// OpenSSH adds to the socket of a starting master 17.
@@ -46,6 +50,44 @@ impl SecretsFolder {
     /// Removes a folder that [`SecretsFolder::create`] made, by whoever made it for himself.
     pub fn remove(folder: &Path) -> io::Result<()> {
         remove_folder(folder)
+    }
+}
+
+/// A folder for secrets that are needed for as long as this is kept; like those of runs, it is swept when its process dies first.
+#[derive(Debug)]
+pub struct PassingSecrets {
+    folder: PathBuf,
+}
+
+impl PassingSecrets {
+    /// An empty folder.
+    pub fn create() -> io::Result<Self> {
+        SecretsFolder::create(new_id()).map(|folder| Self { folder })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Writes a file that only this user can read, and returns its path.
+    pub fn write(&self, name: &str, secret: &SecretString) -> io::Result<PathBuf> {
+        let path = self.folder.join(name);
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
+        file.write_all(secret.expose_secret().as_bytes())?;
+        Ok(path)
+    }
+}
+
+impl Drop for PassingSecrets {
+    fn drop(&mut self) {
+        if let Err(error) = remove_folder(&self.folder) {
+            tracing::warn!(%error, folder = %self.folder.display(), "a folder of secrets could not be removed");
+        }
     }
 }
 
@@ -218,6 +260,16 @@ mod tests {
         assert!(folders_of(run_id).contains(&folder));
         remove_folder(&folder).expect("removed");
         remove_folder(&folder).expect("nothing to do");
+    }
+
+    #[test]
+    fn passing_secrets_are_private_and_pass() {
+        let secrets = PassingSecrets::create().expect("a folder");
+        let path = secrets.write("password", &"secret".into()).expect("written");
+        assert_eq!(path.metadata().expect("it exists").permissions().mode() & 0o777, 0o600);
+        let folder = secrets.path().to_owned();
+        drop(secrets);
+        assert!(!folder.exists());
     }
 
     #[test]

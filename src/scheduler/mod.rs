@@ -51,7 +51,7 @@ impl Scheduler {
     /// Looks at once, and then from time to time until `shutdown` is cancelled. Trouble is logged, and tried again.
     pub async fn run(self, shutdown: CancellationToken) {
         let both = async { tokio::join!(self.run_passes(), self.run_syncs()) };
-        shutdown.run_until_cancelled(both).await;
+        shutdown.run_until_cancelled(Box::pin(both)).await;
     }
 
     async fn run_passes(&self) -> Infallible {

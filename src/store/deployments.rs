@@ -54,6 +54,8 @@ pub struct NewDeployment {
     pub inputs: DeploymentInputs,
     /// Options of `ansible-playbook`.
     pub options: DeploymentOptions,
+    /// Settings of the project's `ansible.cfg` that do not hold.
+    pub overridden_settings: Vec<OverriddenSetting>,
     /// The deployment this one retries.
     pub retry_of: Option<DeploymentId>,
     /// Who launched it.
@@ -236,8 +238,9 @@ pub async fn insert_deployment(connection: &mut Connection, new: &NewDeployment)
     sqlx::query(
         "INSERT INTO admiral.deployments (id, name, description, playbook, playbook_version_id, server_filter, variables, \
              secret_variable_names, sealed_variables, options, retry_of, created_by, created_by_name, total, pending, kind, entry_path, \
-             environment_name, preset_name, variable_sources, file_variable_names, sealed_files, warnings, command) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)",
+             environment_name, preset_name, variable_sources, file_variable_names, sealed_files, warnings, command, \
+             overridden_settings) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)",
     )
     .bind(new.id)
     .bind(&new.name)
@@ -262,6 +265,7 @@ pub async fn insert_deployment(connection: &mut Connection, new: &NewDeployment)
     .bind(&new.inputs.sealed_files)
     .bind(Json(&new.inputs.warnings))
     .bind(new.command.as_ref().map(Json))
+    .bind(Json(&new.overridden_settings))
     .execute(&mut *connection)
     .await?;
     sqlx::query(

@@ -10,6 +10,7 @@ pub mod deployments;
 pub mod environments;
 pub mod events;
 pub mod folds;
+pub mod galaxy_servers;
 pub mod host_keys;
 pub mod ingest;
 pub mod keys;
@@ -33,6 +34,7 @@ pub mod statistics;
 pub mod tokens;
 pub mod users;
 pub mod vault_keys;
+pub mod vault_passwords;
 pub mod workers;
 
 pub use database::{Connection, Database, StoreError};

@@ -367,8 +367,15 @@ impl SyncTurn {
 
     /// Lets the next one go on.
     pub async fn end(self) {
-        // A connection that is lost has let go already.
-        if let Err(error) = self.connection.close().await {
+        let mut connection = self.connection;
+        // The server sees only later that a connection was closed; one that is lost has let go already.
+        let unlocked = sqlx::query("SELECT pg_advisory_unlock_all()")
+            .execute(&mut connection)
+            .await;
+        if let Err(error) = unlocked.map(drop) {
+            tracing::debug!(%error, "the connection of a sync was lost");
+        }
+        if let Err(error) = connection.close().await {
             tracing::debug!(%error, "the connection of a sync was lost");
         }
     }

@@ -23,7 +23,7 @@ use tokio::sync::watch;
 /// Carries out a claimed run.
 pub(super) async fn begin(shared: &Shared, run: OwnedRun, cancel: watch::Receiver<CancelState>) {
     let id = run.id;
-    let preparing = prepare::prepare(&shared.config, &shared.database, &shared.vault, &run);
+    let preparing = prepare::prepare(&shared.config, &shared.database, &shared.vault, &shared.galaxy, &run);
     // Waits only while it reads, so that nothing is left behind; the worker's end gives the run back.
     let Some(prepared) = shared.shutdown.run_until_cancelled(preparing).await else {
         return;
@@ -144,7 +144,7 @@ pub(super) async fn go_on(shared: &Shared, run: OwnedRun, cancel: watch::Receive
 async fn begin_again(shared: &Shared, run: OwnedRun, cancel: watch::Receiver<CancelState>) {
     let id = run.id;
     tracing::info!(run = %id, "a run whose worker disappeared before it was started is started");
-    match prepare::prepare(&shared.config, &shared.database, &shared.vault, &run).await {
+    match prepare::prepare(&shared.config, &shared.database, &shared.vault, &shared.galaxy, &run).await {
         Ok(prepared) => start(shared, run, prepared, cancel).await,
         // Still this worker's: it is taken up again with the next look at what was left.
         Err(error) if error.is_passing() => tracing::warn!(%error, run = %id, "a run could not be made ready"),

@@ -2,7 +2,11 @@
 
 use super::{PrepareError, WorkerConfig};
 use crate::{
-    domain::deployment::{Accelerator, DeploymentOptions},
+    domain::{
+        deployment::{Accelerator, DeploymentOptions},
+        playbook::PlaybookFile,
+    },
+    playbooks::configuration::{self, ConfigurationError, Merged, Ours, Terms},
     process::base_environment,
     runner::RunFolder,
 };
@@ -23,9 +27,23 @@ pub(super) fn inventory_script(folder: &RunFolder) -> PathBuf {
     folder.inventory().join("admiral-run")
 }
 
-/// The run's `ansible.cfg`. SSH gets no configuration, agent or known hosts but the run's own.
-pub(super) fn configuration(folder: &RunFolder, control_path_folder: &Path, options: &DeploymentOptions) -> String {
-    let project = folder.project();
+/// Where the run's `ansible.cfg` lies: in the place of the project's own, because relative paths in it are relative to its folder.
+pub(super) fn configuration_path(folder: &RunFolder, files: &[PlaybookFile]) -> PathBuf {
+    match configuration::find(files) {
+        Some(_) => folder.project().join(configuration::FILE_NAME),
+        None => folder.configuration(),
+    }
+}
+
+/// The run's `ansible.cfg`: the project's, with ours laid over it. SSH gets no configuration, agent or known hosts but the run's own.
+pub(super) fn configuration(
+    folder: &RunFolder,
+    control_path_folder: &Path,
+    options: &DeploymentOptions,
+    files: &[PlaybookFile],
+    galaxy: Option<&Path>,
+) -> Result<Merged, ConfigurationError> {
+    let accelerated = options.accelerator == Some(Accelerator::Mitogen);
     let ssh_args = [
         "-C".to_owned(),
         "-o ControlMaster=auto".to_owned(),
@@ -40,45 +58,47 @@ pub(super) fn configuration(folder: &RunFolder, control_path_folder: &Path, opti
         "-F /dev/null".to_owned(),
     ]
     .join(" ");
-    let forks = options.forks;
-    let mut lines = vec![
-        "[defaults]".to_owned(),
-        "callbacks_enabled = admiral_events".to_owned(),
-        format!("callback_plugins = {}", folder.callback_plugins().display()),
-        format!("forks = {forks}"),
-        "timeout = 30".to_owned(),
-        // With checking on, Ansible leaves the choice to our `StrictHostKeyChecking`.
-        "host_key_checking = True".to_owned(),
-        "retry_files_enabled = False".to_owned(),
-        "fact_caching = memory".to_owned(),
-        format!("local_tmp = {}", folder.home().join("tmp").display()),
-        format!(
-            "roles_path = {}:/usr/share/ansible/roles:/etc/ansible/roles",
-            project.join("roles").display()
-        ),
-        format!(
-            "collections_path = {}:/usr/share/ansible/collections",
-            project.join("collections").display()
-        ),
-    ];
-    if options.accelerator == Some(Accelerator::Mitogen) {
-        lines.push(format!("strategy_plugins = {}", folder.strategy_plugins().display()));
-    }
-    lines.extend([
-        String::new(),
-        "[ssh_connection]".to_owned(),
-        "pipelining = True".to_owned(),
-        format!("control_path_dir = {}", control_path_folder.display()),
-        format!("ssh_args = {ssh_args}"),
-        String::new(),
-    ]);
-    lines.join("\n")
+    let ours = Ours {
+        project: folder.project(),
+        galaxy: galaxy.map(Path::to_owned),
+        callback: Some(("admiral_events", folder.callback_plugins())),
+        strategy_plugins: accelerated.then(|| folder.strategy_plugins()),
+        settings: vec![
+            ("defaults", "forks", options.forks.to_string()),
+            // With checking on, Ansible leaves the choice to our `StrictHostKeyChecking`.
+            ("defaults", "host_key_checking", "True".to_owned()),
+            ("defaults", "retry_files_enabled", "False".to_owned()),
+            (
+                "defaults",
+                "local_tmp",
+                folder.home().join("tmp").to_string_lossy().into_owned(),
+            ),
+            (
+                "ssh_connection",
+                "control_path_dir",
+                control_path_folder.to_string_lossy().into_owned(),
+            ),
+            ("ssh_connection", "ssh_args", ssh_args),
+        ],
+        defaults: vec![
+            ("defaults", "timeout", "30".to_owned()),
+            ("ssh_connection", "pipelining", "True".to_owned()),
+        ],
+    };
+    let terms = Terms {
+        forks: Some(options.forks),
+        accelerated,
+        // Of no consequence to a run.
+        galaxy_servers: false,
+    };
+    configuration::merge(files, terms, &ours)
 }
 
 /// Values that a user chose never stand alone, so that none can be taken for an option.
 pub(super) fn arguments(
     folder: &RunFolder,
     variables: &Path,
+    vault_ids: &[String],
     options: &DeploymentOptions,
     playbook: &str,
 ) -> Result<Vec<String>, PrepareError> {
@@ -87,6 +107,7 @@ pub(super) fn arguments(
         format!("--extra-vars=@{}", variables.display()),
         format!("--forks={}", options.forks),
     ];
+    arguments.extend_from_slice(vault_ids);
     for (given, option) in [
         (options.check, "--check"),
         (options.diff, "--diff"),
@@ -125,6 +146,7 @@ pub(super) fn arguments(
 pub(super) fn environment(
     config: &WorkerConfig,
     folder: &RunFolder,
+    configuration: &Path,
     secrets_folder: &Path,
     options: &DeploymentOptions,
 ) -> BTreeMap<String, String> {
@@ -139,8 +161,9 @@ pub(super) fn environment(
         *path = format!("{}:{path}", programs.display());
     }
     for (name, value) in [
-        ("ANSIBLE_CONFIG", folder.configuration()),
+        ("ANSIBLE_CONFIG", configuration.to_owned()),
         ("ADMIRAL_EVENTS_PATH", folder.events()),
+        // Of Ansible's own variables only those that no project may set otherwise: they come before its `ansible.cfg`.
         ("ANSIBLE_LOCAL_TEMP", own.join("tmp")),
         ("ANSIBLE_HOME", own.join(".ansible")),
     ] {
@@ -173,6 +196,7 @@ mod tests {
         arguments(
             &RunFolder::open("/run"),
             Path::new("/secret/variables.yml"),
+            &["--vault-id=prod@/secret/vault-0".to_owned()],
             &options,
             "-site.yml",
         )
@@ -194,6 +218,7 @@ mod tests {
             "--inventory=/run/inventory/admiral-run",
             "--extra-vars=@/secret/variables.yml",
             "--forks=50",
+            "--vault-id=prod@/secret/vault-0",
             "--diff",
             "--become",
             "--limit=--check",

@@ -2,7 +2,9 @@
 
 use crate::{
     domain::deployment::Reason,
-    playbooks::mitogen::MitogenError,
+    playbooks::{
+        configuration::ConfigurationError, galaxy::GalaxyError, mitogen::MitogenError, vault_ids::MissingPasswords,
+    },
     runner::RunnerError,
     store::StoreError,
     vault::{VaultError, ssh_key::KeyError},
@@ -39,6 +41,15 @@ pub(super) enum PrepareError {
     /// A playbook's path leads elsewhere.
     #[error("failed to lay out the playbook: a path leads out of its folder")]
     PlaybookPath,
+    /// The project's configuration is broken.
+    #[error("failed to read the project's configuration")]
+    Configuration(#[from] ConfigurationError),
+    /// Content of the package that no password is there for.
+    #[error("failed to read the playbook's files: {0}")]
+    VaultPasswords(#[from] MissingPasswords),
+    /// What the package asks for is not there.
+    #[error("failed to make ready what the package asks for")]
+    Galaxy(#[from] GalaxyError),
     /// The limit names a file.
     #[error("failed to use the limit: a pattern may not begin with @")]
     Limit,
@@ -72,6 +83,9 @@ impl PrepareError {
             Self::Store(_)
             | Self::Unreadable(_)
             | Self::PlaybookPath
+            | Self::Configuration(_)
+            | Self::VaultPasswords(_)
+            | Self::Galaxy(_)
             | Self::Accelerator(_)
             | Self::Io { .. }
             | Self::Runner(_) => Reason::LaunchError,

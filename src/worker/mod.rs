@@ -17,6 +17,7 @@ mod secrets;
 
 use crate::{
     domain::{RunId, WorkerId, clock::Clock, clock::new_id, worker::ProcessRole},
+    playbooks::galaxy::{self, Galaxy},
     process::kill_point,
     runner::Isolation,
     store::{
@@ -111,6 +112,7 @@ struct Shared {
     home: Home,
     database: Database,
     vault: Arc<Vault>,
+    galaxy: Galaxy,
     clock: Arc<dyn Clock>,
     shutdown: CancellationToken,
 }
@@ -155,8 +157,10 @@ impl Worker {
                 return;
             }
         };
+        let galaxy_folder = galaxy::folder_in(&self.config.data_directory);
         let shared = Arc::new(Shared {
             id,
+            galaxy: Galaxy::new(galaxy_folder, self.config.ansible_playbook.clone(), None),
             config: self.config,
             home,
             database: self.database,

@@ -2,7 +2,7 @@
 
 use super::{
     PrepareError, WorkerConfig,
-    command::{INVENTORY_SCRIPT, arguments, configuration, environment, inventory_script},
+    command::{INVENTORY_SCRIPT, arguments, configuration, configuration_path, environment, inventory_script},
     secrets::RunSecrets,
 };
 use crate::{
@@ -13,24 +13,29 @@ use crate::{
     },
     ingest::redact::Redactor,
     inventory::{InventoryHost, extra_vars, known_hosts, render_list},
-    playbooks::mitogen,
+    playbooks::{
+        ansible::vault_id_argument,
+        configuration,
+        galaxy::{Galaxy, ServerAccess, has_requirements},
+        mitogen,
+    },
     runner::{RECORD_VERSION, RunFolder, RunSpec, SecretsFolder},
     store::{
-        Database, deployments,
+        Database, deployments, galaxy_servers,
         host_keys::{self, TrustedHostKey},
         packages,
         run_targets::{self, RunTarget},
         runs::OwnedRun,
     },
-    vault::Vault,
+    vault::{RowIdentity, Vault},
 };
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{DirBuilder, OpenOptions},
+    fs::{DirBuilder, OpenOptions, Permissions},
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Component, Path, PathBuf},
 };
 
@@ -76,6 +81,7 @@ pub(super) async fn prepare(
     config: &WorkerConfig,
     database: &Database,
     vault: &Vault,
+    galaxy: &Galaxy,
     run: &OwnedRun,
 ) -> Result<Prepared, PrepareError> {
     let material = load(database, vault, run).await?;
@@ -83,6 +89,7 @@ pub(super) async fn prepare(
         // Whoever launched it may have another Ansible than this machine.
         mitogen::find(&config.ansible_playbook).await?;
     }
+    let fetched = fetch(database, vault, galaxy, &material.files).await?;
     let runs_folder = config.runs_folder();
     // An earlier attempt that was cut short may have left its folder: the run was never started.
     if run.folder.exists() {
@@ -91,7 +98,7 @@ pub(super) async fn prepare(
             .map_err(io_error("remove an earlier run folder"))?;
     }
     let folder = RunFolder::create(&runs_folder, run.id).map_err(io_error("make the run folder"))?;
-    match fill(config, run, &folder, &material) {
+    match fill(config, run, &folder, &material, fetched.as_deref()) {
         Ok(()) => Ok(Prepared {
             folder,
             redactor: material.secrets.redactor(),
@@ -123,7 +130,10 @@ async fn load(database: &Database, vault: &Vault, run: &OwnedRun) -> Result<Mate
     let servers: Vec<ServerId> = targets.iter().map(|target| target.server.id).collect();
     let host_keys = host_keys::list_for_servers(&mut connection, &servers).await?;
     let keys: BTreeSet<PrivateKeyId> = targets.iter().filter_map(RunTarget::private_key_id).collect();
-    let secrets = RunSecrets::open(&mut connection, vault, run.deployment_id, &keys).await?;
+    let mut secrets = RunSecrets::open(&mut connection, vault, run.deployment_id, &keys, &files).await?;
+    if let Some(missing) = secrets.missing_passwords.take() {
+        return Err(missing.into());
+    }
     Ok(Material {
         deployment,
         files,
@@ -134,7 +144,44 @@ async fn load(database: &Database, vault: &Vault, run: &OwnedRun) -> Result<Mate
     })
 }
 
-fn fill(config: &WorkerConfig, run: &OwnedRun, folder: &RunFolder, material: &Material) -> Result<(), PrepareError> {
+/// The roles and collections that the package asks for. As a rule the launch has had them fetched, but maybe on another machine.
+async fn fetch(
+    database: &Database,
+    vault: &Vault,
+    galaxy: &Galaxy,
+    files: &[PlaybookFile],
+) -> Result<Option<PathBuf>, PrepareError> {
+    if !has_requirements(files) {
+        return Ok(None);
+    }
+    let sealed = galaxy_servers::list_sealed(&mut *database.acquire().await?).await?;
+    let mut servers = Vec::with_capacity(sealed.len());
+    for server in sealed {
+        let row = RowIdentity::galaxy_token(server.id);
+        let token = server
+            .sealed_token
+            .map(|token| vault.open_text(&token, row))
+            .transpose();
+        servers.push(ServerAccess {
+            token: token.map_err(|source| PrepareError::Vault {
+                what: format!("the token of the Galaxy server {:?}", server.name),
+                source,
+            })?,
+            name: server.name,
+            url: server.url,
+            auth_url: server.auth_url,
+        });
+    }
+    Ok(galaxy.provide(files, &servers).await?)
+}
+
+fn fill(
+    config: &WorkerConfig,
+    run: &OwnedRun,
+    folder: &RunFolder,
+    material: &Material,
+    fetched: Option<&Path>,
+) -> Result<(), PrepareError> {
     let secrets_folder = SecretsFolder::create(run.id).map_err(io_error("make the folder for secrets"))?;
     let made = (|| {
         write_project(folder, &material.files)?;
@@ -147,27 +194,29 @@ fn fill(config: &WorkerConfig, run: &OwnedRun, folder: &RunFolder, material: &Ma
         let variables = secrets_folder.join("variables.yml");
         let text = extra_vars::render_extra_vars(&values, &material.secrets.variables);
         write_file(&variables, text.expose_secret().as_bytes(), 0o600)?;
+        let vault_ids = write_vault_passwords(&secrets_folder, &material.secrets)?;
         let control_path_folder = secrets_folder.join("cp");
-        let configuration = configuration(folder, &control_path_folder, &material.deployment.options);
-        write_file(&folder.configuration(), configuration.as_bytes(), 0o600)?;
+        let options = &material.deployment.options;
+        let merged = configuration(folder, &control_path_folder, options, &material.files, fetched)?;
+        let configuration = configuration_path(folder, &material.files);
+        write_file(&configuration, merged.text.as_bytes(), 0o600)?;
+        if configuration.starts_with(folder.project()) {
+            set_mode(&configuration, 0o644)?;
+        }
         let spec = RunSpec {
             version: RECORD_VERSION,
             run_id: run.id,
             program: config.ansible_playbook.clone(),
-            arguments: arguments(
-                folder,
-                &variables,
-                &material.deployment.options,
-                &material.deployment.entry_path,
-            )?,
-            environment: environment(config, folder, &secrets_folder, &material.deployment.options),
+            arguments: arguments(folder, &variables, &vault_ids, options, &material.deployment.entry_path)?,
+            environment: environment(config, folder, &configuration, &secrets_folder, options),
             working_directory: folder.project(),
             secrets_folder: secrets_folder.clone(),
             control_path_folder,
-            timeout_seconds: material.deployment.options.timeout_seconds.unsigned_abs().into(),
+            timeout_seconds: options.timeout_seconds.unsigned_abs().into(),
             grace_seconds: config.grace_seconds,
             isolation: config.isolation,
             hidden_paths: vec![config.data_directory.clone()],
+            readable_paths: fetched.map(Path::to_owned).into_iter().collect(),
         };
         folder.write_spec(&spec).map_err(PrepareError::Runner)
     })();
@@ -179,21 +228,38 @@ fn fill(config: &WorkerConfig, run: &OwnedRun, folder: &RunFolder, material: &Ma
     made
 }
 
+/// The arguments that tell where the passwords are.
+fn write_vault_passwords(secrets_folder: &Path, secrets: &RunSecrets) -> Result<Vec<String>, PrepareError> {
+    let mut arguments = Vec::new();
+    for (number, opened) in secrets.vault_passwords.iter().enumerate() {
+        let path = secrets_folder.join(format!("vault-{number}"));
+        write_file(&path, opened.password.expose_secret().as_bytes(), 0o600)?;
+        arguments.push(vault_id_argument(&opened.vault_id, &path));
+    }
+    Ok(arguments)
+}
+
+/// With the modes that a checkout has, because tasks can see them (`mode: preserve`): what keeps others out is the run folder's own.
 fn write_project(folder: &RunFolder, files: &[PlaybookFile]) -> Result<(), PrepareError> {
     make_folder(&folder.project())?;
-    for file in files {
+    let mut parents = BTreeSet::new();
+    // The run's own configuration takes the place of the project's.
+    for file in files.iter().filter(|file| file.path != configuration::FILE_NAME) {
         let path = Path::new(&file.path);
         if path.as_os_str().is_empty() || !path.components().all(|part| matches!(part, Component::Normal(_))) {
             return Err(PrepareError::PlaybookPath);
         }
+        let within = path.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty());
+        parents.extend(within.map(|parent| folder.project().join(parent)));
         let path = folder.project().join(path);
         if let Some(parent) = path.parent() {
             make_folder(parent)?;
         }
         let executable = file.mode & 0o100 != 0;
-        write_file(&path, &file.content, if executable { 0o700 } else { 0o600 })?;
+        write_file(&path, &file.content, 0o600)?;
+        set_mode(&path, if executable { 0o755 } else { 0o644 })?;
     }
-    Ok(())
+    parents.iter().try_for_each(|parent| set_mode(parent, 0o755))
 }
 
 fn write_plugins(folder: &RunFolder, accelerator: Option<Accelerator>) -> Result<(), PrepareError> {
@@ -291,6 +357,11 @@ fn write_file(path: &Path, content: &[u8], mode: u32) -> Result<(), PrepareError
         .map_err(io_error("write a file of the run"))
 }
 
+/// Whatever the umask.
+fn set_mode(path: &Path, mode: u32) -> Result<(), PrepareError> {
+    std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(io_error("set the mode of a file of the run"))
+}
+
 fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> PrepareError {
     move |source| PrepareError::Io { what, source }
 }
@@ -298,6 +369,27 @@ fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> PrepareError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_have_the_modes_of_a_checkout() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = RunFolder::open(root.path());
+        let file = |path: &str, mode| PlaybookFile {
+            path: path.to_owned(),
+            mode,
+            content: Vec::new(),
+        };
+        write_project(&folder, &[file("a/b/run", 0o755), file("site.yml", 0o644)]).unwrap();
+        let mode = |path: &str| {
+            std::fs::metadata(folder.project().join(path))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o7777
+        };
+        assert_eq!([mode("a"), mode("a/b"), mode("a/b/run")], [0o755; 3]);
+        assert_eq!([mode("."), mode("site.yml")], [0o700, 0o644]);
+    }
 
     #[test]
     fn a_playbook_stays_in_its_folder() {

@@ -7,7 +7,7 @@ use crate::{
     ingest::{self, redact::Redactor},
     runner::{RunFolder, sweep_secrets},
     store::{
-        StoreError, run_targets,
+        StoreError, deployments, packages, run_targets,
         runs::{self, OwnedRun},
     },
 };
@@ -39,6 +39,7 @@ pub(super) async fn sweep(shared: &Shared) -> Result<(), StoreError> {
     if let Err(error) = sweep_secrets(&live) {
         tracing::warn!(%error, "secrets of earlier runs could not be removed");
     }
+    shared.galaxy.sweep();
     let Ok(entries) = std::fs::read_dir(shared.config.runs_folder()) else {
         return Ok(());
     };
@@ -72,7 +73,12 @@ pub(super) async fn redactor(shared: &Shared, run: &OwnedRun) -> Result<Redactor
         .iter()
         .filter_map(run_targets::RunTarget::private_key_id)
         .collect();
-    let secrets = RunSecrets::open(&mut connection, &shared.vault, run.deployment_id, &keys)
+    let frozen = deployments::get_frozen(&mut connection, run.deployment_id).await?;
+    let files = match frozen.playbook_version_id {
+        Some(version) => packages::load_version_files(&mut connection, version).await?,
+        None => Vec::new(),
+    };
+    let secrets = RunSecrets::open(&mut connection, &shared.vault, run.deployment_id, &keys, &files)
         .await
         .map_err(|error| FollowError::Secrets(error.message()))?;
     Ok(secrets.redactor())

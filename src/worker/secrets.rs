@@ -1,10 +1,14 @@
-//! A run's secrets, opened: its keys, its secret variables and the files among its variables.
+//! A run's secrets, opened: its keys, its secret variables and the files among them, and what its package is encrypted with.
 
 use super::PrepareError;
 use crate::{
-    domain::{DeploymentId, PrivateKeyId, form},
+    domain::{DeploymentId, PrivateKeyId, VersionId, form, playbook::PlaybookFile},
     ingest::redact::Redactor,
-    store::{Connection, deployments, keys::get_sealed_keys},
+    playbooks::{
+        configuration::{self, Ours, Terms},
+        vault_ids::{self, MissingPasswords, OpenedPassword, StoredPassword},
+    },
+    store::{Connection, deployments, keys::get_sealed_keys, packages, vault_passwords},
     vault::{RowIdentity, Vault, ssh_key},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -30,16 +34,21 @@ pub(super) struct RunSecrets {
     pub(super) files: BTreeMap<String, SecretFile>,
     /// Keys as SSH takes them without asking.
     pub(super) keys: BTreeMap<PrivateKeyId, SecretString>,
+    /// Passwords of `ansible-vault`.
+    pub(super) vault_passwords: Vec<OpenedPassword>,
+    /// Content of the package that no password is there for.
+    pub(super) missing_passwords: Option<MissingPasswords>,
     passphrases: Vec<SecretString>,
 }
 
 impl RunSecrets {
-    /// Opens what the deployment and the keys in use hold.
+    /// Opens what the deployment and the keys in use hold, and what its package's files are encrypted with.
     pub(super) async fn open(
         connection: &mut Connection,
         vault: &Vault,
         deployment_id: DeploymentId,
         keys: &BTreeSet<PrivateKeyId>,
+        package_files: &[PlaybookFile],
     ) -> Result<Self, PrepareError> {
         let frozen = deployments::get_frozen(connection, deployment_id).await?;
         let variables = frozen
@@ -57,8 +66,15 @@ impl RunSecrets {
             variables,
             files,
             keys: BTreeMap::new(),
+            vault_passwords: Vec::new(),
+            missing_passwords: None,
             passphrases: Vec::new(),
         };
+        if let Some(version) = frozen.playbook_version_id {
+            secrets
+                .open_vault_passwords(connection, vault, version, package_files)
+                .await?;
+        }
         for key in get_sealed_keys(connection, &ids).await? {
             let failed = |source| PrepareError::Vault {
                 what: format!("the private key {:?}", key.name),
@@ -83,9 +99,43 @@ impl RunSecrets {
         Ok(secrets)
     }
 
+    async fn open_vault_passwords(
+        &mut self,
+        connection: &mut Connection,
+        vault: &Vault,
+        version: VersionId,
+        files: &[PlaybookFile],
+    ) -> Result<(), PrepareError> {
+        let package = packages::get_version(connection, version).await?.package_id;
+        let sealed = vault_passwords::list_sealed(connection, package).await?;
+        let stored: Vec<StoredPassword<'_>> = sealed
+            .iter()
+            .map(|password| StoredPassword {
+                vault_id: &password.vault_id,
+                of_package: password.of_package,
+            })
+            .collect();
+        let own = configuration::merge(files, Terms::default(), &Ours::default())?.own_passwords;
+        let choice = vault_ids::choose(&vault_ids::used(files), &own, &stored);
+        for index in choice.chosen {
+            let password = &sealed[index];
+            let opened = vault.open_text(&password.sealed_password, RowIdentity::vault_password(password.id));
+            self.vault_passwords.push(OpenedPassword {
+                vault_id: password.vault_id.clone(),
+                password: opened.map_err(|source| PrepareError::Vault {
+                    what: format!("the password of the vault id {:?}", password.vault_id),
+                    source,
+                })?,
+            });
+        }
+        self.missing_passwords = choice.missing;
+        Ok(())
+    }
+
     /// Finds these secrets in what the run prints.
     pub(super) fn redactor(&self) -> Redactor {
-        Redactor::new(self.variables.values().chain(&self.passphrases))
+        let vault_passwords = self.vault_passwords.iter().map(|opened| &opened.password);
+        Redactor::new(self.variables.values().chain(&self.passphrases).chain(vault_passwords))
     }
 }
 

@@ -1,6 +1,7 @@
 //! A secret goes in, is used for real, and is found nowhere afterwards.
 
 use crate::support::{
+    ansible::ansible_bins,
     processes,
     server::{AdmiralServer, text},
     ssh_hosts::SshHosts,
@@ -26,12 +27,14 @@ const ANSWER: &str = "canary-answer-\"quoted\"-7c20aa";
 const OF_THE_ENVIRONMENT: &str = "canary-environment-b1870d";
 const OF_THE_PRESET: &str = "canary-preset-e44c19";
 const FILE: &str = "canary-file-0d9a55";
+const VAULT_PASSWORD: &str = "canary-vault-c40a81";
 
 /// Uses the secret with and without care: a careless playbook must not put it into the database either.
 const PLAYBOOK: &str = r#"
 - name: Use a secret
   hosts: all
   gather_facts: false
+  vars_files: [vault.yml]
   tasks:
     - name: With care
       ansible.builtin.shell: "test -n \"$SECRET\""
@@ -45,6 +48,8 @@ const PLAYBOOK: &str = r#"
       ansible.builtin.copy: { content: "{{ lookup('file', certificate) | length }}", dest: "{{ certificate | dirname }}/length" }
       delegate_to: localhost
       connection: local
+    - name: Without care of the vault either
+      ansible.builtin.debug: { msg: "the vault opens with {{ vaulted }}" }
     - name: Long enough to be looked at
       ansible.builtin.command: sleep 2
     - name: Fail with it
@@ -82,6 +87,7 @@ async fn secrets_are_found_nowhere() {
         OF_THE_PRESET.to_owned(),
         FILE.to_owned(),
         STANDARD.encode(FILE),
+        VAULT_PASSWORD.to_owned(),
         middle_line(&private_key),
         middle_line(&plain_key),
     ];
@@ -108,6 +114,24 @@ async fn secrets_are_found_nowhere() {
         .post(
             "/api/presets",
             json!({"playbook": playbook, "name": "all", "secret_variables": {"of_the_preset": OF_THE_PRESET}}),
+        )
+        .await;
+
+    std::fs::write(keys.path().join("vault"), VAULT_PASSWORD).unwrap();
+    std::fs::write(keys.path().join("vault.yml"), format!("vaulted: {VAULT_PASSWORD}\n")).unwrap();
+    let encrypted = Command::new(ansible_bins()[0].join("ansible-vault"))
+        .args(["encrypt", "--vault-id", "canary@vault", "--output"])
+        .arg(server.folder.path().join("playbooks/canary/vault.yml"))
+        .arg("vault.yml")
+        .current_dir(keys.path())
+        .stdin(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(encrypted.success());
+    server
+        .post(
+            "/api/vault-passwords",
+            json!({"vault_id": "canary", "password": VAULT_PASSWORD}),
         )
         .await;
 
@@ -154,6 +178,7 @@ async fn secrets_are_found_nowhere() {
         output.contains("the secret is ********"),
         "the careless task ran: {output}"
     );
+    assert!(output.contains("the vault opens with ********"), "{output}");
 
     // `shell` with `environment` puts the secret into a remote process for a moment, which here is on the same machine:
     // that is the playbook's doing. Nothing that Admiral starts may show it.
@@ -183,6 +208,7 @@ async fn secrets_are_found_nowhere() {
         "/api/presets".to_owned(),
         format!("/api/playbooks/form?id={playbook}"),
         "/api/audit".to_owned(),
+        "/api/vault-passwords".to_owned(),
     ] {
         answers.push_str(&server.get(&path).await.to_string());
     }

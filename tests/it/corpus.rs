@@ -2,10 +2,10 @@
 
 use crate::support::{
     ansible::ansible_bins,
-    doors::Door,
+    doors::{Door, Doors},
     outcome::{self, Outcome},
     plain::{Access, FLEET, PlainRun},
-    server::{AdmiralServer, text},
+    server::{AdmiralServer, PATIENCE, text},
     ssh_hosts::SshHosts,
 };
 use reqwest::{Method, StatusCode};
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    time::{Duration, Instant},
 };
 
 /// A project of the corpus.
@@ -181,7 +182,7 @@ const FLOW: &[Project] = &[
         MIXED,
     ),
     project(
-        "handlers",
+        "handler-chains",
         "handlers that listen, are flushed, and notify others",
         SITE,
         ONE,
@@ -276,19 +277,25 @@ struct Launched {
 async fn every_door_gives_the_plain_outcome(ansible: &Path, projects: &'static [Project]) {
     let server = AdmiralServer::start_with(ansible).await;
     let hosts = SshHosts::start();
-    let (access, servers) = register_fleet(&server, &hosts).await;
+    let (access, servers, key) = register_fleet(&server, &hosts).await;
 
     // The plain runs take their turn while the server is at work.
     let folder = server.folder.path().join("plain");
     let ansible = ansible.to_owned();
     let plain = tokio::task::spawn_blocking(move || run_plainly(&ansible, &folder, projects, &access));
 
+    let mut doors = Doors {
+        server: &server,
+        hosts: &hosts,
+        key,
+        repositories: Vec::new(),
+    };
     let (mut launched, mut wrong) = (Vec::new(), Vec::new());
     for door in Door::ALL {
         let mut plain = 0;
         for project in projects {
             let source = corpus().join(project.name);
-            let brought = door.bring_in(&server, &source, project.name, project.entries).await;
+            let brought = doors.bring_in(door, &source, project.name, project.entries).await;
             let ids = match brought {
                 Ok(ids) => ids,
                 Err(reason) => {
@@ -326,7 +333,7 @@ async fn every_door_gives_the_plain_outcome(ansible: &Path, projects: &'static [
     }
     let mut outcomes = Vec::new();
     for launched in launched {
-        let ended = server.wait_for_end(&launched.id).await;
+        let ended = wait_for_end(&server, &launched.id).await;
         let outcome = outcome::of_deployment(&server, &ended, &launched.output).await;
         outcomes.push((launched, outcome, ended["warnings"].clone()));
     }
@@ -343,6 +350,22 @@ async fn every_door_gives_the_plain_outcome(ansible: &Path, projects: &'static [
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Waits for as long as something happens: two thousand tasks take their time on a busy machine.
+async fn wait_for_end(server: &AdmiralServer, id: &str) -> Value {
+    let (mut last, mut deadline) = (Value::Null, Instant::now() + PATIENCE);
+    loop {
+        let deployment = server.get(&format!("/api/deployments/{id}")).await;
+        if !deployment["finished_at"].is_null() {
+            return deployment;
+        }
+        if deployment != last {
+            (last, deadline) = (deployment, Instant::now() + PATIENCE);
+        }
+        assert!(Instant::now() < deadline, "nothing happens any more: {last}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 fn run_plainly(ansible: &Path, folder: &Path, projects: &[Project], ssh: &Access) -> Vec<Outcome> {
@@ -366,8 +389,8 @@ fn run_plainly(ansible: &Path, folder: &Path, projects: &[Project], ssh: &Access
     outcomes
 }
 
-/// Registers the fleet; gives how it is reached, and the id of each server by name.
-async fn register_fleet(server: &AdmiralServer, hosts: &SshHosts) -> (Access, Value) {
+/// Registers the fleet; gives how it is reached, the id of each server by name, and that of their key.
+async fn register_fleet(server: &AdmiralServer, hosts: &SshHosts) -> (Access, Value, String) {
     let key = server.folder.path().join("key");
     let made = Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-f"])
@@ -389,5 +412,5 @@ async fn register_fleet(server: &AdmiralServer, hosts: &SshHosts) -> (Access, Va
         );
     }
     let access = Access { port: hosts.port, key };
-    (access, servers)
+    (access, servers, text(&stored, "id"))
 }

@@ -73,6 +73,7 @@ impl Run {
             grace_seconds: 600,
             isolation: Isolation::None,
             hidden_paths: Vec::new(),
+            readable_paths: Vec::new(),
         };
         Self { root, folder, spec }
     }

@@ -348,6 +348,28 @@ async fn a_new_version_follows_on_the_current_one() {
 const TWO: &[u8] = b"- name: Two\n  hosts: all\n";
 
 #[tokio::test]
+async fn what_is_found_is_told_and_keeps_nobody_from_uploading() {
+    let pad = Launchpad::new().await;
+    let site = b"- hosts: all\n  roles: [missing]\n";
+    let (_, inspection) = pad
+        .upload("/api/packages/inspect?file_name=site.yml", site.to_vec())
+        .await;
+    let (status, upload) = create(&pad, "file_name=site.yml", site.to_vec()).await;
+    assert_eq!(
+        (status, &upload["findings"]),
+        (201, &inspection["findings"]),
+        "{upload}"
+    );
+    let finding = &upload["findings"][0];
+    assert_eq!(
+        (&finding["path"], &finding["line"]),
+        (&json!("site.yml"), &json!(2)),
+        "{upload}"
+    );
+    assert_eq!(upload["version"]["reviewed_at"], json!(null));
+}
+
+#[tokio::test]
 async fn a_body_is_read_only_from_those_who_may_send_it() {
     let app = TestApp::start().await;
     let send = |who, size: usize| {

@@ -121,9 +121,11 @@ const deployment = createRoute({
 
 const ORIGIN_NAMES = ["custom", "project", "built_in"] as const;
 
+const library = createRoute({ getParentRoute: () => app, path: "/playbooks" });
+
 const playbooks = createRoute({
-  getParentRoute: () => app,
-  path: "/playbooks",
+  getParentRoute: () => library,
+  path: "/",
   validateSearch: (search): { search?: string; origin?: (typeof ORIGIN_NAMES)[number] } => ({
     search: textParameter(search.search),
     origin: choiceParameter(search.origin, ORIGIN_NAMES),
@@ -135,8 +137,8 @@ const PLAYBOOK_TABS = ["overview", "files", "versions", "form", "presets", "find
 
 /** Ids of playbooks hold slashes: `/playbooks/custom/shop/site.yml`. */
 const playbook = createRoute({
-  getParentRoute: () => app,
-  path: "/playbooks/$",
+  getParentRoute: () => library,
+  path: "$",
   validateSearch: (
     search,
   ): {
@@ -217,8 +219,7 @@ export const router = createRouter({
       deployments,
       newDeployment,
       deployment,
-      playbooks,
-      playbook,
+      library.addChildren([playbooks, playbook]),
       projects,
       servers,
       keys,

@@ -27,21 +27,21 @@ pub(super) async fn freeze(
     let author = author(actor);
     let mut transaction = state.database.begin().await?;
     let head = packages::upsert_package(&mut transaction, PlaybookOrigin::BuiltIn, adhoc::PACKAGE, &author).await?;
-    let version = match packages::find_version(&mut transaction, head.id, &snapshot.digest).await? {
-        Some(version) => version,
-        None => {
-            let new = NewVersion {
-                package_id: head.id,
-                digest: &snapshot.digest,
-                manifest: &snapshot.manifest,
-                files: &snapshot.files,
-                comment: "",
-                author: &author,
-                commit_id: None,
-                rolled_back_to: None,
-            };
-            packages::add_version(&mut transaction, &new).await?.id
-        }
+    let known = packages::find_version(&mut transaction, head.id, &snapshot.digest).await?;
+    let version = if let Some(version) = known {
+        version
+    } else {
+        let new = NewVersion {
+            package_id: head.id,
+            digest: &snapshot.digest,
+            manifest: &snapshot.manifest,
+            files: &snapshot.files,
+            comment: "",
+            author: &author,
+            commit_id: None,
+            rolled_back_to: None,
+        };
+        packages::add_version(&mut transaction, &new).await?.id
     };
     transaction.commit().await.map_err(StoreError::from)?;
     let mut outline = outline(adhoc::ENTRY_PATH, &text).unwrap_or_default();

@@ -5,6 +5,7 @@ use super::{
     accelerator::{self, Plan},
     check_limit, find,
     inputs::{Inputs, gather},
+    project,
     request::examine,
     resolve,
     variables::Content,
@@ -107,6 +108,8 @@ pub(in crate::api) async fn preview(
     let chosen = accelerator::choose(options.accelerator, frozen.outline.accelerator);
     let present = accelerator::check_present(state, chosen, &options).await;
     list(present.map_err(Problem::from), &mut errors)?;
+    let readable = project::vault_passwords(state, frozen.package, &frozen.files).await;
+    list(readable.map(drop), &mut errors)?;
     if !servers.is_empty() {
         list(check_limit(&options, &servers).map_err(Problem::from), &mut errors)?;
         let secret_names: Vec<String> = merged.secret().into_keys().collect();
@@ -124,7 +127,10 @@ pub(in crate::api) async fn preview(
     // Reading all of a package takes a while.
     let reviewing = tokio::task::spawn_blocking(move || review(&files, &entries));
     let mut findings = reviewing.await.map_err(|error| Problem::internal(&error))?;
+    // The review has looked at the form's file too.
     findings.extend(form_faults);
+    findings.sort();
+    findings.dedup();
     Ok(DeploymentPreview {
         playbook: checked.playbook.to_string(),
         version,

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod deployments;
 pub mod environments;
 pub mod forms;
+pub mod galaxy_servers;
 pub mod health;
 pub mod keys;
 pub mod metrics;
@@ -19,6 +20,7 @@ pub mod setup;
 pub mod stream;
 pub mod tokens;
 pub mod users;
+pub mod vault_passwords;
 pub mod workers;
 
 use super::{AppState, openapi::Document};
@@ -40,6 +42,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(deployments::router())
         .merge(environments::router())
         .merge(forms::router())
+        .merge(galaxy_servers::router())
         .merge(health::router())
         .merge(keys::router())
         .merge(metrics::router())
@@ -55,5 +58,6 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(stream::router())
         .merge(tokens::router())
         .merge(users::router())
+        .merge(vault_passwords::router())
         .merge(workers::router())
 }

@@ -53,12 +53,7 @@ pub(super) struct Fetched {
 }
 
 /// Asks the remote where a reference stands.
-pub(super) async fn look_up(
-    session: &Session,
-    repository: &Path,
-    url: &GitUrl,
-    reference: &Reference,
-) -> Result<Found, GitError> {
+pub(super) async fn look_up(session: &Session, url: &GitUrl, reference: &Reference) -> Result<Found, GitError> {
     let candidates = reference.candidates();
     let patterns: Vec<String> = if candidates.is_empty() {
         vec!["HEAD".to_owned()]
@@ -70,7 +65,7 @@ pub(super) async fn look_up(
     };
     // Also where the commit is known already: that the repository can still be read is worth knowing.
     let answer = session
-        .ask_remote(repository, url, &["ls-remote", "--quiet"], &patterns)
+        .ask_remote(None, url, &["ls-remote", "--quiet"], &patterns)
         .await?;
     if let Reference::Commit(id) = reference {
         return Ok(Found {
@@ -105,12 +100,7 @@ pub(super) async fn look_up(
 }
 
 /// Fetches what was found, without its history where the host allows that.
-pub(super) async fn fetch(
-    session: &Session,
-    repository: PathBuf,
-    url: &GitUrl,
-    found: &Found,
-) -> Result<Fetched, GitError> {
+pub(super) async fn fetch(session: &Session, name: &str, url: &GitUrl, found: &Found) -> Result<Fetched, GitError> {
     const FETCH: &[&str] = &[
         "fetch",
         "--quiet",
@@ -119,10 +109,11 @@ pub(super) async fn fetch(
         "--no-write-fetch-head",
         "--force",
     ];
+    let repository = session.init(name, &found.commit).await?;
     let shallow: Vec<&str> = FETCH.iter().copied().chain(["--depth=1"]).collect();
     let wanted = [format!("+{}:{KEPT}", found.name)];
     let is_commit = found.name == found.commit;
-    let fetched = session.ask_remote(&repository, url, &shallow, &wanted).await;
+    let fetched = session.ask_remote(Some(&repository), url, &shallow, &wanted).await;
     let kept = match fetched {
         Ok(_) => KEPT.to_owned(),
         // Not every host hands out a commit that no name leads to directly; and those without git's own protocol know no depth.
@@ -135,7 +126,7 @@ pub(super) async fn fetch(
             } else {
                 wanted.to_vec()
             };
-            session.ask_remote(&repository, url, FETCH, &all).await?;
+            session.ask_remote(Some(&repository), url, FETCH, &all).await?;
             if is_commit {
                 found.commit.clone()
             } else {
@@ -332,8 +323,7 @@ impl Reading<'_> {
                 name: entry.object.clone(),
                 commit: entry.object.clone(),
             };
-            let repository = self.session.init(&format!("submodule-{}", self.count)).await?;
-            let fetched = fetch(self.session, repository, &url, &commit).await;
+            let fetched = fetch(self.session, &format!("submodule-{}", self.count), &url, &commit).await;
             let fetched = fetched.map_err(|source| GitError::Submodule {
                 path: path.clone(),
                 host: url.host().to_owned(),

@@ -267,8 +267,7 @@ impl GitProjects {
 async fn read_remote(session: &Session, url: &GitUrl, project: &StoredProject) -> Result<Taken, GitError> {
     let reference = Reference::parse(&project.settings.reference)
         .map_err(|_| GitError::NotACommit(project.settings.reference.clone()))?;
-    let repository = session.init("project").await?;
-    let found = fetch::look_up(session, &repository, url, &reference).await?;
+    let found = fetch::look_up(session, url, &reference).await?;
     let known = project
         .commit_id
         .as_ref()
@@ -276,7 +275,7 @@ async fn read_remote(session: &Session, url: &GitUrl, project: &StoredProject) -
     if known == Some(&found.commit) {
         return Ok(Taken::Same(found.commit));
     }
-    let fetched = fetch::fetch(session, repository, url, &found).await?;
+    let fetched = fetch::fetch(session, "project", url, &found).await?;
     let files = fetch::read_files(session, url, &fetched, project.settings.submodules).await?;
     let Fetched { commit, subject, .. } = fetched;
     // Digests of up to 64 MiB, and as much YAML.

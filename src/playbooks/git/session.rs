@@ -6,12 +6,13 @@
 
 use super::{GitError, url::GitUrl};
 use crate::{
-    domain::{PackageId, clock::new_id},
+    domain::PackageId,
     process::{self, CaptureLimits, Captured, ProcessError},
     runner::SecretsFolder,
 };
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use std::{
+    env,
     ffi::OsString,
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write as _},
@@ -106,7 +107,8 @@ impl Session {
     ) -> Result<Self, GitError> {
         let program = process::find_program("git", &[]).ok_or(GitError::Missing)?;
         let work = folder.join(package.to_string());
-        let secrets = SecretsFolder::create(new_id()).map_err(GitError::Folder)?;
+        // By the project's own id: what a process that died left there makes way for this one.
+        let secrets = SecretsFolder::create(package).map_err(GitError::Folder)?;
         let session = Self {
             program,
             work,
@@ -175,7 +177,7 @@ impl Session {
         if let Some(token) = self
             .token
             .as_ref()
-            .map(|token| token.expose_secret())
+            .map(ExposeSecret::expose_secret)
             .filter(|token| !token.is_empty())
         {
             text = text.replace(token, "********");
@@ -186,19 +188,15 @@ impl Session {
         text
     }
 
-    /// An empty repository.
-    pub(super) async fn init(&self, name: &str) -> Result<PathBuf, GitError> {
+    /// An empty repository for a commit of this id: their lengths tell the two kinds of repositories apart.
+    pub(super) async fn init(&self, name: &str, commit: &str) -> Result<PathBuf, GitError> {
+        let format = if commit.len() == 64 { "sha256" } else { "sha1" };
         let repository = self.work.join(name);
-        let mut arguments: Vec<OsString> = [
-            "init",
-            "--quiet",
-            "--bare",
-            "--template=",
-            "--initial-branch=admiral",
-            "--",
-        ]
-        .map(Into::into)
-        .to_vec();
+        let mut arguments: Vec<OsString> = ["init", "--quiet", "--bare", "--template=", "--initial-branch=admiral"]
+            .map(Into::into)
+            .to_vec();
+        arguments.push(format!("--object-format={format}").into());
+        arguments.push("--".into());
         arguments.push(repository.clone().into());
         self.call(None, None, &arguments, None, ANSWER_BYTES).await?;
         Ok(repository)
@@ -207,7 +205,7 @@ impl Session {
     /// Asks a remote something. `operands` come behind the address.
     pub(super) async fn ask_remote(
         &self,
-        repository: &Path,
+        repository: Option<&Path>,
         url: &GitUrl,
         options: &[&str],
         operands: &[String],
@@ -216,8 +214,7 @@ impl Session {
         arguments.push("--".into());
         arguments.push(url.to_string().into());
         arguments.extend(operands.iter().map(Into::into));
-        self.call(Some(repository), Some(url), &arguments, None, ANSWER_BYTES)
-            .await
+        self.call(repository, Some(url), &arguments, None, ANSWER_BYTES).await
     }
 
     /// Asks a repository something, which is fed `input`.
@@ -306,6 +303,12 @@ impl Session {
         }
         if let Some(file) = &self.ca_file {
             command.env("GIT_SSL_CAINFO", file);
+        }
+        // Where there is no other way out of the server's network.
+        for name in ["https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"] {
+            if let Some(value) = env::var_os(name) {
+                command.env(name, value);
+            }
         }
         let identity = if is_meant && self.has_key {
             format!("-i {}", quote(&self.key_path()))

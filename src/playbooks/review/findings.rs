@@ -47,7 +47,8 @@ impl Findings {
         });
     }
 
-    fn insert(&mut self, finding: Finding) {
+    /// Notes what another reader found.
+    pub fn insert(&mut self, finding: Finding) {
         let room = if finding.severity == Severity::Error {
             2 * MAX_HELD
         } else {

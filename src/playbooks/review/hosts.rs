@@ -8,7 +8,10 @@ use super::{
     place::Place,
     walk::Walk,
 };
-use crate::{domain::finding::Severity, playbooks::yaml::Node};
+use crate::{
+    domain::finding::Severity,
+    playbooks::{form, yaml::Node},
+};
 use std::collections::BTreeSet;
 
 /// What Ansible defines itself.
@@ -23,28 +26,27 @@ const MAGIC: [&str; 8] = [
     "role_path",
 ];
 
-/// Names that the form beside a playbook asks for.
-pub(super) fn form_fields(package: &mut Package<'_>, entry: &str, findings: &mut Findings) -> BTreeSet<String> {
-    let stem = entry.rsplit_once('.').map_or(entry, |(stem, _)| stem);
-    let form = ["yml", "yaml"]
-        .iter()
-        .map(|ending| format!("{stem}.form.{ending}"))
-        .find(|path| package.has_file(path));
-    let Some(form) = form.and_then(|path| package.document(&path, findings)) else {
+/// Names that the form beside a playbook asks for; what is wrong with the form is noted.
+pub(super) fn form_fields(package: &Package<'_>, entry: &str, findings: &mut Findings) -> BTreeSet<String> {
+    let path = form::form_path(entry);
+    let Some(text) = package.text(&path) else {
         return BTreeSet::new();
     };
-    let fields = form.get("fields").unwrap_or(&form).items();
-    fields
-        .iter()
-        .filter_map(|field| field.get_text("name").map(str::to_owned))
-        .collect()
+    match form::parse(&path, text) {
+        Ok(form) => form.fields.into_iter().map(|field| field.name).collect(),
+        Err(wrong) => {
+            for finding in wrong {
+                findings.insert(finding);
+            }
+            BTreeSet::new()
+        }
+    }
 }
 
-/// Names each variable in `hosts` that neither the play nor its form defines.
-pub(super) fn judge(walk: &mut Walk<'_>, play: &Node, place: &Place, given: &BTreeSet<String>) {
-    let Some(hosts) = play.get("hosts") else { return };
-    let mut needed: Vec<(String, &Node)> = Vec::new();
-    for host in hosts.items_or_self() {
+/// The variables that a play's `hosts` cannot do without, each with where it stands.
+pub(super) fn needed(play: &Node) -> Vec<(String, &Node)> {
+    let mut needed = Vec::new();
+    for host in play.get("hosts").map_or(&[][..], Node::items_or_self) {
         for expression in jinja::expressions(host.text().unwrap_or_default()) {
             if jinja::has_default(&expression) {
                 continue;
@@ -57,6 +59,12 @@ pub(super) fn judge(walk: &mut Walk<'_>, play: &Node, place: &Place, given: &BTr
             }
         }
     }
+    needed
+}
+
+/// Names each variable in `hosts` that neither the play nor its form defines.
+pub(super) fn judge(walk: &mut Walk<'_>, play: &Node, place: &Place, given: &BTreeSet<String>) {
+    let mut needed = needed(play);
     needed.retain(|(name, _)| !given.contains(name));
     if needed.is_empty() {
         return;

@@ -4,6 +4,7 @@ use super::{
     jinja,
     package::{Package, join, parent},
     place::Place,
+    shell::{self, Dialect},
     task::Task,
     walk::{Walk, Wanted, is_elsewhere},
 };
@@ -168,12 +169,15 @@ pub(super) fn sources(walk: &mut Walk<'_>, task: &Task<'_>, place: &Place) {
     };
     let Some(node) = node else { return };
     let Some(text) = node.value() else { return };
+    // Who expects it to fail need not be told.
+    let may_fail = task.node.get("ignore_errors").and_then(Node::truth) == Some(true)
+        || task.node.get("failed_when").and_then(Node::truth) == Some(false);
+    if may_fail {
+        return;
+    }
+    let command = shell::parse(text, Dialect::Words);
     let path = match task.short() {
-        "script" => text
-            .split_whitespace()
-            .next()
-            .unwrap_or_default()
-            .trim_matches(['"', '\'']),
+        "script" => shell::first_word(&command),
         _ => text.trim(),
     };
     let is_plain = !path.is_empty() && !jinja::is_template(text) && !is_elsewhere(path) && !path.contains(['*', '\\']);

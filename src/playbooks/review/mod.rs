@@ -6,6 +6,7 @@
 
 mod findings;
 mod hosts;
+mod includes;
 mod jinja;
 mod lookup;
 mod package;
@@ -16,7 +17,9 @@ mod shell;
 mod task;
 mod walk;
 
+use super::yaml;
 use crate::domain::{finding::Finding, playbook::PlaybookFile};
+use std::collections::BTreeSet;
 
 /// More findings than these are left out, the less serious ones first.
 pub const MAX_FINDINGS: usize = 500;
@@ -27,6 +30,14 @@ pub const MAX_FINDINGS: usize = 500;
 /// The answer is sorted by path and line and has at most [`MAX_FINDINGS`] findings, and then one more that says so.
 pub fn review(files: &[PlaybookFile], entries: &[String]) -> Vec<Finding> {
     walk::walk(package::Package::new(files), entries)
+}
+
+/// Names of variables that the `hosts` of a playbook's own plays are made of.
+pub(super) fn variables_of_hosts(files: &[PlaybookFile], entry: &str) -> BTreeSet<String> {
+    let file = files.iter().find(|file| file.path == entry);
+    let document = file.and_then(|file| yaml::parse_bytes(&file.content).ok()?.root);
+    let plays = document.as_ref().map_or(&[][..], yaml::Node::items);
+    plays.iter().flat_map(hosts::needed).map(|(name, _)| name).collect()
 }
 
 #[cfg(test)]

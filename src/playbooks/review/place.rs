@@ -30,7 +30,7 @@ pub(super) struct Place {
     pub collections: Rc<[String]>,
     /// Whether output is hidden here.
     pub hiding: Hiding,
-    /// Whether tasks run on the controller.
+    /// Whether tasks are delegated to the controller.
     pub is_local: bool,
 }
 
@@ -65,11 +65,8 @@ impl Place {
                 .filter_map(|name| name.value().map(str::to_owned));
             place.collections = own.chain(self.collections.iter().cloned()).collect();
         }
-        if let Some(connection) = node.get_text("connection") {
-            place.is_local = matches!(connection, "local" | "ansible.builtin.local");
-        }
         if let Some(host) = node.get_text("delegate_to") {
-            place.is_local = is_controller(host);
+            place.is_local = matches!(host.trim(), "localhost" | "127.0.0.1" | "::1");
         }
         place
     }
@@ -99,9 +96,4 @@ impl Place {
     pub fn add(&self, findings: &mut Findings, at: &Node, severity: Severity, rule: &str, message: impl Into<String>) {
         findings.add(&self.file, at.line, at.column, severity, rule, message);
     }
-}
-
-/// Whether a host pattern names the controller.
-pub(super) fn is_controller(host: &str) -> bool {
-    matches!(host.trim(), "localhost" | "127.0.0.1" | "::1")
 }

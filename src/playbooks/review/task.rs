@@ -334,10 +334,10 @@ mod tests {
         };
         let mut shown = task.module.clone();
         if let Some(free) = &task.free {
-            shown.push_str(&format!(" [{}]", free.text().unwrap().trim()));
+            shown = format!("{shown} [{}]", free.text().unwrap().trim());
         }
         for (name, value) in task.arguments() {
-            shown.push_str(&format!(" {name}={}", value.text().unwrap_or("…")));
+            shown = format!("{shown} {name}={}", value.text().unwrap_or("…"));
         }
         shown
     }

@@ -5,7 +5,7 @@ use super::{
     hosts, jinja,
     lookup::{self, RoleAt},
     package::{Package, is_yaml, join, parent},
-    place::{Hiding, Place, is_controller},
+    place::{Hiding, Place},
     requirements, scan,
     task::Task,
 };
@@ -23,7 +23,7 @@ const FOREIGN: [&str; 6] = ["files", "templates", "molecule", "node_modules", "d
 const IMPORTS: [&str; 2] = ["import_playbook", "ansible.builtin.import_playbook"];
 
 /// What is still to be looked at.
-enum Job {
+pub(super) enum Job {
     /// A playbook, with the variables that are given to it.
     Playbook(String, Rc<BTreeSet<String>>),
     /// A file of tasks or handlers.
@@ -45,10 +45,10 @@ pub(super) struct Wanted {
 pub(super) struct Walk<'a> {
     pub package: Package<'a>,
     pub findings: Findings,
-    queue: VecDeque<Job>,
+    pub queue: VecDeque<Job>,
     seen: HashSet<String>,
     /// A file or a role is named by an expression: any may be meant.
-    is_dynamic: bool,
+    pub is_dynamic: bool,
     /// Role folder → folders of the roles that use it.
     pub users: BTreeMap<String, BTreeSet<String>>,
     pub wanted: Vec<Wanted>,
@@ -73,7 +73,7 @@ pub(super) fn walk(package: Package<'_>, entries: &[String]) -> Vec<Finding> {
     for entry in if entries.is_empty() { &all } else { entries } {
         let path = join("", entry);
         if walk.package.has_file(&path) {
-            let given = Rc::new(hosts::form_fields(&mut walk.package, &path, &mut walk.findings));
+            let given = Rc::new(hosts::form_fields(&walk.package, &path, &mut walk.findings));
             walk.queue.push_back(Job::Playbook(path, given));
         } else {
             walk.findings.at_file(
@@ -136,24 +136,24 @@ impl Walk<'_> {
     fn queue_the_rest(&mut self) {
         let mut roles = BTreeSet::new();
         let mut tasks = Vec::new();
-        for path in self.package.paths() {
+        // The package may be a role itself.
+        let is_role = self.package.has_file("meta/main.yml") && self.package.has_folder("tasks");
+        if is_role {
+            roles.insert(String::new());
+        }
+        for path in self.package.paths().filter(|path| !is_foreign(path)) {
             let parts: Vec<&str> = path.split('/').collect();
-            if let Some(at) = parts
+            let folders = &parts[..parts.len() - 1];
+            let of_role = folders
                 .iter()
                 .position(|part| *part == "roles")
-                .filter(|at| at + 2 < parts.len())
-            {
+                .filter(|at| at + 1 < folders.len());
+            if let Some(at) = of_role {
                 roles.insert(parts[..at + 2].join("/"));
-            } else if is_yaml(path)
-                && !is_foreign(path)
-                && parts[..parts.len() - 1]
-                    .iter()
-                    .any(|part| *part == "tasks" || *part == "handlers")
-            {
+            } else if is_yaml(path) && !is_role && folders.iter().any(|part| *part == "tasks" || *part == "handlers") {
                 tasks.push(path);
             }
         }
-        // Short names of a collection's own are looked for in it.
         for role in roles {
             self.queue.push_back(Job::Role(role, Place::of_playbook("")));
         }
@@ -193,15 +193,22 @@ impl Walk<'_> {
     }
 
     fn import(&mut self, value: &Node, place: &Place, given: Rc<BTreeSet<String>>) {
-        // Parameters may follow the name.
-        let Some(name) = value.value().and_then(|text| text.split_whitespace().next()) else {
+        let Some(text) = value.value().map(str::trim) else {
             return;
         };
-        if jinja::is_template(value.text().unwrap_or_default()) {
+        if jinja::is_template(text) {
             self.is_dynamic = true;
             return;
         }
-        let path = join(parent(&place.file), name);
+        let beside = |name| join(parent(&place.file), name);
+        // Parameters may follow the name.
+        let whole = self.package.has_file(&beside(text));
+        let name = if whole {
+            text
+        } else {
+            text.split_whitespace().next().unwrap_or_default()
+        };
+        let path = beside(name);
         if self.package.has_file(&path) {
             self.queue.push_back(Job::Playbook(path, given));
         } else if !lookup::is_qualified(name) {
@@ -211,16 +218,11 @@ impl Walk<'_> {
     }
 
     fn play(&mut self, play: &Node, place: &Place, given: &BTreeSet<String>) {
-        let mut place = place.within(play);
-        let hosts = play.get("hosts");
-        if hosts.is_none() {
+        let place = place.within(play);
+        if play.get("hosts").is_none() {
             let message = "this play says nothing about `hosts`";
             place.add(&mut self.findings, play, Severity::Error, "playbook", message);
         }
-        place.is_local |= hosts.is_some_and(|hosts| {
-            let items = hosts.items_or_self();
-            !items.is_empty() && items.iter().all(|host| host.text().is_some_and(is_controller))
-        });
         hosts::judge(self, play, &place, given);
         self.collections_of(play, &place);
         if let Some(vars) = play.get("vars") {
@@ -343,7 +345,7 @@ impl Walk<'_> {
             ..place.in_role(folder, folder)
         };
         let meta = ["main.yml", "main.yaml"].iter().find_map(|name| {
-            let path = format!("{folder}/meta/{name}");
+            let path = join(folder, &format!("meta/{name}"));
             let document = self.package.document(&path, &mut self.findings)?;
             Some((path, document))
         });
@@ -358,7 +360,8 @@ impl Walk<'_> {
             }
         }
         for path in files {
-            let part = path[folder.len() + 1..].split('/').next().unwrap_or_default();
+            let within = path[folder.len()..].trim_start_matches('/');
+            let part = within.split('/').next().unwrap_or_default();
             let place = Place {
                 file: path.as_str().into(),
                 ..place.clone()
@@ -430,90 +433,6 @@ impl Walk<'_> {
                 }
             }
             _ => lookup::sources(self, task, place),
-        }
-    }
-
-    fn include(&mut self, task: &Task<'_>, file: &Node, place: &Place) {
-        let Some(text) = file.value().map(str::trim) else {
-            return;
-        };
-        if jinja::is_template(text) {
-            self.is_dynamic = true;
-            self.include_any(text, place);
-            return;
-        }
-        if is_elsewhere(text) {
-            return;
-        }
-        let name = text.split_whitespace().next().unwrap_or_default();
-        for folder in lookup::task_folders(place) {
-            let path = join(&folder, name);
-            if self.package.has_file(&path) {
-                self.queue.push_back(Job::Tasks(place.included(&path)));
-                return;
-            }
-        }
-        let severity = if task.short() == "import_tasks" {
-            Severity::Error
-        } else {
-            Severity::Warning
-        };
-        let message = format!("there is no file of tasks {name}");
-        place.add(&mut self.findings, file, severity, "missing_file", message);
-    }
-
-    /// An expression may name any file of tasks in its folder.
-    fn include_any(&mut self, text: &str, place: &Place) {
-        let fixed = text.split('{').next().unwrap_or_default();
-        for folder in lookup::task_folders(place) {
-            let folder = join(&folder, parent(fixed));
-            if fixed.is_empty() && folder.is_empty() {
-                continue;
-            }
-            let candidates: Vec<String> = self
-                .package
-                .below(&folder)
-                .filter(|path| is_yaml(path) && parent(path) == folder)
-                .map(str::to_owned)
-                .collect();
-            for path in candidates {
-                let is_playbook = self.package.text(&path).is_some_and(outline::is_playbook);
-                let is_list = || {
-                    let text = self.package.text(&path).unwrap_or_default();
-                    let first = text
-                        .lines()
-                        .map(str::trim_start)
-                        .find(|line| !line.is_empty() && !line.starts_with('#') && !line.starts_with("---"));
-                    first.is_some_and(|line| line.starts_with("- "))
-                };
-                if !is_playbook && is_list() {
-                    self.queue.push_back(Job::Tasks(place.included(&path)));
-                }
-            }
-        }
-    }
-
-    fn tasks_from(&mut self, task: &Task<'_>, folder: &str, place: &Place, severity: Severity) {
-        for (argument, part) in [
-            ("tasks_from", "tasks"),
-            ("vars_from", "vars"),
-            ("defaults_from", "defaults"),
-            ("handlers_from", "handlers"),
-        ] {
-            let Some(node) = task.argument(&[argument]) else {
-                continue;
-            };
-            let Some(name) = node.value().filter(|name| !jinja::is_template(name)) else {
-                continue;
-            };
-            let path = join(folder, &format!("{part}/{name}"));
-            let exists = ["", ".yml", ".yaml", ".json"]
-                .iter()
-                .any(|ending| self.package.has(&format!("{path}{ending}")));
-            if !exists {
-                let message = format!("the role has no file {part}/{name}");
-                place.add(&mut self.findings, node, severity, "missing_file", message);
-            }
         }
     }
 }

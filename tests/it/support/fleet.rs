@@ -112,6 +112,7 @@ pub async fn launch(
         inputs: DeploymentInputs::default(),
         sealed_variables: None,
         options: DeploymentOptions::default(),
+        overridden_settings: Vec::new(),
         retry_of: None,
         created_by: Launcher {
             id: None,

@@ -64,6 +64,7 @@ impl Launchpad {
         builtin::unpack(&builtin_folder).expect("the built-in playbooks are unpacked");
         let library = Library::new(LibraryConfig {
             builtin_folder,
+            galaxy_folder: folder.path().join("galaxy"),
             project_folder: folder.path().join("playbooks"),
             ansible: AnsibleTools {
                 ansible_playbook,

@@ -8,6 +8,7 @@ pub fn library() -> Arc<Library> {
     let nowhere = std::path::Path::new("/nonexistent");
     Arc::new(Library::new(LibraryConfig {
         builtin_folder: nowhere.join("builtin"),
+        galaxy_folder: nowhere.join("galaxy"),
         project_folder: nowhere.join("custom"),
         ansible: AnsibleTools {
             ansible_playbook: nowhere.join("ansible-playbook"),

@@ -137,7 +137,9 @@ impl PlainRun<'_> {
                 "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR",
             });
             for tag in *tags {
-                inventory["all"]["children"][format!("tag_{tag}")]["hosts"][host] = Value::Null;
+                for group in [(*tag).to_owned(), format!("tag_{tag}")] {
+                    inventory["all"]["children"][group]["hosts"][host] = Value::Null;
+                }
             }
         }
         inventory

@@ -277,6 +277,19 @@ impl AdmiralServer {
         answer
     }
 
+    /// POST of a file as it is.
+    pub async fn upload(&self, path: &str, file: Vec<u8>) -> (StatusCode, Value) {
+        let request = self
+            .client
+            .post(format!("{}{path}", self.url))
+            .bearer_auth(&self.token)
+            .header("Content-Type", "application/octet-stream")
+            .body(file);
+        let answer = request.send().await.expect("the server answers");
+        let status = answer.status();
+        (status, answer.json().await.unwrap_or(Value::Null))
+    }
+
     /// An open answer, to be read as it comes.
     pub async fn open(&self, path: &str, last_event_id: Option<&str>) -> reqwest::Response {
         let mut request = self.client.get(format!("{}{path}", self.url)).bearer_auth(&self.token);

@@ -249,6 +249,45 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/galaxy-servers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The servers that roles and collections are fetched from. Without any, those of the project's `ansible.cfg` are asked, or else
+         *     Ansible's own.
+         */
+        get: operations["list_galaxy_servers"];
+        put?: never;
+        /** Adds a server. As soon as there is one, only those that were added are asked. */
+        post: operations["create_galaxy_server"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/galaxy-servers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Forgets a server. What was fetched from it is fetched anew from the others. */
+        delete: operations["delete_galaxy_server"];
+        options?: never;
+        head?: never;
+        /** Changes a server. A token goes to the address it was given for: with another `url` or `auth_url` it has to be given again. */
+        patch: operations["update_galaxy_server"];
+        trace?: never;
+    };
     "/api/health": {
         parameters: {
             query?: never;
@@ -391,6 +430,26 @@ export interface paths {
         patch: operations["update_package"];
         trace?: never;
     };
+    "/api/packages/{id}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Looks at an edit without saving it: YAML, missing pieces, the security scan. Runs nothing, and so is quick enough for every pause
+         *     in typing.
+         */
+        post: operations["check_package"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/packages/{id}/diff": {
         parameters: {
             query?: never;
@@ -469,6 +528,23 @@ export interface paths {
         };
         /** The files of a version, without their content. */
         get: operations["list_files"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/packages/{id}/versions/{version_id}/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Checks a version: missing pieces, the security scan, Ansible's own syntax check, `ansible-lint`. Takes seconds the first time. */
+        get: operations["get_findings"];
         put?: never;
         post?: never;
         delete?: never;
@@ -579,6 +655,131 @@ export interface paths {
         head?: never;
         /** Changes a preset. Deployments that were launched keep what they have. */
         patch: operations["update_preset"];
+        trace?: never;
+    };
+    "/api/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists git projects by name. */
+        get: operations["list_projects"];
+        put?: never;
+        /** Adds a git project and has it synced soon. */
+        post: operations["create_project"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One git project. */
+        get: operations["get_project"];
+        put?: never;
+        post?: never;
+        /** Takes a git project, its playbooks and its secrets out of the library. What was launched from it stays as it is. */
+        delete: operations["delete_project"];
+        options?: never;
+        head?: never;
+        /** Changes a git project, and has it synced soon where that makes a difference. */
+        patch: operations["update_project"];
+        trace?: never;
+    };
+    "/api/projects/{id}/sync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Syncs a git project now and waits for that. The answer is the project also when the sync failed: its `error` says why. */
+        post: operations["sync_project"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/recordings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begins a recording. Asked again with the same id, it says how much is stored. */
+        post: operations["create_recording"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/recordings/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Stores lines of a recording's event file. A line whose end has not come yet is not counted as stored: send it again with its end.
+         *     An empty body says that the recorder lives.
+         */
+        put: operations["append_recording_events"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/recordings/{id}/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends a recording, once all of it is sent. One that has ended stays as it is. */
+        post: operations["finish_recording"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/recordings/{id}/output": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Stores what the terminal of a recording showed. A last line without an end is stored with its end, or as `last`. */
+        put: operations["append_recording_output"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/server-tags": {
@@ -849,6 +1050,62 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/vault-passwords": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which passwords of `ansible-vault` are stored. */
+        get: operations["list_vault_passwords"];
+        put?: never;
+        /** Stores a password that encrypted files and values of packages are read with. */
+        post: operations["create_vault_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/vault-passwords/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Forgets a password. Packages that are encrypted with it cannot be launched any more. */
+        delete: operations["delete_vault_password"];
+        options?: never;
+        head?: never;
+        /** Stores another password for the same vault id. */
+        patch: operations["update_vault_password"];
+        trace?: never;
+    };
+    "/api/webhooks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes a webhook of a git host, and has the project synced soon when it tells of a push that matters. It needs no session: it is
+         *     signed. Whoever cannot sign is not told whether there is such a project.
+         */
+        post: operations["receive_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/workers": {
         parameters: {
             query?: never;
@@ -1003,6 +1260,18 @@ export interface components {
             /** @description Relative to the package. */
             path: string;
         };
+        /** @description An edit that is not saved yet. */
+        CheckPackage: {
+            /**
+             * Format: uuid
+             * @description The version it is made on.
+             */
+            base_version_id: string;
+            /** @description May be empty. */
+            changes: components["schemas"]["ChangedFile"][];
+            /** @description A playbook, relative to the package; all of the package's when left out. */
+            entry?: string | null;
+        };
         /** @description A command that is no playbook of the library. */
         CommandLine: {
             /** @description Its arguments as `ansible -a` takes them. */
@@ -1036,12 +1305,20 @@ export interface components {
             /** @description 1 to 64 of `a-z A-Z 0-9 . _ @ -`. */
             username: string;
         };
+        /** @description A module and its arguments. */
+        CreateCommand: {
+            /** @description As `ansible -a` takes them; templates are evaluated for each host. */
+            arguments?: string;
+            /** @description Its name: `ping`, `ansible.builtin.command`. */
+            module: string;
+        };
         /** @description What to carry out, and where: exactly one of `server_ids`, `tags` and `all`. */
         CreateDeployment: {
             /** @description Accepts what was found in a custom version that nobody has accepted yet. */
             acknowledge?: boolean;
             /** @description All active servers. */
             all?: boolean | null;
+            command?: null | components["schemas"]["CreateCommand"];
             /** @description For people. */
             description?: string | null;
             /**
@@ -1056,8 +1333,8 @@ export interface components {
             /** @description For people; the playbook's name when left out. */
             name?: string | null;
             options?: null | components["schemas"]["DeploymentOptions"];
-            /** @description The playbook's id in the library: `builtin/ping.yml`. */
-            playbook: string;
+            /** @description The playbook's id in the library: `builtin/ping.yml`. Either this or `command`. */
+            playbook?: string | null;
             /**
              * Format: uuid
              * @description A preset of the playbook.
@@ -1092,6 +1369,25 @@ export interface components {
             /** @description Its variables. */
             variables?: Record<string, unknown>;
         };
+        /** @description A server to be asked for roles and collections. */
+        CreateGalaxyServer: {
+            /** @description Where it gets tokens from (Keycloak), if anywhere. */
+            auth_url?: string | null;
+            /** @description Unique; 1 to 100 letters, digits, `_` and `-`. */
+            name: string;
+            /**
+             * Format: int32
+             * @description Servers are asked from the lowest to the highest, 0 to 10000; after all others when left out.
+             */
+            position?: number | null;
+            /**
+             * Format: password
+             * @description What it asks for.
+             */
+            token?: string | null;
+            /** @description Where it is: `https://…` or `http://…`. */
+            url: string;
+        };
         /** @description A key to be stored. */
         CreateKey: {
             /** @description Unique; 1 to 100 characters. */
@@ -1123,6 +1419,65 @@ export interface components {
             };
             /** @description Its variables. */
             variables?: Record<string, unknown>;
+        };
+        /** @description A git project to be added. */
+        CreateProject: {
+            /** @description Its playbooks will be `project/NAME/…`; letters, digits, `.`, `_` and `-`, at most 100. It stays as it is. */
+            name: string;
+            /**
+             * Format: uuid
+             * @description What an `ssh` address is read with.
+             */
+            private_key_id?: string | null;
+            /** @description Branch, tag or whole commit id; empty for the repository's default branch. */
+            reference?: string;
+            /** @description Whether the files of submodules are taken too. */
+            submodules?: boolean;
+            /** @description Whether each launch begins with a sync. */
+            sync_before_launch?: boolean;
+            /**
+             * Format: int32
+             * @description Seconds between syncs by schedule; 60 to 2592000.
+             */
+            sync_interval_seconds?: number | null;
+            /**
+             * Format: password
+             * @description What an `https` address is read with; never sent again.
+             */
+            token?: string | null;
+            /** @description `https://HOST/PATH`, `ssh://USER@HOST/PATH` or `USER@HOST:PATH`. */
+            url: string;
+            /** @description The user name that goes with the token; empty for one that the large hosts take. */
+            username?: string;
+            webhook_kind?: null | components["schemas"]["WebhookKind"];
+            /**
+             * Format: password
+             * @description What they prove it with; never sent again.
+             */
+            webhook_secret?: string | null;
+        };
+        /** @description What a shell begins to run. */
+        CreateRecording: {
+            /** @description The folder it runs in. */
+            folder: string;
+            /**
+             * Format: uuid
+             * @description Made by the recorder: a UUID of version 7. The deployment has it too.
+             */
+            id: string;
+            /** @description Which program it is. */
+            kind: components["schemas"]["RecordedKind"];
+            /** @description The machine it runs on. */
+            machine: string;
+            /** @description The playbook's file as it was named, or the module. */
+            playbook: string;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            started_at: string;
+            /** @description The program and its arguments, without the values of extra variables. */
+            words: string[];
         };
         /** @description A new server. */
         CreateServer: {
@@ -1197,6 +1552,24 @@ export interface components {
             role: components["schemas"]["Role"];
             /** @description 1 to 64 of `a-z A-Z 0-9 . _ @ -`. */
             username: string;
+        };
+        /** @description A password to be stored. */
+        CreateVaultPassword: {
+            /**
+             * Format: uuid
+             * @description The only package that it is for; for all of them when left out.
+             */
+            package_id?: string | null;
+            /**
+             * Format: password
+             * @description The password; blanks around it are no part of it.
+             */
+            password: string;
+            /**
+             * @description What stands before the `@` of `--vault-id`; `default` for content whose header names none. 1 to 100 characters without
+             *     blanks, `@`, `;` and `,`.
+             */
+            vault_id: string;
         };
         /** @description An edit. */
         CreateVersion: {
@@ -1710,6 +2083,24 @@ export interface components {
             /** @description How much it weighs. */
             severity: components["schemas"]["Severity"];
         };
+        /** @description How a recorded run ended. Without an exit code and a signal nobody knows. */
+        FinishRecording: {
+            /**
+             * Format: int32
+             * @description The program's exit code.
+             */
+            exit_code?: number | null;
+            /**
+             * Format: date-time
+             * @description When; now when left out.
+             */
+            finished_at?: string | null;
+            /**
+             * Format: int32
+             * @description The signal that ended it.
+             */
+            signal?: number | null;
+        };
         /** @description What a person fills in. */
         Form: {
             /** @description In the order in which they are shown. */
@@ -1752,6 +2143,32 @@ export interface components {
          * @enum {string}
          */
         FormSource: "file" | "draft";
+        /** @description A Galaxy server, as far as it may be shown. */
+        GalaxyServer: {
+            /** @description Where it gets tokens from (Keycloak), if anywhere. */
+            auth_url?: string | null;
+            /** @description Whether a token is stored. */
+            has_token: boolean;
+            /**
+             * Format: uuid
+             * @description Identifies the server.
+             */
+            id: string;
+            /** @description Requirements may name it as their `source`. */
+            name: string;
+            /**
+             * Format: int32
+             * @description Servers are asked from the lowest to the highest.
+             */
+            position: number;
+            /** @description Where it is. */
+            url: string;
+        };
+        /** @description All servers. */
+        GalaxyServerList: {
+            /** @description In the order in which they are asked. */
+            data: components["schemas"]["GalaxyServer"][];
+        };
         /** @description A key to be made. */
         GenerateKey: {
             /** @description Stands at the end of the public key; the name when not said. */
@@ -1934,6 +2351,11 @@ export interface components {
             /** @description The name at the time. */
             username: string;
         };
+        /**
+         * @description What became of the look that `ansible-lint` should take.
+         * @enum {string}
+         */
+        LintOutcome: "ran" | "not_installed" | "failed";
         /** @description What a playbook's text tells at a glance. */
         Outline: {
             /** @default null */
@@ -2096,6 +2518,11 @@ export interface components {
             /** @description By path. */
             data: components["schemas"]["PackageFile"][];
         };
+        /** @description What a look at an edit brought up. */
+        PackageFindings: {
+            /** @description By path and line. */
+            data: components["schemas"]["Finding"][];
+        };
         /** @description What is in an upload. */
         PackageInspection: {
             /** @description Its playbooks by path; may be none, and then it cannot be kept. */
@@ -2111,6 +2538,16 @@ export interface components {
         PackageList: {
             /** @description By origin and name. */
             data: components["schemas"]["Package"][];
+        };
+        /** @description A package, as others name it. */
+        PackageName: {
+            /**
+             * Format: uuid
+             * @description Identifies the package.
+             */
+            id: string;
+            /** @description Its name. */
+            name: string;
         };
         /**
          * @description How a package's files come to Admiral.
@@ -2367,6 +2804,62 @@ export interface components {
                  * @description When it was last changed.
                  */
                 updated_at: string;
+            }[];
+            /** @description Where the page stands. */
+            meta: components["schemas"]["PageMeta"];
+        };
+        /** @description One page of a list. */
+        Page_Project: {
+            /** @description The rows. */
+            data: {
+                /**
+                 * Format: date-time
+                 * @description When a sync was last tried.
+                 */
+                attempted_at?: string | null;
+                /** @description The commit that it took; null before the first one, and since the address or the reference was changed. */
+                commit_id?: string | null;
+                /** @description Why the last sync failed. What an earlier one took can still be launched. */
+                error?: string | null;
+                /** @description Whether there is a token for an `https` address. */
+                has_token: boolean;
+                /** @description Whether there is a secret for webhooks. */
+                has_webhook_secret: boolean;
+                /** @description Fingerprints of the host keys that were trusted when they were first seen. */
+                host_keys: string[];
+                /**
+                 * Format: uuid
+                 * @description Identifies it, and its package.
+                 */
+                id: string;
+                /** @description The package's name: its playbooks are `project/NAME/…`. */
+                name: string;
+                private_key?: null | components["schemas"]["ProjectKey"];
+                /** @description Branch, tag or commit; empty for the repository's default branch. */
+                reference: string;
+                /** @description Whether the files of submodules are taken too. */
+                submodules: boolean;
+                /** @description Whether each launch begins with a sync. */
+                sync_before_launch: boolean;
+                /**
+                 * Format: int32
+                 * @description Seconds between syncs by schedule; null for none.
+                 */
+                sync_interval_seconds?: number | null;
+                /**
+                 * Format: date-time
+                 * @description When a sync last worked.
+                 */
+                synced_at?: string | null;
+                /** @description Whether a sync is under way, or asked for. */
+                syncing: boolean;
+                /** @description Where the repository is. */
+                url: string;
+                /** @description The user name that goes with the token; empty for one that the large hosts take. */
+                username: string;
+                webhook_kind?: null | components["schemas"]["WebhookKind"];
+                /** @description Where webhooks are to be sent, below this server's address. */
+                webhook_path: string;
             }[];
             /** @description Where the page stands. */
             meta: components["schemas"]["PageMeta"];
@@ -2694,11 +3187,109 @@ export interface components {
          * @enum {string}
          */
         ProcessRole: "api" | "worker" | "scheduler";
+        /** @description A package whose files come from a git repository. */
+        Project: {
+            /**
+             * Format: date-time
+             * @description When a sync was last tried.
+             */
+            attempted_at?: string | null;
+            /** @description The commit that it took; null before the first one, and since the address or the reference was changed. */
+            commit_id?: string | null;
+            /** @description Why the last sync failed. What an earlier one took can still be launched. */
+            error?: string | null;
+            /** @description Whether there is a token for an `https` address. */
+            has_token: boolean;
+            /** @description Whether there is a secret for webhooks. */
+            has_webhook_secret: boolean;
+            /** @description Fingerprints of the host keys that were trusted when they were first seen. */
+            host_keys: string[];
+            /**
+             * Format: uuid
+             * @description Identifies it, and its package.
+             */
+            id: string;
+            /** @description The package's name: its playbooks are `project/NAME/…`. */
+            name: string;
+            private_key?: null | components["schemas"]["ProjectKey"];
+            /** @description Branch, tag or commit; empty for the repository's default branch. */
+            reference: string;
+            /** @description Whether the files of submodules are taken too. */
+            submodules: boolean;
+            /** @description Whether each launch begins with a sync. */
+            sync_before_launch: boolean;
+            /**
+             * Format: int32
+             * @description Seconds between syncs by schedule; null for none.
+             */
+            sync_interval_seconds?: number | null;
+            /**
+             * Format: date-time
+             * @description When a sync last worked.
+             */
+            synced_at?: string | null;
+            /** @description Whether a sync is under way, or asked for. */
+            syncing: boolean;
+            /** @description Where the repository is. */
+            url: string;
+            /** @description The user name that goes with the token; empty for one that the large hosts take. */
+            username: string;
+            webhook_kind?: null | components["schemas"]["WebhookKind"];
+            /** @description Where webhooks are to be sent, below this server's address. */
+            webhook_path: string;
+        };
+        /** @description A private key, as a project names it. */
+        ProjectKey: {
+            /**
+             * Format: uuid
+             * @description Identifies the key.
+             */
+            id: string;
+            /** @description Its name. */
+            name: string;
+        };
         /**
          * @description Why a deployment ended as it did.
          * @enum {string}
          */
         Reason: "hosts_failed" | "hosts_unreachable" | "timed_out" | "worker_lost" | "playbook_error" | "inventory_error" | "launch_error" | "cancelled_by_user";
+        /**
+         * @description Which program is recorded.
+         * @enum {string}
+         */
+        RecordedKind: "playbook" | "adhoc";
+        /** @description How much of a recording is stored, and what its recorder is asked to do. */
+        RecordingProgress: {
+            /** @description The run is to be ended. */
+            cancel_requested: boolean;
+            /** @description Who asked for that. */
+            cancel_requested_by?: string | null;
+            /**
+             * Format: int64
+             * @description Bytes of output.
+             */
+            output_offset: number;
+            /**
+             * Format: int64
+             * @description Bytes of events.
+             */
+            spool_offset: number;
+        };
+        /** @description A recording, and how much of it is stored. */
+        RecordingState: {
+            /** @description The deployment that it is. */
+            deployment: components["schemas"]["Deployment"];
+            /**
+             * Format: int64
+             * @description Bytes of output.
+             */
+            output_offset: number;
+            /**
+             * Format: int64
+             * @description Bytes of events.
+             */
+            spool_offset: number;
+        };
         /** @description Nothing to say yet. */
         RetryDeployment: Record<string, unknown>;
         /**
@@ -2929,6 +3520,25 @@ export interface components {
             /** @description All its variables from now on. */
             variables?: Record<string, unknown> | null;
         };
+        /** @description Changes to a server; what is not there stays as it is. */
+        UpdateGalaxyServer: {
+            /** @description Where it gets tokens from (Keycloak); null: nowhere. */
+            auth_url?: string | null;
+            /** @description Unique; 1 to 100 letters, digits, `_` and `-`. */
+            name?: string | null;
+            /**
+             * Format: int32
+             * @description Servers are asked from the lowest to the highest, 0 to 10000.
+             */
+            position?: number | null;
+            /**
+             * Format: password
+             * @description What it asks for; null takes it away.
+             */
+            token?: string | null;
+            /** @description Where it is: `https://…` or `http://…`. */
+            url?: string | null;
+        };
         /** @description Changes to a key; what is not there stays as it is. */
         UpdateKey: {
             /** @description Unique; 1 to 100 characters. */
@@ -2952,6 +3562,42 @@ export interface components {
             };
             /** @description All its variables from now on. */
             variables?: Record<string, unknown> | null;
+        };
+        /** @description Changes to a git project; what is not there stays as it is. */
+        UpdateProject: {
+            /** @description Trusts the host's key anew at the next sync, whatever it is. */
+            forget_host_keys?: boolean;
+            /**
+             * Format: uuid
+             * @description What an `ssh` address is read with; null takes it away.
+             */
+            private_key_id?: string | null;
+            /** @description Branch, tag or whole commit id; empty for the repository's default branch. */
+            reference?: string | null;
+            /** @description Whether the files of submodules are taken too. */
+            submodules?: boolean | null;
+            /** @description Whether each launch begins with a sync. */
+            sync_before_launch?: boolean | null;
+            /**
+             * Format: int32
+             * @description Seconds between syncs by schedule, 60 to 2592000; null for none.
+             */
+            sync_interval_seconds?: number | null;
+            /**
+             * Format: password
+             * @description What an `https` address is read with; null takes it away.
+             */
+            token?: string | null;
+            /** @description `https://HOST/PATH`, `ssh://USER@HOST/PATH` or `USER@HOST:PATH`. On another host the token is needed again. */
+            url?: string | null;
+            /** @description The user name that goes with the token. */
+            username?: string | null;
+            webhook_kind?: null | components["schemas"]["WebhookKind"];
+            /**
+             * Format: password
+             * @description What they prove it with; null takes it away.
+             */
+            webhook_secret?: string | null;
         };
         /** @description Changes to a server; what is not there stays as it is. */
         UpdateServer: {
@@ -3007,6 +3653,14 @@ export interface components {
             password?: string | null;
             role?: null | components["schemas"]["Role"];
         };
+        /** @description What changes about a password. */
+        UpdateVaultPassword: {
+            /**
+             * Format: password
+             * @description The new password; blanks around it are no part of it.
+             */
+            password: string;
+        };
         /**
          * Format: binary
          * @description A playbook (`.yml`, `.yaml`) or an archive (`.zip`, `.tar.gz`, `.tgz`, `.tar`), at most 64 MiB.
@@ -3036,6 +3690,32 @@ export interface components {
          * @enum {string}
          */
         VariableSource: "form" | "environment" | "preset" | "launch";
+        /** @description A password of `ansible-vault`, as far as it may be shown. */
+        VaultPassword: {
+            /**
+             * Format: date-time
+             * @description When it was stored.
+             */
+            created_at: string;
+            /**
+             * Format: uuid
+             * @description Identifies the password.
+             */
+            id: string;
+            package?: null | components["schemas"]["PackageName"];
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+            /** @description The vault id that it opens: what stands before the `@` of `--vault-id`. */
+            vault_id: string;
+        };
+        /** @description All passwords, as far as they may be shown. */
+        VaultPasswordList: {
+            /** @description By vault id. */
+            data: components["schemas"]["VaultPassword"][];
+        };
         /** @description How two versions differ. */
         VersionDiff: {
             /** @description By path. */
@@ -3044,6 +3724,13 @@ export interface components {
             from: components["schemas"]["PackageVersion"];
             /** @description The new one. */
             to: components["schemas"]["PackageVersion"];
+        };
+        /** @description What a check of a version brought up. */
+        VersionFindings: {
+            /** @description By path and line. */
+            data: components["schemas"]["Finding"][];
+            /** @description Whether `ansible-lint` is among those who looked. */
+            lint: components["schemas"]["LintOutcome"];
         };
         /** @description A deployment that another one waits for. */
         WaitedFor: {
@@ -3060,6 +3747,18 @@ export interface components {
              */
             number: number;
         };
+        /** @description What becomes of a webhook. */
+        WebhookAnswer: {
+            /** @description Whether a sync was asked for. */
+            accepted: boolean;
+            /** @description Why, for whoever looks at the sender's list of deliveries. */
+            detail: string;
+        };
+        /**
+         * @description How a webhook proves where it comes from.
+         * @enum {string}
+         */
+        WebhookKind: "generic" | "github" | "gitlab";
         /** @description A process that carries runs out. */
         Worker: {
             /**
@@ -4019,6 +4718,207 @@ export interface operations {
             };
         };
     };
+    list_galaxy_servers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GalaxyServerList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_galaxy_server: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateGalaxyServer"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GalaxyServer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The name is taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_galaxy_server: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_galaxy_server: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateGalaxyServer"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GalaxyServer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The name is taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_health: {
         parameters: {
             query?: never;
@@ -4710,6 +5610,63 @@ export interface operations {
             };
         };
     };
+    check_package: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CheckPackage"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageFindings"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     diff_versions: {
         parameters: {
             query: {
@@ -5052,6 +6009,63 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_findings: {
+        parameters: {
+            query?: {
+                /** @description A playbook, relative to the package; all of the package's when left out. */
+                entry?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+                version_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionFindings"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5435,6 +6449,512 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_projects: {
+        parameters: {
+            query?: {
+                /** @description Counted from 1. */
+                page?: number;
+                /** @description 1 to 500; 50 when not said. */
+                per_page?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Project"];
+                };
+            };
+        };
+    };
+    create_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateProject"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Project"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The name is taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Project"];
+                };
+            };
+            /** @description No such project */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such project */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateProject"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Project"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such project */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sync_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Project"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such project */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_recording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateRecording"];
+            };
+        };
+        responses: {
+            /** @description It was there already */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingState"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingState"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed, or somebody else's recording */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A deployment that is no recording has this id */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    append_recording_events: {
+        parameters: {
+            query?: {
+                /** @description Where in the file they begin; 0 when left out. What is stored already is passed over. */
+                offset?: number;
+                /** @description They end the file: what is no whole line counts as one. */
+                last?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The recording's id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** @description At most 16 MiB */
+        requestBody: {
+            content: {
+                "application/octet-stream": number[];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingProgress"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else's recording */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bytes are missing before these (`offset_gap`; `wanted` says from where), or it has ended (`recording_ended`) */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    finish_recording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The recording's id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FinishRecording"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deployment"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else's recording */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    append_recording_output: {
+        parameters: {
+            query?: {
+                /** @description Where in the file they begin; 0 when left out. What is stored already is passed over. */
+                offset?: number;
+                /** @description They end the file: what is no whole line counts as one. */
+                last?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The recording's id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** @description At most 1 MiB */
+        requestBody: {
+            content: {
+                "application/octet-stream": number[];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingProgress"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else's recording */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bytes are missing before these (`offset_gap`; `wanted` says from where), or it has ended (`recording_ended`) */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -6455,6 +7975,250 @@ export interface operations {
             };
             /** @description The user is disabled */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_vault_passwords: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VaultPasswordList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_vault_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateVaultPassword"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VaultPassword"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is one already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_vault_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_vault_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateVaultPassword"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VaultPassword"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    receive_webhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `generic`: `sha256=` and the HMAC-SHA256 of the body in hexadecimal */
+                "X-Admiral-Signature"?: string | null;
+                /** @description `github`: as GitHub signs */
+                "X-Hub-Signature-256"?: string | null;
+                /** @description `gitlab`: the secret */
+                "X-Gitlab-Token"?: string | null;
+            };
+            path: {
+                /** @description The project's id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** @description What the host sends, at most 1 MiB; `ref` tells the branch or tag */
+        requestBody: {
+            content: {
+                "application/json": Record<string, unknown>;
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookAnswer"];
+                };
+            };
+            /** @description The signature is wrong or missing, or there is no such project */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Larger than 1 MiB */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,23 +1,20 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 
 import { api, withQuery } from "./client";
-import type {
-  Environment,
-  FindingList,
-  GalaxyServer,
-  PlaybookForm,
-  Preset,
-  Project,
-  VaultPassword,
-} from "./pending";
+import type { GalaxyServer, VaultPassword } from "./pending";
 import { fetchAllPages } from "./queries";
 import type {
+  Environment,
   Package,
   PackageFile,
   PackageFileContent,
   PackageVersion,
   Playbook,
+  PlaybookForm,
+  Preset,
+  Project,
   VersionDiff,
+  VersionFindings,
 } from "./types";
 
 /** How often the library is looked at while somebody looks at it: a file dropped into the folder shows soon. */
@@ -84,7 +81,9 @@ export const findingsQuery = (id: string, version: string, entry: string) =>
   queryOptions({
     queryKey: ["packages", id, "findings", version, entry],
     queryFn: ({ signal }) =>
-      api.get<FindingList>(withQuery(`${packages(id)}/versions/${version}/findings`, { entry }), { signal }),
+      api.get<VersionFindings>(withQuery(`${packages(id)}/versions/${version}/findings`, { entry }), {
+        signal,
+      }),
     staleTime: 60_000,
   });
 
@@ -109,8 +108,8 @@ export const environmentsQuery = queryOptions({
 
 export const projectsQuery = queryOptions({
   queryKey: ["projects"],
-  queryFn: ({ signal }) => api.get<{ data: Project[] }>("/api/projects", { signal }),
-  refetchInterval: (query) => (query.state.data?.data.some((project) => project.syncing) ? 1_000 : 5_000),
+  queryFn: ({ signal }) => fetchAllPages<Project>("/api/projects", {}, undefined, signal),
+  refetchInterval: (query) => (query.state.data?.some((project) => project.syncing) ? 1_000 : 5_000),
 });
 
 export const vaultPasswordsQuery = queryOptions({

@@ -59,3 +59,35 @@ export type VersionDiff = Omit<Answer<"VersionDiff">, "files"> & { files: FileDi
 export type Outline = Schemas["Outline"];
 export type PastDeployment = Answer<"PastDeployment">;
 export type VariableSource = Schemas["VariableSource"];
+
+export type Severity = Schemas["Severity"];
+export type Finding = Answer<"Finding">;
+export type VersionFindings = Omit<Answer<"VersionFindings">, "data"> & { data: Finding[] };
+export type PackageInspection = Omit<Answer<"PackageInspection">, "findings"> & { findings: Finding[] };
+export interface PackageUpload {
+  package: Package;
+  version: PackageVersion;
+  findings: Finding[];
+}
+
+export type FormField = Answer<"FormField">;
+export interface Form {
+  fields: FormField[];
+}
+export interface ParsedForm {
+  form: Form | null;
+  errors: Finding[];
+}
+export type PlaybookForm = ParsedForm & Pick<Answer<"PlaybookForm">, "source" | "path" | "yaml">;
+export type Preset = Answer<"Preset">;
+export type Environment = Answer<"Environment">;
+export type FileAnswer = Schemas["FileAnswer"];
+export type PreviewedVariable = Answer<"PreviewedVariable">;
+export type DeploymentPreview = Omit<Answer<"DeploymentPreview">, "variables" | "findings" | "version"> & {
+  variables: PreviewedVariable[];
+  findings: Finding[];
+  version: PackageVersion;
+};
+
+export type WebhookKind = Schemas["WebhookKind"];
+export type Project = Answer<"Project">;

@@ -1,10 +1,12 @@
 //! Packages of playbooks, their versions and files.
 
+mod check_package;
 mod create_package;
 mod create_version;
 mod delete_package;
 mod diff_versions;
 mod get_file;
+mod get_findings;
 mod get_package;
 mod inspect_package;
 mod list_files;
@@ -44,6 +46,8 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(diff_versions::diff_versions))
         .routes(routes!(roll_back_package::roll_back_package))
         .routes(routes!(review_version::review_version))
+        .routes(routes!(get_findings::get_findings))
+        .merge(check_package::router())
 }
 
 /// Who makes a version, as it is kept with it.

@@ -6,7 +6,7 @@ use crate::{
     playbooks::review::{
         package::join,
         shell::{
-            Call, Word,
+            self, Call, Word,
             mark::{self, may_be_empty},
         },
     },
@@ -283,11 +283,8 @@ pub(super) fn judge_module(scan: &mut Scan<'_, '_>) {
                 return;
             };
             let text = node.value().unwrap_or_default();
-            let words = crate::playbooks::review::shell::from_words(&[text]);
-            let text = words.pipelines.first().and_then(|pipeline| pipeline.commands.first());
-            let text = text
-                .and_then(|command| command.words.first())
-                .map_or("", |word| word.text.as_str());
+            let words = shell::from_words(&[text]);
+            let text = shell::first_word(&words);
             let drive = text.to_ascii_lowercase();
             let drive = drive.trim_end_matches(['*', '\\', '/']);
             if matches!(drive, "c:" | "c:\\windows" | "c:\\users") {

@@ -7,11 +7,12 @@ fn render(script: &Script) -> String {
             .words
             .iter()
             .map(|word| {
-                let nested: String = word
+                let nested = word
                     .nested
                     .iter()
                     .map(|(nesting, script)| format!("«{nesting:?} {}»", render(script)))
-                    .collect();
+                    .collect::<Vec<_>>()
+                    .concat();
                 format!("{}{nested}", mark::show(&word.text))
             })
             .collect();

@@ -162,3 +162,11 @@ pub(super) fn from_words(words: &[&str]) -> Script {
         }],
     }
 }
+
+/// The first word of a script; empty when there is none.
+pub(super) fn first_word(script: &Script) -> &str {
+    let command = script.pipelines.first().and_then(|pipeline| pipeline.commands.first());
+    command
+        .and_then(|command| command.words.first())
+        .map_or("", |word| word.text.as_str())
+}

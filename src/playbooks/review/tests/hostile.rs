@@ -15,10 +15,8 @@ fn aliases_do_not_multiply_without_end() {
     let mut text = "- &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
         let before = level - 1;
-        text.push_str(&format!(
-            "- &a{level} [{}]\n",
-            vec![format!("*a{before}"); 9].join(", ")
-        ));
+        let items = vec![format!("*a{before}"); 9].join(", ");
+        text = format!("{text}- &a{level} [{items}]\n");
     }
     let findings = entry(text.into_bytes());
     assert_eq!(findings.len(), 1, "{findings:?}");
@@ -33,7 +31,10 @@ fn depth_is_an_error_and_no_overflow() {
         "[".repeat(100_000),
         "{a: ".repeat(100_000),
         "- ".repeat(100_000),
-        (0..1000).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect(),
+        (0..1000)
+            .map(|depth| format!("{}a:\n", " ".repeat(depth)))
+            .collect::<Vec<_>>()
+            .concat(),
         // Each alias adds the depth of what it stands for.
         (1..90).fold("- &a0 [[[[[[[[[[x]]]]]]]]]]\n".to_owned(), |text, level| {
             text + &format!("- &a{level} [[[[[[[[[[*a{}]]]]]]]]]]\n", level - 1)

@@ -320,12 +320,7 @@ fn files() {
             ("files/there/x", ""),
             ("files/run.sh", ""),
         ];
-        let files = if play.contains("vars_files") {
-            &files[..]
-        } else {
-            &files[..]
-        };
-        assert_eq!(found(files), expected.into_iter().collect::<Vec<_>>(), "{play}");
+        assert_eq!(found(&files[..]), expected.into_iter().collect::<Vec<_>>(), "{play}");
     }
 }
 
@@ -379,6 +374,33 @@ fn files_of_roles() {
 }
 
 #[test]
+fn names_with_spaces_and_a_package_that_is_a_role() {
+    let files = [
+        ("all.yml", "- import_playbook: the site.yml\n"),
+        (
+            "the site.yml",
+            "- hosts: all\n  tasks:\n    - include_tasks: tasks/some more.yml\n    - script: '\"files/a b.sh\" --x'\n",
+        ),
+        ("tasks/some more.yml", "- shell: rm -rf /etc\n"),
+        ("files/a b.sh", ""),
+    ];
+    assert_eq!(found(&files), ["tasks/some more.yml:1 warning destructive_command"]);
+    let files = [
+        ("meta/main.yml", "dependencies: []\n"),
+        (
+            "tasks/main.yml",
+            "- template: {src: a.j2, dest: /x}\n- include_tasks: more.yml\n",
+        ),
+        ("tasks/more.yml", "- shell: rm -rf /etc\n"),
+        ("templates/a.j2", ""),
+        ("tests/test.yml", "- hosts: all\n  roles: [me]\n"),
+    ];
+    assert_eq!(found(&files), ["tasks/more.yml:1 warning destructive_command"]);
+    let may_fail = "- hosts: all\n  tasks:\n    - copy: src=no dest=/x\n      ignore_errors: true\n";
+    assert_eq!(found(&[("site.yml", may_fail)]), NONE);
+}
+
+#[test]
 fn included_files_are_scanned_once_each() {
     let files = [
         (
@@ -422,8 +444,14 @@ fn variables_that_hosts_need() {
         );
     }
     let play = ("site.yml", "- hosts: '{{ target }}'\n");
-    assert_eq!(found(&[play, ("site.form.yml", "fields:\n  - name: target\n")]), NONE);
-    assert_eq!(found(&[play, ("site.form.yml", "fields:\n  - name: other\n")]), HIT);
+    assert_eq!(
+        found(&[play, ("site.form.yml", "fields:\n  - name: target\n    type: text\n")]),
+        NONE
+    );
+    assert_eq!(
+        found(&[play, ("site.form.yml", "fields:\n  - name: other\n    type: text\n")]),
+        HIT
+    );
     let imported = [
         ("all.yml", "- import_playbook: site.yml\n  vars: {target: web}\n"),
         play,

@@ -37,7 +37,11 @@ fn shown(findings: &[Finding]) -> Vec<String> {
 
 /// What is found in a task; its own lines are counted from 1.
 fn in_task(task: &str) -> Vec<String> {
-    let indented: String = task.lines().map(|line| format!("      {line}\n")).collect();
+    let indented = task
+        .lines()
+        .map(|line| format!("      {line}\n"))
+        .collect::<Vec<_>>()
+        .concat();
     let text = format!("- hosts: web\n  tasks:\n    - {}", indented.trim_start());
     found(&[("site.yml", &text)])
         .into_iter()
@@ -53,7 +57,11 @@ fn in_task(task: &str) -> Vec<String> {
 fn in_shell(script: &str) -> Vec<String> {
     let task = format!(
         "shell: |\n{}",
-        script.lines().map(|line| format!("  {line}\n")).collect::<String>()
+        script
+            .lines()
+            .map(|line| format!("  {line}\n"))
+            .collect::<Vec<_>>()
+            .concat()
     );
     in_task(&task)
         .into_iter()

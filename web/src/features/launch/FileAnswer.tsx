@@ -51,7 +51,7 @@ export function FileAnswer({
       </div>
       {file !== undefined && (
         <p className="mb-1 flex items-center gap-2 text-sm">
-          <Icon name="file" className="text-faint" />
+          <Icon name="file" className="text-faint size-4" />
           <span className="min-w-0 font-mono text-xs break-all">{file.name}</span>
           <span className="text-faint text-xs">{formatBytes(file.size)}</span>
           <Button

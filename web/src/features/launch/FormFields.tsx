@@ -1,7 +1,6 @@
 import { useId, type ReactNode } from "react";
 
-import type { FormField } from "@/api/pending";
-import type { FieldError } from "@/api/types";
+import type { FieldError, FormField } from "@/api/types";
 import { Checkbox, SelectField, TextField } from "@/components/Field";
 import { Icon } from "@/components/Icon";
 import { FileAnswer } from "./FileAnswer";

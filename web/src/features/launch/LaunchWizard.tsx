@@ -3,8 +3,7 @@ import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 
 import { api, ApiError } from "@/api/client";
-import type { Finding } from "@/api/pending";
-import type { Deployment, FieldError } from "@/api/types";
+import type { Deployment, FieldError, Finding } from "@/api/types";
 import { Button } from "@/components/Button";
 import { Icon } from "@/components/Icon";
 import { ErrorNotice } from "@/components/Notice";

@@ -2,7 +2,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { api, ApiError } from "@/api/client";
-import type { Preset } from "@/api/pending";
+import type { Preset } from "@/api/types";
 import { Button } from "@/components/Button";
 import { Dialog, DialogActions } from "@/components/Dialog";
 import { TextField } from "@/components/Field";

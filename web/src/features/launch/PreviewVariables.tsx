@@ -1,5 +1,4 @@
-import type { PreviewVariable } from "@/api/pending";
-import type { VariableSource } from "@/api/types";
+import type { PreviewedVariable, VariableSource } from "@/api/types";
 import { Cell, HeadCell, TableFrame } from "@/components/Page";
 import type { LaunchForm } from "./launchForm";
 import type { LaunchContext } from "./useLaunchContext";
@@ -10,7 +9,7 @@ export function PreviewVariables({
   context,
   form,
 }: {
-  variables: readonly PreviewVariable[];
+  variables: readonly PreviewedVariable[];
   context: LaunchContext;
   form: LaunchForm;
 }) {
@@ -49,7 +48,7 @@ export function PreviewVariables({
   );
 }
 
-function Value({ variable, file }: { variable: PreviewVariable; file: string | undefined }) {
+function Value({ variable, file }: { variable: PreviewedVariable; file: string | undefined }) {
   if (variable.secret) return <span className="text-faint">•••••••• secret</span>;
   if (variable.value === null && file !== undefined)
     return <span className="text-faint">the file {file}</span>;

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState, type ReactNode } from "react";
 
 import { api } from "@/api/client";
-import type { Finding, LaunchRequest, Preview } from "@/api/pending";
+import type { CreateDeployment, DeploymentPreview, Finding } from "@/api/types";
 import { Button } from "@/components/Button";
 import { CheckboxField } from "@/components/Field";
 import { ErrorNotice, Loading, Notice } from "@/components/Notice";
@@ -21,7 +21,7 @@ const PREVIEW_EVERY_MS = 10_000;
 
 interface Props {
   form: LaunchForm;
-  request: LaunchRequest;
+  request: CreateDeployment;
   context: LaunchContext;
   /** The findings that the API wanted to be accepted when it refused the launch. */
   refused: readonly Finding[] | null;
@@ -45,7 +45,7 @@ export function ReviewStep({
 }: Props) {
   const preview = useQuery({
     queryKey: ["preview", request],
-    queryFn: ({ signal }) => api.post<Preview>("/api/deployments/preview", request, { signal }),
+    queryFn: ({ signal }) => api.post<DeploymentPreview>("/api/deployments/preview", request, { signal }),
     refetchInterval: PREVIEW_EVERY_MS,
     staleTime: 0,
     gcTime: 0,
@@ -160,7 +160,7 @@ function PlaybookFacts({
   context,
 }: {
   form: LaunchForm;
-  preview: Preview | undefined;
+  preview: DeploymentPreview | undefined;
   context: LaunchContext;
 }) {
   const environment = context.environments.find((known) => known.id === form.environmentId);
@@ -212,7 +212,7 @@ function Findings({
         <div className="border-line mt-2 border-t pt-3">
           <CheckboxField
             label={findings.length === 0 ? "I have looked at this version" : "I have read these findings"}
-            hint="This version was not launched before. That you accept it is kept in the audit log."
+            hint="Nobody has accepted this version yet. That you do is kept in the audit log."
             checked={acknowledged}
             onChange={onAcknowledge}
           />

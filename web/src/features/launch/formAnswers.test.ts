@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import type { FormField } from "@/api/pending";
+import type { FormField } from "@/api/types";
 import { checkAnswers, shownFields, type Given } from "./formAnswers";
 
 function field(changes: Partial<FormField>): FormField {

@@ -1,6 +1,5 @@
 /** Answers held against a playbook's form, as the server does it at launch: it has the last word. */
-import type { Form, FormField, PlaybookForm } from "@/api/pending";
-import type { FieldError } from "@/api/types";
+import type { FieldError, Form, FormField, PlaybookForm } from "@/api/types";
 
 /** Largest file that is an answer, in bytes. */
 export const MAX_FILE_BYTES = 256 * 1024;

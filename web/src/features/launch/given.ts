@@ -1,5 +1,4 @@
-import type { Environment, FormField, PlaybookForm, Preset } from "@/api/pending";
-import type { FieldError } from "@/api/types";
+import type { Environment, FieldError, FormField, PlaybookForm, Preset } from "@/api/types";
 import { checkAnswers, shownFields, type Given } from "./formAnswers";
 import { readValue, type LaunchForm } from "./launchForm";
 

@@ -1,6 +1,12 @@
 import { isWithin, messageAbout } from "@/api/client";
-import type { LaunchedFile, LaunchRequest } from "@/api/pending";
-import type { Accelerator, Deployment, DeploymentOptions, FieldError } from "@/api/types";
+import type {
+  Accelerator,
+  CreateDeployment,
+  Deployment,
+  DeploymentOptions,
+  FieldError,
+  FileAnswer,
+} from "@/api/types";
 import { splitWords } from "@/format/words";
 
 export const STEPS = ["configuration", "servers", "review"] as const;
@@ -22,7 +28,7 @@ export interface Answer {
   secret: boolean;
 }
 
-export type ChosenFile = LaunchedFile & { size: number };
+export type ChosenFile = FileAnswer & { size: number };
 
 /** The whole form, as typed. */
 export interface LaunchForm {
@@ -223,7 +229,7 @@ export function optionsOfLaunch(form: LaunchForm): DeploymentOptions {
 export function variablesOfLaunch(
   form: LaunchForm,
   hidden: ReadonlySet<string> = new Set(),
-): Pick<LaunchRequest, "variables" | "secret_variables" | "files"> {
+): Pick<CreateDeployment, "variables" | "secret_variables" | "files"> {
   const rows = [
     ...Object.entries(form.answers)
       .filter(([name]) => !hidden.has(name))
@@ -242,8 +248,8 @@ export function variablesOfLaunch(
   };
 }
 
-export function requestOfLaunch(form: LaunchForm, hidden?: ReadonlySet<string>): LaunchRequest {
-  const request: LaunchRequest = { options: optionsOfLaunch(form) };
+export function requestOfLaunch(form: LaunchForm, hidden?: ReadonlySet<string>): CreateDeployment {
+  const request: CreateDeployment = { options: optionsOfLaunch(form) };
   if (form.kind === "adhoc")
     request.command = { module: form.module.trim(), arguments: form.moduleArguments.trim() };
   else {

@@ -7,8 +7,7 @@ import {
   presetsQuery,
   versionsQuery,
 } from "@/api/playbookQueries";
-import type { Environment, PlaybookForm, Preset } from "@/api/pending";
-import type { PackageVersion, Playbook } from "@/api/types";
+import type { Environment, PackageVersion, Playbook, PlaybookForm, Preset } from "@/api/types";
 import type { Given } from "./formAnswers";
 import { givenAnswers, hiddenFields, lowerValues, type Lower } from "./given";
 import type { LaunchForm } from "./launchForm";

@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 
-import type { Finding } from "@/api/pending";
+import type { Finding } from "@/api/types";
 import { Icon } from "@/components/Icon";
 import { placeOf, SEVERITIES, sortFindings } from "./findings";
 

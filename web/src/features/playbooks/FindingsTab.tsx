@@ -3,8 +3,7 @@ import { Link } from "@tanstack/react-router";
 
 import { api } from "@/api/client";
 import { findingsQuery } from "@/api/playbookQueries";
-import type { FindingList } from "@/api/pending";
-import type { PackageVersion } from "@/api/types";
+import type { PackageVersion, VersionFindings } from "@/api/types";
 import { Button } from "@/components/Button";
 import { ErrorNotice, Loading, Notice } from "@/components/Notice";
 import { Time } from "@/components/Time";
@@ -12,7 +11,7 @@ import { FindingRows } from "./FindingRows";
 import { countFindings } from "./findings";
 import type { TabProps } from "./PlaybookPage";
 
-const LINT: Record<FindingList["lint"], string> = {
+const LINT: Record<VersionFindings["lint"], string> = {
   ran: "ansible-lint looked at it too.",
   not_installed: "ansible-lint is not installed beside Admiral and did not look at it.",
   failed: "ansible-lint could not look at it.",

@@ -1,11 +1,13 @@
 import { Link } from "@tanstack/react-router";
-import type { ReactNode } from "react";
+import { useState, type ReactNode } from "react";
 
+import { Button } from "@/components/Button";
 import { Fact, Facts } from "@/components/Page";
 import { Tags } from "@/components/Tag";
 import { Time } from "@/components/Time";
 import { StatusLabel } from "@/features/deployments/StatusLabel";
 import { plural } from "@/format/numbers";
+import { EntryPointsDialog } from "./EntryPointsDialog";
 import { successRate } from "./library";
 import type { TabProps } from "./PlaybookPage";
 
@@ -16,7 +18,8 @@ const SOURCES = {
   git: "a git repository",
 };
 
-export function OverviewTab({ playbook, of, version }: TabProps) {
+export function OverviewTab({ playbook, of, version, operate }: TabProps) {
+  const [choosing, setChoosing] = useState(false);
   const { outline, record } = playbook;
   const rate = successRate(record);
   return (
@@ -93,7 +96,7 @@ export function OverviewTab({ playbook, of, version }: TabProps) {
               )}
             </Fact>
           )}
-          {of.entry_points.length > 1 && (
+          {(of.entry_points.length > 1 || of.source === "upload") && (
             <Fact name="Playbooks in it">
               <ul>
                 {of.entry_points.map((entry) => (
@@ -108,10 +111,31 @@ export function OverviewTab({ playbook, of, version }: TabProps) {
                   </li>
                 ))}
               </ul>
+              {of.source === "upload" && operate && (
+                <Button
+                  small
+                  className="mt-1"
+                  onClick={() => {
+                    setChoosing(true);
+                  }}
+                >
+                  Choose playbooks
+                </Button>
+              )}
             </Fact>
           )}
         </Facts>
       </Section>
+      {choosing && of.current_version !== null && (
+        <EntryPointsDialog
+          playbook={playbook}
+          of={of}
+          current={of.current_version}
+          onClose={() => {
+            setChoosing(false);
+          }}
+        />
+      )}
     </div>
   );
 }

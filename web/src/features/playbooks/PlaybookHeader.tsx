@@ -70,7 +70,7 @@ export function PlaybookHeader({
       </div>
       {refusal !== null && (
         <p className="text-failed mt-2 flex items-start gap-1.5 text-sm break-words">
-          <Icon name="warning" className="mt-0.5" />
+          <Icon name="warning" className="mt-0.5 size-4" />
           <span>
             {refusal}
             {playbook.missing_since !== null && (

@@ -15,7 +15,7 @@ import { PlaybookList } from "./PlaybookList";
 import { DropTarget } from "./upload/DropTarget";
 import { UploadDialog } from "./upload/UploadDialog";
 
-const route = getRouteApi("/app/playbooks");
+const route = getRouteApi("/app/playbooks/");
 
 export function PlaybooksPage() {
   useTitle("Playbooks");

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import type { Finding } from "@/api/pending";
+import type { Finding } from "@/api/types";
 import { countFindings, placeOf, sortFindings } from "./findings";
 
 const finding = (changes: Partial<Finding>): Finding => ({

@@ -1,4 +1,4 @@
-import type { Finding, Severity } from "@/api/pending";
+import type { Finding, Severity } from "@/api/types";
 import type { IconName } from "@/components/Icon";
 
 export const SEVERITIES: Record<Severity, { name: string; icon: IconName; colour: string; rank: number }> = {

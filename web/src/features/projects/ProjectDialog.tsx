@@ -2,11 +2,11 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 
 import { api, ApiError } from "@/api/client";
-import type { Project } from "@/api/pending";
+import type { Project } from "@/api/types";
 import { allKeysQuery } from "@/api/queries";
 import { Button } from "@/components/Button";
 import { Dialog, DialogActions } from "@/components/Dialog";
-import { CheckboxField, SelectField, TextAreaField, TextField } from "@/components/Field";
+import { CheckboxField, SelectField, TextField } from "@/components/Field";
 import { ErrorNotice } from "@/components/Notice";
 import {
   checkProjectForm,
@@ -14,7 +14,6 @@ import {
   formOfProject,
   isSsh,
   requestOfProject,
-  WEBHOOK_KINDS,
   type ProjectForm,
   type ProjectFormErrors,
 } from "./projectForm";
@@ -93,7 +92,12 @@ export function ProjectDialog({
           <TextField
             label="Name"
             required
-            hint="Its playbooks are found under it."
+            hint={
+              project === undefined
+                ? "Its playbooks are found under it; it stays as it is."
+                : "It stays as it is: playbooks are found under it."
+            }
+            disabled={project !== undefined}
             {...plain}
             {...input("name")}
           />
@@ -141,18 +145,6 @@ export function ProjectDialog({
               />
             </>
           )}
-          {ssh && (
-            <TextAreaField
-              label="Host keys"
-              optional
-              rows={2}
-              mono
-              className="sm:col-span-2"
-              hint="Fingerprints (SHA256:…) that the server may have, one a line. Empty: the first one seen is kept."
-              spellCheck={false}
-              {...input("host_keys")}
-            />
-          )}
         </div>
         <fieldset className="grid gap-4 sm:grid-cols-2">
           <legend className="mb-2 font-semibold">When it is looked at</legend>
@@ -161,24 +153,10 @@ export function ProjectDialog({
             optional
             inputMode="decimal"
             autoComplete="off"
+            className="sm:col-span-2"
             hint="Empty: only on demand and by webhook."
             {...input("interval", "sync_interval_seconds")}
           />
-          <SelectField
-            label="Webhook"
-            hint={
-              WEBHOOK_KINDS.find((known) => known.kind === form.webhook_kind)?.hint ??
-              "A push can ask Admiral to look at once."
-            }
-            {...input("webhook_kind")}
-          >
-            <option value="">None</option>
-            {WEBHOOK_KINDS.map(({ kind, name }) => (
-              <option key={kind} value={kind}>
-                {name}
-              </option>
-            ))}
-          </SelectField>
           <CheckboxField
             label="Before every launch"
             hint="A launch then waits for the repository."

@@ -2,7 +2,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { api } from "@/api/client";
-import type { Project } from "@/api/pending";
+import type { Project } from "@/api/types";
 import { Button, ButtonLink } from "@/components/Button";
 import { CopyBox } from "@/components/Copy";
 import { ConfirmDialog, Dialog } from "@/components/Dialog";
@@ -14,15 +14,21 @@ import { ProjectDialog } from "./ProjectDialog";
 import { WEBHOOK_KINDS } from "./projectForm";
 import { ProjectStatus } from "./ProjectStatus";
 import { SyncButton } from "./SyncButton";
-import { WebhookSecretDialog } from "./WebhookSecretDialog";
+import { WebhookDialog } from "./WebhookDialog";
 
 /** Everything about one project, beside the list. */
 export function ProjectPanel({ project, onClose }: { project: Project; onClose: () => void }) {
   const client = useQueryClient();
   const { operate } = usePermissions();
-  const [open, setOpen] = useState<"edit" | "delete" | "secret" | "token" | null>(null);
+  const [open, setOpen] = useState<
+    "edit" | "delete" | "webhook" | "no webhook" | "token" | "host keys" | null
+  >(null);
   const close = () => {
     setOpen(null);
+  };
+  const patch = async (changes: Record<string, unknown>) => {
+    await api.patch<Project>(`/api/projects/${project.id}`, changes);
+    await client.invalidateQueries({ queryKey: ["projects"] });
   };
   const kind = WEBHOOK_KINDS.find((known) => known.kind === project.webhook_kind);
   return (
@@ -79,7 +85,7 @@ export function ProjectPanel({ project, onClose }: { project: Project; onClose: 
               `the key ${project.private_key.name}`
             ) : project.has_token ? (
               <span className="flex flex-wrap items-center gap-2">
-                a token{project.username !== null && ` as ${project.username}`}
+                a token{project.username !== "" && ` as ${project.username}`}
                 {operate && (
                   <Button
                     small
@@ -110,54 +116,90 @@ export function ProjectPanel({ project, onClose }: { project: Project; onClose: 
                   <li key={key}>{key}</li>
                 ))}
               </ul>
+              {operate && (
+                <Button
+                  small
+                  variant="quiet"
+                  onClick={() => {
+                    setOpen("host keys");
+                  }}
+                >
+                  Forget the host keys
+                </Button>
+              )}
             </Fact>
           )}
         </Facts>
         <section aria-label="Webhook">
           <h2 className="mb-2 font-semibold">Webhook</h2>
           {kind === undefined ? (
-            <p className="text-soft text-sm">
-              None. Choose a kind under Edit, so that a push is taken over at once.
-            </p>
+            <p className="text-soft text-sm">None. With one, a push is taken over at once.</p>
           ) : (
-            <div className="space-y-2">
-              <p className="text-soft text-sm">
-                {kind.name}. {kind.hint} Its address:
+            <>
+              <p className="text-soft mb-2 text-sm">
+                {kind.name}. {kind.hint} Its secret is not shown again. Its address:
               </p>
               <CopyBox
                 text={new URL(project.webhook_path, window.location.origin).href}
                 what="webhook address"
               />
-              <p className="flex flex-wrap items-center gap-2 text-sm">
-                {project.has_webhook_secret
-                  ? "A secret is set; it is not shown again."
-                  : "Without a secret every call is refused."}
-                {operate && (
-                  <Button
-                    small
-                    onClick={() => {
-                      setOpen("secret");
-                    }}
-                  >
-                    {project.has_webhook_secret ? "Make a new secret" : "Make a secret"}
-                  </Button>
-                )}
-              </p>
-            </div>
+            </>
+          )}
+          {operate && (
+            <p className="mt-2 flex flex-wrap gap-2">
+              <Button
+                small
+                onClick={() => {
+                  setOpen("webhook");
+                }}
+              >
+                {kind === undefined ? "Set up a webhook" : "New kind or secret"}
+              </Button>
+              {kind !== undefined && (
+                <Button
+                  small
+                  onClick={() => {
+                    setOpen("no webhook");
+                  }}
+                >
+                  Remove the webhook
+                </Button>
+              )}
+            </p>
           )}
         </section>
       </div>
       {open === "edit" && <ProjectDialog project={project} onClose={close} />}
-      {open === "secret" && <WebhookSecretDialog project={project} onClose={close} />}
+      {open === "webhook" && <WebhookDialog project={project} onClose={close} />}
+      {open === "no webhook" && (
+        <ConfirmDialog
+          title={`Remove the webhook of ${project.name}?`}
+          action="Remove webhook"
+          onClose={close}
+          onConfirm={() => patch({ webhook_kind: null, webhook_secret: null })}
+        >
+          <p>Calls to its address are refused from then on.</p>
+        </ConfirmDialog>
+      )}
+      {open === "host keys" && (
+        <ConfirmDialog
+          title={`Forget the host keys of ${project.name}?`}
+          action="Forget host keys"
+          onClose={close}
+          onConfirm={() => patch({ forget_host_keys: true })}
+        >
+          <p>
+            The next sync trusts whatever key the host shows. Do this only when you know that the host has a
+            new one.
+          </p>
+        </ConfirmDialog>
+      )}
       {open === "token" && (
         <ConfirmDialog
           title={`Forget the token of ${project.name}?`}
           action="Forget token"
           onClose={close}
-          onConfirm={async () => {
-            await api.patch<Project>(`/api/projects/${project.id}`, { token: null });
-            await client.invalidateQueries({ queryKey: ["projects"] });
-          }}
+          onConfirm={() => patch({ token: null })}
         >
           <p>Without it a private repository can no longer be read.</p>
         </ConfirmDialog>

@@ -1,4 +1,4 @@
-import type { Project } from "@/api/pending";
+import type { Project } from "@/api/types";
 import { Icon } from "@/components/Icon";
 
 /** Whether the project is in step with its repository; the error in full where it is not. */

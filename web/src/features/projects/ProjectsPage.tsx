@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 
 import { projectsQuery } from "@/api/playbookQueries";
-import type { Project } from "@/api/pending";
+import type { Project } from "@/api/types";
 import { Button, ButtonLink } from "@/components/Button";
 import { EmptyState, ErrorNotice, Loading } from "@/components/Notice";
 import { Cell, HeadCell, PageHeader, TableFrame } from "@/components/Page";
@@ -35,7 +35,7 @@ export function ProjectsPage() {
       Add project
     </Button>
   );
-  const all = projects.data?.data ?? [];
+  const all = projects.data ?? [];
   const shown = all.find((project) => project.id === opened);
   return (
     <>

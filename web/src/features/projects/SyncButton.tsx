@@ -1,7 +1,7 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 
 import { api } from "@/api/client";
-import type { Project } from "@/api/pending";
+import type { Project } from "@/api/types";
 import { Button } from "@/components/Button";
 import { ErrorNotice } from "@/components/Notice";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import type { Project } from "@/api/pending";
+import type { Project } from "@/api/types";
 import { checkProjectForm, EMPTY_PROJECT, formOfProject, isSsh, requestOfProject } from "./projectForm";
 
 const PROJECT: Project = {
@@ -30,13 +30,12 @@ it("asks only for what changed", () => {
   expect(requestOfProject(form, PROJECT)).toEqual({});
   expect(requestOfProject({ ...form, interval: "10", username: "", token: "t" }, PROJECT)).toEqual({
     sync_interval_seconds: 600,
-    username: null,
+    username: "",
     token: "t",
   });
-  expect(requestOfProject({ ...form, interval: "", webhook_kind: "", host_keys: "" }, PROJECT)).toEqual({
+  expect(requestOfProject({ ...form, interval: "", private_key_id: "k" }, PROJECT)).toEqual({
     sync_interval_seconds: null,
-    webhook_kind: null,
-    host_keys: [],
+    private_key_id: "k",
   });
 });
 
@@ -51,6 +50,7 @@ describe("addresses", () => {
     ["https://git.example.net/a.git", true, false],
     ["ssh://git@git.example.net:2222/a.git", true, true],
     ["git@git.example.net:a.git", true, true],
+    ["http://git.example.net/a.git", false, false],
     ["file:///etc", false, false],
     ["ext::sh -c date", false, false],
     ["/srv/a.git", false, false],
@@ -59,6 +59,11 @@ describe("addresses", () => {
     const errors = checkProjectForm({ ...EMPTY_PROJECT, name: "a", url });
     expect(errors.url === undefined).toBe(taken);
     expect(isSsh(url)).toBe(ssh);
+  });
+  it("wants a key for ssh", () => {
+    const form = { ...EMPTY_PROJECT, name: "a", url: "git@git.example.net:a.git" };
+    expect(checkProjectForm(form).private_key_id).toBeDefined();
+    expect(checkProjectForm({ ...form, private_key_id: "k" })).toEqual({});
   });
   it("wants a positive interval", () => {
     const errors = (interval: string) =>

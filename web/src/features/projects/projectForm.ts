@@ -1,4 +1,4 @@
-import type { Project, WebhookKind } from "@/api/pending";
+import type { Project, WebhookKind } from "@/api/types";
 
 /** What the project form holds: text as typed. */
 export interface ProjectForm {
@@ -13,8 +13,6 @@ export interface ProjectForm {
   sync_before_launch: boolean;
   /** Minutes between looks at the repository; empty: never by itself. */
   interval: string;
-  webhook_kind: "" | WebhookKind;
-  host_keys: string;
 }
 
 export const EMPTY_PROJECT: ProjectForm = {
@@ -27,15 +25,13 @@ export const EMPTY_PROJECT: ProjectForm = {
   submodules: false,
   sync_before_launch: false,
   interval: "",
-  webhook_kind: "",
-  host_keys: "",
 };
 
 export const WEBHOOK_KINDS: readonly { kind: WebhookKind; name: string; hint: string }[] = [
   {
     kind: "generic",
     name: "Generic",
-    hint: "Signs the body with HMAC-SHA-256 in the header X-Hub-Signature-256.",
+    hint: "Header X-Admiral-Signature: sha256= and the HMAC-SHA-256 of the body in hexadecimal.",
   },
   { kind: "github", name: "GitHub", hint: "Content type application/json, the push event." },
   { kind: "gitlab", name: "GitLab", hint: "The secret goes into “Secret token”; push events." },
@@ -49,7 +45,7 @@ export function formOfProject(project: Project): ProjectForm {
     url: project.url,
     reference: project.reference,
     private_key_id: project.private_key?.id ?? "",
-    username: project.username ?? "",
+    username: project.username,
     token: "",
     submodules: project.submodules,
     sync_before_launch: project.sync_before_launch,
@@ -57,8 +53,6 @@ export function formOfProject(project: Project): ProjectForm {
       project.sync_interval_seconds === null
         ? ""
         : String(project.sync_interval_seconds / SECONDS_PER_MINUTE),
-    webhook_kind: project.webhook_kind ?? "",
-    host_keys: project.host_keys.join("\n"),
   };
 }
 
@@ -69,19 +63,10 @@ export function requestOfProject(form: ProjectForm, project?: Project): Record<s
   const put = (key: string, changed: boolean, value: unknown) => {
     if (changed) request[key] = value;
   };
-  const text = (key: "name" | "url" | "reference") => {
+  for (const key of ["name", "url", "reference", "username"] as const)
     put(key, form[key].trim() !== old[key], form[key].trim());
-  };
-  text("name");
-  text("url");
-  text("reference");
-  const optional = (key: "private_key_id" | "username" | "webhook_kind") => {
-    const value = form[key].trim();
-    put(key, value !== old[key], value === "" ? null : value);
-  };
-  optional("private_key_id");
-  optional("username");
-  optional("webhook_kind");
+  const key = form.private_key_id;
+  put("private_key_id", key !== old.private_key_id, key === "" ? null : key);
   put("token", form.token !== "", form.token);
   put("submodules", form.submodules !== old.submodules, form.submodules);
   put("sync_before_launch", form.sync_before_launch !== old.sync_before_launch, form.sync_before_launch);
@@ -91,8 +76,6 @@ export function requestOfProject(form: ProjectForm, project?: Project): Record<s
     interval !== old.interval,
     interval === "" ? null : Math.round(Number(interval) * SECONDS_PER_MINUTE),
   );
-  const keys = lines(form.host_keys);
-  put("host_keys", keys.join("\n") !== lines(old.host_keys).join("\n"), keys);
   return request;
 }
 
@@ -105,9 +88,11 @@ export function checkProjectForm(form: ProjectForm): ProjectFormErrors {
   if (form.url.trim() === "") errors.url = "Enter the repository's address.";
   else if (!isGitAddress(form.url.trim()))
     errors.url = "The address begins with https:// or ssh://, or is user@host:path.";
+  else if (isSsh(form.url) && form.private_key_id === "")
+    errors.private_key_id = "Choose the key whose public half the repository knows.";
   const interval = form.interval.trim();
-  if (interval !== "" && !(Number(interval) > 0))
-    errors.interval = "Enter the minutes between two looks, or leave it empty.";
+  if (interval !== "" && !(Number(interval) >= 1))
+    errors.interval = "Enter the minutes between two looks, at least 1, or leave it empty.";
   return errors;
 }
 
@@ -117,14 +102,7 @@ export function isSsh(url: string): boolean {
 }
 
 function isGitAddress(url: string): boolean {
-  return /^https?:\/\/[^/]/i.test(url) || isSsh(url);
-}
-
-function lines(text: string): string[] {
-  return text
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "");
+  return /^https:\/\/[^/]/i.test(url) || isSsh(url);
 }
 
 /** A secret for a webhook: 32 random bytes as text. */

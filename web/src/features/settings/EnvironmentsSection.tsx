@@ -3,7 +3,7 @@ import { useState } from "react";
 
 import { api } from "@/api/client";
 import { environmentsQuery } from "@/api/playbookQueries";
-import type { Environment } from "@/api/pending";
+import type { Environment } from "@/api/types";
 import { IconButton } from "@/components/Button";
 import { ConfirmDialog } from "@/components/Dialog";
 import { Cell, HeadCell, TableFrame } from "@/components/Page";

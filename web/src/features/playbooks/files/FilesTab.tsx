@@ -144,7 +144,9 @@ export function FilesTab({ playbook, of, version, operate, edits, onEdit }: Edit
         <section aria-label="Findings">
           <h2 role="status" className="text-sm font-semibold">
             {findings === undefined
-              ? "Checking…"
+              ? error === null
+                ? "Checking…"
+                : "Not checked"
               : findings.length === 0
                 ? "Nothing found"
                 : countFindings(findings)}

@@ -2,7 +2,7 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 
 import { api } from "@/api/client";
-import type { Finding } from "@/api/pending";
+import type { Finding } from "@/api/types";
 import { changesOf, isDirty, type Edits } from "./edits";
 
 /** So long nothing must be typed before the text is looked at. */

@@ -1,6 +1,6 @@
 import { useState } from "react";
 
-import type { Form, PlaybookForm } from "@/api/pending";
+import type { Form, PlaybookForm } from "@/api/types";
 import { checkAnswers, shownFields } from "@/features/launch/formAnswers";
 import { FormFields } from "@/features/launch/FormFields";
 import { givenAnswers } from "@/features/launch/given";

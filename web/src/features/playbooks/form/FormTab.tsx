@@ -2,8 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { playbookFormQuery } from "@/api/playbookQueries";
-import type { PlaybookForm } from "@/api/pending";
-import type { PackageVersion } from "@/api/types";
+import type { PackageVersion, PlaybookForm } from "@/api/types";
 import { Button } from "@/components/Button";
 import { LazyEditor } from "@/components/editor/LazyEditor";
 import { EmptyState, ErrorNotice, Loading, Notice } from "@/components/Notice";
@@ -55,6 +54,7 @@ function Loaded({
   };
   const others = Object.keys(begun.changes).filter((path) => path !== form.path);
   const shown = parsed ?? form;
+  const faulty = shown.errors.length > 0;
   return (
     <div className="space-y-4">
       <div className="flex flex-wrap items-start justify-between gap-3">
@@ -98,7 +98,8 @@ function Loaded({
             {(draft || edits !== null) && (
               <Button
                 variant="primary"
-                disabled={!draft && made === undefined}
+                disabled={(!draft && made === undefined) || faulty}
+                title={faulty ? "There are faults in it" : undefined}
                 onClick={() => {
                   if (made === undefined) put(form.yaml);
                   setSaving(true);

@@ -2,7 +2,7 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 
 import { api } from "@/api/client";
-import type { ParsedForm } from "@/api/pending";
+import type { ParsedForm } from "@/api/types";
 
 const PAUSE_MS = 300;
 

@@ -3,7 +3,7 @@ import { useState } from "react";
 
 import { api } from "@/api/client";
 import { presetsQuery } from "@/api/playbookQueries";
-import type { Preset } from "@/api/pending";
+import type { Preset } from "@/api/types";
 import { Button, ButtonLink, IconButton } from "@/components/Button";
 import { ConfirmDialog } from "@/components/Dialog";
 import { EmptyState, ErrorNotice, Loading } from "@/components/Notice";

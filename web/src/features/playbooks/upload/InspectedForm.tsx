@@ -3,8 +3,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { useRef, useState, type FormEvent } from "react";
 
 import { ApiError, withQuery } from "@/api/client";
-import type { InspectedPackage, UploadedPackage } from "@/api/pending";
-import type { PackageVersion } from "@/api/types";
+import type { PackageInspection, PackageUpload, PackageVersion } from "@/api/types";
 import { Button } from "@/components/Button";
 import { DialogActions } from "@/components/Dialog";
 import { CheckboxField, TextField } from "@/components/Field";
@@ -23,7 +22,7 @@ export function InspectedForm({
   onClose,
 }: {
   file: File;
-  inspected: InspectedPackage;
+  inspected: PackageInspection;
   onOther: () => void;
   onClose: () => void;
 }) {
@@ -49,7 +48,7 @@ export function InspectedForm({
         entry: [...entries],
         base_version_id: base,
       });
-      return sendFile<UploadedPackage>(path, file, { signal: giveUp.current.signal, onProgress: setShare });
+      return sendFile<PackageUpload>(path, file, { signal: giveUp.current.signal, onProgress: setShare });
     },
     onSuccess: async ({ package: uploaded, findings }) => {
       await client.invalidateQueries({ queryKey: ["playbooks"] });

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useId, useState } from "react";
 
 import { withQuery } from "@/api/client";
-import type { InspectedPackage } from "@/api/pending";
+import type { PackageInspection } from "@/api/types";
 import { Button } from "@/components/Button";
 import { Dialog, DialogActions } from "@/components/Dialog";
 import { Icon } from "@/components/Icon";
@@ -107,7 +107,7 @@ function Inspect({
   const inspected = useQuery({
     queryKey: ["inspect", key, file.name, file.size, file.lastModified],
     queryFn: ({ signal }) =>
-      sendFile<InspectedPackage>(withQuery("/api/packages/inspect", { file_name: file.name }), file, {
+      sendFile<PackageInspection>(withQuery("/api/packages/inspect", { file_name: file.name }), file, {
         signal,
         onProgress: setShare,
       }),

@@ -1,0 +1,157 @@
+//! What was fetched, by digest.
+
+use super::{GalaxyError, io_error};
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// What was not used for so long is removed.
+const KEPT: Duration = Duration::from_hours(24 * 30);
+/// What was being fetched so long ago is nobody's any more: fetching has a time limit.
+const ABANDONED: Duration = Duration::from_hours(24);
+/// How often a process that waits for another one's fetching looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+const USED: &str = "used";
+/// What the folders begin with in which something is fetched.
+pub(super) const UNFINISHED: &str = ".new-";
+
+/// The place of one digest.
+#[derive(Debug)]
+pub(super) struct Slot {
+    galaxy: PathBuf,
+    folder: PathBuf,
+    digest: String,
+}
+
+impl Slot {
+    pub(super) fn new(galaxy: &Path, digest: &str) -> Self {
+        Self {
+            galaxy: galaxy.to_owned(),
+            folder: galaxy.join(digest),
+            digest: digest.to_owned(),
+        }
+    }
+
+    /// Where it is, or will be.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether it is there; notes that it is used.
+    pub(super) fn take_up(&self) -> bool {
+        // Only a whole one has this file, and a sweep takes it away first.
+        OpenOptions::new()
+            .write(true)
+            .truncate(true)
+            .open(self.folder.join(USED))
+            .and_then(|mut file| io::Write::write_all(&mut file, b"1"))
+            .is_ok()
+    }
+
+    /// Keeps other processes from fetching the same until the answer is dropped.
+    pub(super) async fn lock(&self) -> Result<File, GalaxyError> {
+        let file = self
+            .open_lock()
+            .map_err(io_error("make the folder for roles and collections"))?;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(fs::TryLockError::WouldBlock) => tokio::time::sleep(LOOK_AGAIN).await,
+                Err(fs::TryLockError::Error(error)) => {
+                    return Err(io_error("lock the folder for roles and collections")(error));
+                }
+            }
+        }
+    }
+
+    /// Puts a folder in its place. One that is there already is as good.
+    pub(super) fn fill(&self, fetched: &Path) -> io::Result<()> {
+        fs::write(fetched.join(USED), "1")?;
+        match fs::rename(fetched, &self.folder) {
+            Err(_) if self.take_up() => fs::remove_dir_all(fetched),
+            outcome => outcome,
+        }
+    }
+
+    fn open_lock(&self) -> io::Result<File> {
+        let locks = self.galaxy.join("locks");
+        DirBuilder::new().recursive(true).mode(0o700).create(&locks)?;
+        OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(locks.join(&self.digest))
+    }
+}
+
+/// Removes what was not used for long, and what was left unfinished.
+pub(super) fn sweep(galaxy: &Path) {
+    let Ok(entries) = fs::read_dir(galaxy) else { return };
+    for entry in entries.flatten() {
+        let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+        let removed = if name.starts_with(UNFINISHED) {
+            is_older(&path, ABANDONED).then(|| fs::remove_dir_all(&path))
+        } else {
+            let used = path.join(USED);
+            is_older(&used, KEPT).then(|| fs::remove_file(&used).and_then(|()| fs::remove_dir_all(&path)))
+        };
+        if let Some(Err(error)) = removed {
+            tracing::warn!(%error, path = %path.display(), "unused roles and collections could not be removed");
+        }
+    }
+}
+
+fn is_older(path: &Path, age: Duration) -> bool {
+    path.metadata()
+        .and_then(|metadata| metadata.modified())
+        .is_ok_and(|modified| modified.elapsed().is_ok_and(|elapsed| elapsed > age))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::SystemTime;
+
+    fn filled(galaxy: &Path, digest: &str) -> Slot {
+        let slot = Slot::new(galaxy, digest);
+        let fetched = galaxy.join(format!("{UNFINISHED}{digest}"));
+        fs::create_dir(&fetched).unwrap();
+        slot.fill(&fetched).unwrap();
+        slot
+    }
+
+    #[test]
+    fn a_slot_is_whole_or_not_there() {
+        let galaxy = tempfile::tempdir().unwrap();
+        assert!(!Slot::new(galaxy.path(), "a").take_up());
+        let slot = filled(galaxy.path(), "a");
+        assert!(slot.take_up());
+        // Somebody else was quicker.
+        filled(galaxy.path(), "a");
+        assert_eq!(fs::read_dir(galaxy.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_not_used_is_swept() {
+        let galaxy = tempfile::tempdir().unwrap();
+        let (old, new) = (filled(galaxy.path(), "old"), filled(galaxy.path(), "new"));
+        let long_ago = SystemTime::UNIX_EPOCH;
+        File::options()
+            .write(true)
+            .open(old.folder().join(USED))
+            .unwrap()
+            .set_modified(long_ago)
+            .unwrap();
+        let left = galaxy.path().join(format!("{UNFINISHED}x"));
+        fs::create_dir(&left).unwrap();
+        File::open(&left).unwrap().set_modified(long_ago).unwrap();
+        sweep(galaxy.path());
+        assert!(!old.folder().exists() && !left.exists());
+        assert!(new.take_up());
+    }
+}
