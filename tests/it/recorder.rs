@@ -27,13 +27,14 @@ const HELLO: &str = "- name: Greets\n  hosts: all\n  connection: local\n  gather
     - name: Says hello\n      debug: { msg: hello }\n    - name: Changes\n      command: echo x\n    \
     - name: Fails somewhere\n      fail: { msg: no }\n      when: inventory_hostname == 'h2'\n";
 
-/// Waits in the middle until the file `go` is there.
+/// Waits in the middle until the file `go` is there, and makes the file `here` before.
 const WAITS: &str = "- hosts: h1\n  connection: local\n  gather_facts: false\n  tasks:\n    - name: Before\n      debug: { msg: before }\n    \
-    - name: Waits\n      wait_for: { path: '{{ playbook_dir }}/go', timeout: 300 }\n    - name: After\n      command: echo after\n";
+    - name: Waits\n      shell: touch here; while [ ! -e go ]; do sleep 0.1; done\n      args: { chdir: '{{ playbook_dir }}' }\n    \
+    - name: After\n      command: echo after\n";
 
 /// Says at the end that it was there.
 const LOUD: &str = "from ansible.plugins.callback import CallbackBase\nclass CallbackModule(CallbackBase):\n    \
-    CALLBACK_VERSION = 2.0\n    CALLBACK_TYPE = 'notification'\n    CALLBACK_NAME = 'NAME'\n    CALLBACK_NEEDS_ENABLED = NEEDS\n    \
+    CALLBACK_VERSION = 2.0\n    CALLBACK_TYPE = 'notification'\n    CALLBACK_NAME = 'NAME'\n    CALLBACK_NEEDS_ENABLED = WANTED\n    \
     def v2_playbook_on_stats(self, stats):\n        self._display.display('NAME was here')\n";
 
 /// The same but for how long things took.
@@ -224,7 +225,8 @@ async fn control_c_and_control_z_mean_what_they_meant() {
     shell.write("waits.yml", WAITS);
     let interrupted = |words: &[&str]| {
         let mut user = shell.sit_down(words);
-        user.read("TASK [Waits]");
+        shell.wait_for("here");
+        std::fs::remove_file(shell.folder.path().join("here")).unwrap();
         user.write("\u{3}");
         user.wait().0
     };
@@ -301,7 +303,7 @@ async fn the_users_own_configuration_stays_in_force() {
         let server = AdmiralServer::start_with(&ansible).await;
         let shell = Shell::with(&server, &ansible);
         for (name, needs) in [("loud", "False"), ("louder", "True"), ("silent", "True")] {
-            let plugin = LOUD.replace("NAME", name).replace("NEEDS", needs);
+            let plugin = LOUD.replace("NAME", name).replace("WANTED", needs);
             shell.write(&format!("own/callbacks/{name}.py"), &plugin);
         }
         shell.write(
@@ -338,7 +340,7 @@ async fn ad_hoc_commands_look_as_they_did() {
         let shell = Shell::with(&server, &ansible);
         // None of them is heard, unless the user wants them.
         for (name, needs) in [("loud", "False"), ("louder", "True")] {
-            let plugin = LOUD.replace("NAME", name).replace("NEEDS", needs);
+            let plugin = LOUD.replace("NAME", name).replace("WANTED", needs);
             shell.write(&format!("own/callbacks/{name}.py"), &plugin);
         }
         let configuration =
@@ -461,7 +463,7 @@ async fn it_can_be_cancelled_from_elsewhere() {
     let shell = Shell::with(&server, &newest());
     shell.write("waits.yml", WAITS);
     let mut user = shell.sit_down(&["admiral", "ansible-playbook", "waits.yml"]);
-    user.read("TASK [Waits]");
+    shell.wait_for("here");
     let live = until_recorded(&server, |deployment| deployment["counts"]["running"] == 1).await;
     let id = text(&live, "id");
     server.post(&format!("/api/deployments/{id}/cancel"), json!({})).await;

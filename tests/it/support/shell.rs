@@ -42,8 +42,15 @@ impl Shell {
         };
         shell.write(
             "hosts",
-            "h1\nh2\nh3\nh4\n[all:vars]\nansible_host=127.0.0.1\nansible_port=1\nansible_python_interpreter={{ ansible_playbook_python }}\n\
-             ansible_async_dir={{ inventory_dir }}/async\n",
+            &(1..=4).fold(String::new(), |hosts, number| {
+                // Nothing listens on port 1. An async job is looked for where it is written, whatever `~` is.
+                let folder = shell.folder.path().display();
+                hosts
+                    + &format!(
+                        "h{number} ansible_host=127.0.0.1 ansible_port=1 ansible_async_dir={folder}/async \
+                         ansible_python_interpreter='{{{{ ansible_playbook_python }}}}'\n"
+                    )
+            }),
         );
         shell
     }
@@ -110,6 +117,15 @@ impl Shell {
     /// Runs it in a terminal of its own.
     pub fn sit_down(&self, words: &[&str]) -> Typist {
         Typist::sit_down(self.command(words))
+    }
+
+    /// Waits until a file is there.
+    pub fn wait_for(&self, name: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.folder.path().join(name).exists() {
+            assert!(Instant::now() < deadline, "no {name}");
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// The folders of recordings that are not stored yet.
