@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where it is surprised")]
 
 mod accelerator;
+mod adhoc;
 mod api_document;
 mod api_fleet;
 mod api_roles;

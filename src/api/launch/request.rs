@@ -149,7 +149,10 @@ fn check_playbook(validator: &mut Validator, playbook: Option<&str>, is_command:
         }
         Some(id) => id.parse().ok(),
         None if is_command => adhoc::id(),
-        None => None,
+        None => {
+            validator.error("playbook", "is required, unless there is a command");
+            return None;
+        }
     };
     validator.check(
         found.is_some(),
