@@ -3,7 +3,7 @@
 use crate::support::launchpad::{Launchpad, real_ansible_playbook};
 use admiral::{
     domain::playbook::Playbook,
-    playbooks::{SyntaxContext, ansible},
+    playbooks::{Library, LibraryConfig, SyntaxContext, ansible},
     store::{
         packages,
         playbooks::{self, PlaybookListFilter},
@@ -342,6 +342,7 @@ async fn what_is_gone_is_missing_and_another_folder_takes_nothing_away() {
     let other = Library::new(LibraryConfig {
         builtin_folder: elsewhere.path().join("builtin"),
         project_folder: elsewhere.path().to_owned(),
+        galaxy_folder: elsewhere.path().join("galaxy"),
         ansible: pad.state.library.ansible().clone(),
     });
     other.sync(pad.database()).await.unwrap();

@@ -1,10 +1,9 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 
 import { api, withQuery } from "./client";
-import type { GalaxyServer, VaultPassword } from "./pending";
-import { fetchAllPages } from "./queries";
 import type {
   Environment,
+  GalaxyServer,
   Package,
   PackageFile,
   PackageFileContent,
@@ -13,9 +12,11 @@ import type {
   PlaybookForm,
   Preset,
   Project,
+  VaultPassword,
   VersionDiff,
   VersionFindings,
 } from "./types";
+import { fetchAllPages } from "./queries";
 
 /** How often the library is looked at while somebody looks at it: a file dropped into the folder shows soon. */
 export const LIBRARY_POLL_MS = 1_000;

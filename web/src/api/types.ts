@@ -91,3 +91,6 @@ export type DeploymentPreview = Omit<Answer<"DeploymentPreview">, "variables" | 
 
 export type WebhookKind = Schemas["WebhookKind"];
 export type Project = Answer<"Project">;
+
+export type VaultPassword = Answer<"VaultPassword">;
+export type GalaxyServer = Answer<"GalaxyServer">;

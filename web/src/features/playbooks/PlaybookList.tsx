@@ -16,10 +16,14 @@ export function PlaybookList({ groups, operate }: { groups: readonly OriginGroup
       <h2 className="bg-sunken border-line text-soft border-b px-3 py-1.5 text-xs font-semibold tracking-wide uppercase">
         {group.name} <span className="text-faint font-normal">{group.count}</span>
       </h2>
-      {group.categories.map((category) => (
+      {group.categories.map((category, index) => (
         <div key={category.name}>
           {category.name !== "" && (
-            <h3 className="text-faint border-line border-b px-3 py-1 text-xs font-medium">{category.name}</h3>
+            <h3
+              className={`text-faint border-line border-b px-3 py-1 text-xs font-medium ${index > 0 ? "border-t" : ""}`}
+            >
+              {category.name}
+            </h3>
           )}
           <ul aria-label={category.name === "" ? group.name : `${group.name}, ${category.name}`}>
             {category.playbooks.map((playbook) => (
@@ -37,8 +41,8 @@ function PlaybookRow({ playbook, operate }: { playbook: Playbook; operate: boole
   const gone = playbook.missing_since !== null;
   const refusal = whyNotLaunched(playbook);
   return (
-    <li className="border-line hover:bg-hover grid items-start gap-x-4 gap-y-2 border-b px-3 py-2.5 last:border-b-0 lg:grid-cols-[minmax(0,5fr)_minmax(0,4fr)_9rem_9rem_5.5rem]">
-      <div className="min-w-0">
+    <li className="border-line hover:bg-hover grid items-start gap-x-4 gap-y-2 border-b px-3 py-2.5 last:border-b-0 max-lg:grid-cols-[auto_1fr_auto] lg:grid-cols-[minmax(0,5fr)_minmax(0,4fr)_9rem_9rem_5.5rem]">
+      <div className="min-w-0 max-lg:col-span-3">
         <Link
           to="/playbooks/$"
           params={{ _splat: playbook.id }}
@@ -62,7 +66,7 @@ function PlaybookRow({ playbook, operate }: { playbook: Playbook; operate: boole
           </p>
         )}
       </div>
-      <div className="flex min-w-0 flex-wrap items-center gap-1 text-xs">
+      <div className="flex min-w-0 flex-wrap items-center gap-1 text-xs empty:hidden max-lg:col-span-3">
         {(outline.hosts ?? []).length > 0 && (
           <span className="text-soft mr-1 break-all">
             on <code>{(outline.hosts ?? []).join(", ")}</code>

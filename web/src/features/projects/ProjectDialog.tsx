@@ -147,9 +147,9 @@ export function ProjectDialog({
           )}
         </div>
         <fieldset className="grid gap-4 sm:grid-cols-2">
-          <legend className="mb-2 font-semibold">When it is looked at</legend>
+          <legend className="mb-2 font-semibold">When it is synced</legend>
           <TextField
-            label="Every so many minutes"
+            label="Minutes between syncs"
             optional
             inputMode="decimal"
             autoComplete="off"

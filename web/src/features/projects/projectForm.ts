@@ -92,7 +92,7 @@ export function checkProjectForm(form: ProjectForm): ProjectFormErrors {
     errors.private_key_id = "Choose the key whose public half the repository knows.";
   const interval = form.interval.trim();
   if (interval !== "" && !(Number(interval) >= 1))
-    errors.interval = "Enter the minutes between two looks, at least 1, or leave it empty.";
+    errors.interval = "Enter the minutes between two syncs, at least 1, or leave it empty.";
   return errors;
 }
 

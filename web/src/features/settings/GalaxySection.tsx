@@ -3,10 +3,10 @@ import { useState, type FormEvent } from "react";
 
 import { api, ApiError } from "@/api/client";
 import { galaxyServersQuery } from "@/api/playbookQueries";
-import type { GalaxyServer } from "@/api/pending";
+import type { GalaxyServer } from "@/api/types";
 import { Button, IconButton } from "@/components/Button";
 import { ConfirmDialog, Dialog, DialogActions } from "@/components/Dialog";
-import { TextField } from "@/components/Field";
+import { CheckboxField, TextField } from "@/components/Field";
 import { ErrorNotice } from "@/components/Notice";
 import { Cell, HeadCell, TableFrame } from "@/components/Page";
 import { ListSection } from "./ListSection";
@@ -111,6 +111,7 @@ function GalaxyDialog({ server, onClose }: { server?: GalaxyServer; onClose: () 
     token: "",
     position: server === undefined ? "" : String(server.position),
   });
+  const [forget, setForget] = useState(false);
   const save = useMutation({
     mutationFn: () => {
       const request = {
@@ -119,7 +120,7 @@ function GalaxyDialog({ server, onClose }: { server?: GalaxyServer; onClose: () 
         ...((form.auth_url.trim() !== "" || (server?.auth_url ?? null) !== null) && {
           auth_url: form.auth_url.trim() === "" ? null : form.auth_url.trim(),
         }),
-        ...(form.token !== "" && { token: form.token }),
+        ...(form.token !== "" ? { token: form.token } : forget && { token: null }),
         ...(form.position.trim() !== "" && { position: Number(form.position) }),
       };
       return server === undefined
@@ -170,6 +171,9 @@ function GalaxyDialog({ server, onClose }: { server?: GalaxyServer; onClose: () 
           }
           {...input("token")}
         />
+        {server?.has_token === true && form.token === "" && (
+          <CheckboxField label="Forget the token" checked={forget} onChange={setForget} />
+        )}
         <TextField
           label="Order"
           optional

@@ -22,7 +22,7 @@ export function SettingsPage() {
         <TokensSection />
         <EnvironmentsSection mayChange={operate} />
         <VaultPasswordsSection mayChange={operate} />
-        <GalaxySection mayChange={operate} />
+        <GalaxySection mayChange={administer} />
         <InstallationSection mayChange={administer} />
         {administer && <UsersSection />}
       </div>

@@ -3,7 +3,7 @@ import { useState, type FormEvent } from "react";
 
 import { api, ApiError } from "@/api/client";
 import { packagesQuery, vaultPasswordsQuery } from "@/api/playbookQueries";
-import type { VaultPassword } from "@/api/pending";
+import type { VaultPassword } from "@/api/types";
 import { Button, IconButton } from "@/components/Button";
 import { ConfirmDialog, Dialog, DialogActions } from "@/components/Dialog";
 import { SelectField, TextField } from "@/components/Field";
