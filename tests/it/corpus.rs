@@ -11,6 +11,7 @@ use crate::support::{
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -121,6 +122,12 @@ const ROLES_AND_PLUGINS: &[Project] = &[
         ONE,
     ),
     project(
+        "galaxy-requirements",
+        "a collection that requirements.yml asks for",
+        SITE,
+        ONE,
+    ),
+    project(
         "environment-and-become",
         "environment, module defaults, a become plugin",
         SITE,
@@ -136,6 +143,7 @@ const VARIABLES_AND_FILES: &[Project] = &[
         MIXED,
     ),
     project("variable-folders", "include_vars of folders, vars_files", SITE, ONE),
+    project("vault-two-ids", "files and strings encrypted under two ids", SITE, ONE),
     project("jinja-heavy", "Jinja-heavy templates", SITE, ONE),
     project(
         "unicode-names",
@@ -265,6 +273,12 @@ fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/playbooks/corpus")
 }
 
+/// What a project's secrets are encrypted with, by vault id.
+fn passwords(project: &str) -> BTreeMap<String, String> {
+    let file = corpus().join(format!("{project}.passwords.json"));
+    std::fs::read(file).map_or_else(|_| BTreeMap::new(), |text| serde_json::from_slice(&text).unwrap())
+}
+
 /// A deployment that was launched.
 struct Launched {
     label: String,
@@ -278,6 +292,11 @@ async fn every_door_gives_the_plain_outcome(ansible: &Path, projects: &'static [
     let server = AdmiralServer::start_with(ansible).await;
     let hosts = SshHosts::start();
     let (access, servers, key) = register_fleet(&server, &hosts).await;
+
+    for (id, password) in projects.iter().flat_map(|project| passwords(project.name)) {
+        let password = json!({"vault_id": id, "password": password});
+        server.post("/api/vault-passwords", password).await;
+    }
 
     // The plain runs take their turn while the server is at work.
     let folder = server.folder.path().join("plain");
@@ -371,6 +390,12 @@ async fn wait_for_end(server: &AdmiralServer, id: &str) -> Value {
 fn run_plainly(ansible: &Path, folder: &Path, projects: &[Project], ssh: &Access) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     for project in projects {
+        let mut arguments = project.options.arguments();
+        for (id, password) in passwords(project.name) {
+            let file = folder.with_file_name(format!("{id}.password"));
+            std::fs::write(&file, password).unwrap();
+            arguments.push(format!("--vault-id={id}@{}", file.display()));
+        }
         for entry in project.entries {
             let outcome = PlainRun {
                 ansible,
@@ -378,7 +403,7 @@ fn run_plainly(ansible: &Path, folder: &Path, projects: &[Project], ssh: &Access
                 folder: &folder.join(outcomes.len().to_string()),
                 entry,
                 hosts: project.hosts,
-                arguments: &project.options.arguments(),
+                arguments: &arguments,
                 ssh,
             }
             .run();
