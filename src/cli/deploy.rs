@@ -2,15 +2,16 @@
 
 use super::{
     ansible_options::AnsibleOptions,
-    client::Client,
+    client::{Client, Refused},
     environments,
+    failure::Hinted,
     instance::WORKER_SILENCE,
     live::{self, Outcome},
     options::GlobalOptions,
     output::{self, Format},
     playbooks, presets, servers,
     variables::{self, VariableOptions},
-    views,
+    versions, views,
 };
 use crate::domain::deployment::{Deployment, DeploymentStatus, Reason};
 use serde_json::{Map, Value, json};
@@ -58,6 +59,14 @@ pub struct DeployOptions {
     #[command(flatten)]
     ansible: AnsibleOptions,
 
+    /// Run this version of the playbook's package, by number [default: the current one]
+    // `version` is the id of clap's own flag.
+    #[arg(id = "playbook_version", long = "playbook-version", value_name = "NUMBER")]
+    playbook_version: Option<i32>,
+    /// Accept what was found in an uploaded version that nobody has accepted yet
+    #[arg(long)]
+    acknowledge: bool,
+
     /// Do not watch
     #[arg(long, conflicts_with = "json")]
     detach: bool,
@@ -99,6 +108,12 @@ async fn launch_and_watch(
         "secret_variables": given.secrets,
         "files": given.files,
     });
+    if options.acknowledge {
+        body["acknowledge"] = json!(true);
+    }
+    if let Some(number) = options.playbook_version {
+        body["version_id"] = versions::find(client, &playbook, number).await?;
+    }
     if let Some(name) = &options.environment {
         body["environment_id"] = environments::find(client, name).await?["id"].take();
     }
@@ -133,13 +148,37 @@ async fn launch_and_watch(
     let created = client
         .post("/api/deployments", body)
         .await
-        .map_err(variables::hint_at_answers)?;
+        .map_err(variables::hint_at_answers)
+        .map_err(hint_at_review)?;
     let deployment: Deployment = serde_json::from_value(created.clone())?;
     let json = options.json || global.output == Format::Json;
     if options.detach {
         return launched(client, &created, &deployment, global.output).await;
     }
     watch(client, &deployment, json).await
+}
+
+/// Shows what has to be accepted, and says how.
+fn hint_at_review(error: anyhow::Error) -> anyhow::Error {
+    let Some(Refused(problem)) = error.downcast_ref::<Refused>() else {
+        return error;
+    };
+    if problem.code != "review_required" {
+        return error;
+    }
+    if let Some(findings) = problem.members.get("findings").and_then(Value::as_array) {
+        for finding in findings {
+            output::say(&output::printable(&format!(
+                "{}:{}: {}: {}",
+                output::cell(finding.get("path")),
+                output::cell(finding.get("line")),
+                output::cell(finding.get("severity")),
+                output::cell(finding.get("message"))
+            )));
+        }
+    }
+    let hint = "--acknowledge accepts this and launches; `admiral playbooks diff` shows what is new";
+    Hinted::new(error.to_string(), hint).caused_by(error).into()
 }
 
 /// Watches a deployment until its end, with a worker in this process when no other is there to carry it out.

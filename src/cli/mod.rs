@@ -44,6 +44,7 @@ pub mod users;
 pub mod variables;
 pub mod vault_passwords;
 pub mod version;
+pub mod versions;
 pub mod views;
 pub mod worker_options;
 pub mod workers;

@@ -7,6 +7,7 @@ use super::{
     options::GlobalOptions,
     output::{self, Format, Table},
     upload::{self, UploadFile, UploadOptions},
+    versions,
 };
 use clap::Subcommand;
 use serde_json::Value;
@@ -25,6 +26,30 @@ pub enum PlaybooksCommand {
     Show {
         /// Its id, path or file name
         playbook: String,
+    },
+    /// List the versions of a playbook's package
+    Versions {
+        /// Its id, path or file name
+        playbook: String,
+    },
+    /// Show how two versions differ
+    Diff {
+        /// The playbook's id, path or file name
+        playbook: String,
+        /// Number of the old version
+        from: i32,
+        /// Number of the new version [default: the current one]
+        to: Option<i32>,
+    },
+    /// Make a new version that equals an old one
+    Rollback {
+        /// The playbook's id, path or file name
+        playbook: String,
+        /// Number of the version that is wanted back
+        to: i32,
+        /// Why
+        #[arg(long, default_value = "")]
+        comment: String,
     },
     /// Upload a playbook, or a package with roles, templates and files
     Upload(UploadOptions),
@@ -58,6 +83,11 @@ async fn run_with(
     match command {
         PlaybooksCommand::Upload(options) => upload::run(client, format, &options, file.unwrap_or_default()).await,
         PlaybooksCommand::Check(_) => Ok(()),
+        PlaybooksCommand::Versions { playbook } => versions::list(client, format, &playbook).await,
+        PlaybooksCommand::Diff { playbook, from, to } => versions::diff(client, format, &playbook, from, to).await,
+        PlaybooksCommand::Rollback { playbook, to, comment } => {
+            versions::roll_back(client, format, &playbook, to, &comment).await
+        }
         PlaybooksCommand::List { search } => {
             let query: Vec<_> = search.iter().map(|search| ("search", search.as_str())).collect();
             let playbooks = all(client, &query).await?;

@@ -12,7 +12,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     io::Read,
     os::unix::fs::MetadataExt,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// A playbook's own file is read up to this size, in bytes.
@@ -133,38 +133,60 @@ fn folders_of_others(root: &Path, tops: &[String]) -> BTreeSet<String> {
 
 /// Name, size, times and identity of every file: no content is read.
 fn signature(root: &Path, package: &str, left_out: &BTreeSet<String>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    sign(&root.join(package), 0, left_out, &mut hasher);
-    hasher.finish()
+    let mut signer = Signer {
+        root,
+        above: Vec::new(),
+        visits: 0,
+        hasher: DefaultHasher::new(),
+    };
+    signer.folder(&root.join(package), left_out);
+    signer.hasher.finish()
 }
 
-fn sign(folder: &Path, depth: usize, left_out: &BTreeSet<String>, hasher: &mut DefaultHasher) {
-    let Ok(entries) = snapshot::entries(folder) else {
-        0_u8.hash(hasher);
-        return;
-    };
-    for (path, name) in entries {
-        if depth == 0 && left_out.contains(&name) {
-            continue;
-        }
-        name.hash(hasher);
-        let Ok(metadata) = path.metadata() else {
-            1_u8.hash(hasher);
-            continue;
+struct Signer<'a> {
+    root: &'a Path,
+    /// Where the folders really are that lead to what is looked at.
+    above: Vec<PathBuf>,
+    visits: usize,
+    hasher: DefaultHasher,
+}
+
+impl Signer<'_> {
+    fn folder(&mut self, folder: &Path, left_out: &BTreeSet<String>) {
+        let (Ok(real), Ok(entries)) = (folder.canonicalize(), snapshot::entries(folder)) else {
+            return 0_u8.hash(&mut self.hasher);
         };
-        if metadata.is_dir() {
-            if depth < snapshot::MAX_DEPTH {
-                sign(&path, depth + 1, left_out, hasher);
-            }
-        } else {
-            let times = (
-                metadata.mtime(),
-                metadata.mtime_nsec(),
-                metadata.ctime(),
-                metadata.ctime_nsec(),
-            );
-            (metadata.len(), metadata.mode(), metadata.ino(), times).hash(hasher);
+        // A link that leaves or leads back to itself is an error of the snapshot; nothing behind it matters.
+        if !real.starts_with(self.root) || self.above.contains(&real) || self.above.len() > snapshot::MAX_DEPTH {
+            return 2_u8.hash(&mut self.hasher);
         }
+        self.above.push(real);
+        for (path, name) in entries {
+            if left_out.contains(&name) {
+                continue;
+            }
+            self.visits += 1;
+            if self.visits > snapshot::MAX_VISITS {
+                break;
+            }
+            name.hash(&mut self.hasher);
+            let Ok(metadata) = path.metadata() else {
+                1_u8.hash(&mut self.hasher);
+                continue;
+            };
+            if metadata.is_dir() {
+                self.folder(&path, &BTreeSet::new());
+            } else {
+                let times = (
+                    metadata.mtime(),
+                    metadata.mtime_nsec(),
+                    metadata.ctime(),
+                    metadata.ctime_nsec(),
+                );
+                (metadata.len(), metadata.mode(), metadata.ino(), times).hash(&mut self.hasher);
+            }
+        }
+        self.above.pop();
     }
 }
 
@@ -202,6 +224,10 @@ fn walk(
         } else {
             format!("{relative}/{name}")
         };
+        if !snapshot::is_plain_path(&relative) {
+            // No id can hold it.
+            continue;
+        }
         if path.is_dir() {
             if depth < MAX_FOLDERS && may_hold_playbooks(&name) {
                 walk(root, &path, &relative, depth + 1, left_out, found);

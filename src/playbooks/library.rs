@@ -52,6 +52,9 @@ pub enum LibraryError {
     /// A symlink leads out of the library.
     #[error("{0:?} is a link that leads out of the library")]
     LeavesLibrary(String),
+    /// A symlink leads to a folder that it lies in.
+    #[error("{0:?} is a link that leads back to itself")]
+    Loop(String),
     /// A device, a socket, a pipe.
     #[error("{0:?} is neither a file nor a folder")]
     NotAFile(String),
@@ -145,6 +148,7 @@ impl Library {
             (PlaybookOrigin::BuiltIn, &self.config.builtin_folder),
             (PlaybookOrigin::Project, &self.config.project_folder),
         ] {
+            let place = root.to_string_lossy().into_owned();
             let (root, known) = (root.clone(), seen.get(&origin).cloned());
             let is_first = known.is_none();
             let mut known = known.unwrap_or_default();
@@ -161,13 +165,13 @@ impl Library {
             let names: Vec<String> = found.iter().map(|package| package.name.clone()).collect();
             for package in found {
                 let (name, signature) = (package.name.clone(), package.signature);
-                if take_over(database, origin, package).await? {
+                if take_over(database, origin, &place, package).await? {
                     known.insert(name, signature);
                 }
             }
             if is_first || seen.get(&origin) != Some(&known) {
                 let mut transaction = database.begin().await?;
-                packages::mark_missing_packages(&mut transaction, origin, &names).await?;
+                packages::mark_missing_packages(&mut transaction, origin, &place, &names).await?;
                 transaction.commit().await.map_err(StoreError::from)?;
             }
             seen.insert(origin, known);
@@ -208,7 +212,12 @@ impl Library {
 }
 
 /// Stores a package as it was found. Says whether it is known now.
-async fn take_over(database: &Database, origin: PlaybookOrigin, found: FoundPackage) -> Result<bool, LibraryError> {
+async fn take_over(
+    database: &Database,
+    origin: PlaybookOrigin,
+    place: &str,
+    found: FoundPackage,
+) -> Result<bool, LibraryError> {
     let Some(content) = found.content else {
         return Ok(false);
     };
@@ -235,6 +244,7 @@ async fn take_over(database: &Database, origin: PlaybookOrigin, found: FoundPack
         Err(error) => Some(error.to_string()),
     };
     packages::set_package_error(&mut transaction, head.id, error.as_deref()).await?;
+    packages::set_found_in(&mut transaction, head.id, place).await?;
     playbooks::set_entry_points(&mut transaction, origin, head.id, &found.name, &content.playbooks).await?;
     transaction.commit().await.map_err(StoreError::from)?;
     Ok(true)

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeSet,
     fs,
-    io::Read,
+    io::{self, Read},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
@@ -18,6 +18,8 @@ pub const MAX_TOTAL_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Folders below one another.
 pub(super) const MAX_DEPTH: usize = 32;
+/// Entries that are looked at, those behind links to folders once for each link.
+pub(super) const MAX_VISITS: usize = 10 * MAX_FILES;
 /// What version control, Python, other tools and macOS keep beside the files that matter.
 const LEFT_OUT: &[&str] = &[".git", "__pycache__", "node_modules", ".venv", ".DS_Store", "__MACOSX"];
 
@@ -73,12 +75,15 @@ pub fn read_folder(folder: &Path) -> Result<Snapshot, LibraryError> {
 /// Takes a snapshot of the package in the top folder `package` of `root`, or, when that is empty, of `root` itself without the top
 /// folders `left_out`. Links are followed as long as they stay below `root`.
 pub(super) fn take(root: &Path, package: &str, left_out: &BTreeSet<String>) -> Result<Snapshot, LibraryError> {
+    let folder = root.join(package);
     let mut collector = Collector {
         root: root.to_owned(),
+        above: folder.canonicalize().into_iter().collect(),
         files: Vec::new(),
         total: 0,
+        visits: 0,
     };
-    for (path, name) in entries(&root.join(package))? {
+    for (path, name) in entries(&folder)? {
         if !left_out.contains(&name) {
             collector.entry(&path, &name, 1)?;
         }
@@ -97,8 +102,11 @@ fn digest(manifest: &[ManifestEntry]) -> String {
 
 struct Collector {
     root: PathBuf,
+    /// Where the folders really are that lead to what is looked at.
+    above: Vec<PathBuf>,
     files: Vec<PlaybookFile>,
     total: u64,
+    visits: usize,
 }
 
 impl Collector {
@@ -110,10 +118,21 @@ impl Collector {
     }
 
     fn entry(&mut self, path: &Path, relative: &str, depth: usize) -> Result<(), LibraryError> {
-        let target = path.canonicalize().map_err(|source| LibraryError::Read {
-            path: relative.to_owned(),
-            source,
-        })?;
+        self.visits += 1;
+        if self.visits > MAX_VISITS {
+            return Err(LibraryError::TooManyFiles);
+        }
+        let target = match path.canonicalize() {
+            Ok(target) => target,
+            // A link to nothing, or a file that was taken away since the folder was listed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(source) => {
+                return Err(LibraryError::Read {
+                    path: relative.to_owned(),
+                    source,
+                });
+            }
+        };
         if !target.starts_with(&self.root) {
             return Err(LibraryError::LeavesLibrary(relative.to_owned()));
         }
@@ -122,11 +141,16 @@ impl Collector {
             source,
         })?;
         if metadata.is_dir() {
-            // Also what ends a symlink to a folder above itself.
+            if self.above.contains(&target) {
+                return Err(LibraryError::Loop(relative.to_owned()));
+            }
             if depth >= MAX_DEPTH {
                 return Err(LibraryError::TooDeep(relative.to_owned()));
             }
-            return self.folder(path, relative, depth);
+            self.above.push(target);
+            let outcome = self.folder(path, relative, depth);
+            self.above.pop();
+            return outcome;
         }
         if !metadata.is_file() {
             return Err(LibraryError::NotAFile(relative.to_owned()));
@@ -192,6 +216,8 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<(PathBuf, String)>, LibraryEr
 pub(super) fn is_left_out(name: &str) -> bool {
     let has_extension = |extension| Path::new(name).extension().is_some_and(|found| found == extension);
     // Emacs's locks are links to nowhere; copies and swap files hold what is not saved yet; `._x` is macOS's about `x`.
-    let is_editors = name.starts_with(".#") || name.ends_with('~') || has_extension("swp");
+    let is_swap = has_extension("swp") || name.starts_with('.') && (has_extension("swo") || has_extension("swx"));
+    let is_copy = name.ends_with('~') || name.len() > 1 && name.starts_with('#') && name.ends_with('#');
+    let is_editors = name.starts_with(".#") || is_copy || is_swap;
     is_editors || has_extension("retry") || name.starts_with("._") || LEFT_OUT.contains(&name)
 }

@@ -6,11 +6,12 @@
 use super::{Library, LibraryError};
 use crate::store::Database;
 use notify::{
-    Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _,
+    Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _,
     event::{AccessKind, AccessMode, DataChange, ModifyKind},
 };
 use std::{
     collections::{BTreeSet, HashMap},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -77,9 +78,10 @@ impl Writing {
 /// Keeps the database at what lies in the watched folder until `shutdown` is cancelled. Trouble is logged, and tried again.
 pub async fn watch(library: Arc<Library>, database: Database, shutdown: CancellationToken) {
     let changed = Arc::new(Notify::new());
-    let mut watcher = None;
+    let (mut watcher, mut watched) = (None, None);
     while !shutdown.is_cancelled() {
         if watcher.is_none() {
+            watched = identity(library.project_folder());
             watcher = start(&library, &changed);
         }
         match library.sync(&database).await {
@@ -90,16 +92,23 @@ pub async fn watch(library: Arc<Library>, database: Database, shutdown: Cancella
         if shutdown.run_until_cancelled(next(&library, &changed)).await.is_none() {
             return;
         }
-        if watcher.is_some() && !library.project_folder().is_dir() {
-            // It was taken away; what comes in its place has to be watched anew.
+        if watched != identity(library.project_folder()) {
+            // It was taken away or exchanged; what comes in its place has to be watched anew.
             watcher = None;
         }
     }
 }
 
+/// Which folder it is, whatever it is called.
+fn identity(folder: &Path) -> Option<(u64, u64)> {
+    let metadata = folder.metadata().ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
 /// Waits for changes and then for quiet, or for the next full scan.
 async fn next(library: &Library, changed: &Notify) {
-    let pause = if library.writing().settle() {
+    // A folder that is not there cannot tell when it is.
+    let pause = if library.writing().settle() || !library.project_folder().is_dir() {
         PATIENCE
     } else {
         FULL_SCAN
@@ -126,7 +135,9 @@ fn start(library: &Library, changed: &Arc<Notify>) -> Option<RecommendedWatcher>
         }
         changed.notify_one();
     };
-    let watching = notify::recommended_watcher(told).and_then(|mut watcher| {
+    // A link within the folder leads to what is watched anyway, and one that leaves it is refused.
+    let config = Config::default().with_follow_symlinks(false);
+    let watching = RecommendedWatcher::new(told, config).and_then(|mut watcher| {
         watcher.watch(&folder, RecursiveMode::Recursive)?;
         Ok(watcher)
     });

@@ -171,16 +171,27 @@ pub async fn set_package_error(
     Ok(())
 }
 
-/// Marks packages of an origin that come from a folder, and their playbooks, as missing unless they are among `present`.
+/// Notes which folder a package lies in.
+pub async fn set_found_in(connection: &mut Connection, id: PackageId, folder: &str) -> Result<(), StoreError> {
+    sqlx::query("UPDATE admiral.packages SET found_in = $2 WHERE id = $1")
+        .bind(id)
+        .bind(folder)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Marks packages that were found in a folder, and their playbooks, as missing unless they are among `present`.
 pub async fn mark_missing_packages(
     connection: &mut Connection,
     origin: PlaybookOrigin,
+    folder: &str,
     present: &[String],
 ) -> Result<(), StoreError> {
     sqlx::query(
         "WITH gone AS ( \
              UPDATE admiral.packages p SET missing_since = now() \
-             WHERE origin = $1 AND missing_since IS NULL AND deleted_at IS NULL AND name <> ALL ($2) AND NOT starts_with(name, '.') \
+             WHERE origin = $1 AND missing_since IS NULL AND deleted_at IS NULL AND name <> ALL ($2) AND found_in = $3 \
                AND NOT EXISTS (SELECT FROM admiral.git_projects g WHERE g.package_id = p.id) \
              RETURNING id) \
          UPDATE admiral.playbooks SET missing_since = now() \
@@ -188,6 +199,7 @@ pub async fn mark_missing_packages(
     )
     .bind(origin.as_str())
     .bind(present)
+    .bind(folder)
     .execute(connection)
     .await?;
     Ok(())

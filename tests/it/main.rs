@@ -60,4 +60,5 @@ mod tidy;
 mod uploads;
 mod vault;
 mod viewers;
+mod watched_folder;
 mod worker;

@@ -3,7 +3,7 @@
 use crate::support::launchpad::{Launchpad, real_ansible_playbook};
 use admiral::{
     domain::playbook::Playbook,
-    playbooks::{SyntaxContext, ansible},
+    playbooks::{Library, LibraryConfig, SyntaxContext, ansible},
     store::{
         packages,
         playbooks::{self, PlaybookListFilter},
@@ -29,6 +29,7 @@ async fn the_library_lists_plays_and_nothing_else() {
         ".hidden/play.yml",
         "web/.hidden.yml",
         "web/readme.txt",
+        "we\\ird.yml",
     ] {
         pad.write_playbook(path, PING);
     }
@@ -213,9 +214,19 @@ async fn links_that_leave_and_folders_without_end_are_refused() {
     symlink("/etc/hostname", in_web("leaves")).unwrap();
     assert!(error().await.unwrap().contains("\"leaves\" is a link that leads out"));
     fs::remove_file(in_web("leaves")).unwrap();
-    symlink(".", in_web("loop")).unwrap();
-    assert!(error().await.unwrap().contains("nested too deeply"));
-    fs::remove_file(in_web("loop")).unwrap();
+    // Several: whoever follows each within each other is at it for ever.
+    for name in ["loop", "other-loop", "third-loop"] {
+        symlink(".", in_web(name)).unwrap();
+    }
+    assert!(
+        error()
+            .await
+            .unwrap()
+            .contains("\"loop\" is a link that leads back to itself")
+    );
+    for name in ["loop", "other-loop", "third-loop"] {
+        fs::remove_file(in_web(name)).unwrap();
+    }
     let large = fs::File::create(in_web("large")).unwrap();
     large.set_len(admiral::playbooks::MAX_TOTAL_BYTES).unwrap();
     assert!(error().await.unwrap().contains("64 MiB"));
@@ -316,4 +327,33 @@ async fn a_playbook_may_need_variables_to_be_read() {
     );
     launch["variables"] = json!({ "target": "all" });
     pad.launch(launch).await;
+}
+
+#[tokio::test]
+async fn what_is_gone_is_missing_and_another_folder_takes_nothing_away() {
+    let pad = Launchpad::new().await;
+    let site = pad.write_playbook("web/site.yml", PING);
+    pad.write_playbook("db/site.yml", PING);
+    assert_eq!(playbook(&pad, "project/web/site.yml").await.missing_since, None);
+    // As a command line on the same database does that was told of another folder.
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::create_dir(elsewhere.path().join("own")).unwrap();
+    fs::write(elsewhere.path().join("own/site.yml"), PING).unwrap();
+    let other = Library::new(LibraryConfig {
+        builtin_folder: elsewhere.path().join("builtin"),
+        project_folder: elsewhere.path().to_owned(),
+        galaxy_folder: elsewhere.path().join("galaxy"),
+        ansible: pad.state.library.ansible().clone(),
+    });
+    other.sync(pad.database()).await.unwrap();
+    for id in ["project/web/site.yml", "project/own/site.yml", "builtin/ping.yml"] {
+        assert_eq!(playbook(&pad, id).await.missing_since, None, "{id}");
+    }
+    fs::remove_file(site).unwrap();
+    let gone = playbook(&pad, "project/web/site.yml").await;
+    assert!(gone.missing_since.is_some() && gone.version.is_some());
+    assert_eq!(playbook(&pad, "project/db/site.yml").await.missing_since, None);
+    pad.write_playbook("web/site.yml", PING);
+    let back = playbook(&pad, "project/web/site.yml").await;
+    assert_eq!((back.missing_since, back.version), (None, gone.version));
 }

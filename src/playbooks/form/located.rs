@@ -146,11 +146,11 @@ mod tests {
 
     #[test]
     fn texts_without_quotes_are_what_yaml_takes_them_for() {
-        let text = "[1, -2.5, 1e3, +4, 0x1f, 1.2.3, 1-2, yes, Off, y, n, null, '', 'yes', !!str 1, e1, -, '1']";
+        let text = "[1, -2.5, 1e3, +4, 0x1f, 1.2.3, 1-2, yes, Off, y, n, null, '', 'yes', !!str 1, e1, '1']";
         assert_eq!(
             read(text).unwrap().value(),
             json!([
-                1, -2.5, 1000.0, 4, "0x1f", "1.2.3", "1-2", true, false, "y", "n", null, "", "yes", "1", "e1", "-", "1"
+                1, -2.5, 1000.0, 4, "0x1f", "1.2.3", "1-2", true, false, "y", "n", null, "", "yes", "1", "e1", "1"
             ])
         );
     }

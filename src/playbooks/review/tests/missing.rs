@@ -444,8 +444,14 @@ fn variables_that_hosts_need() {
         );
     }
     let play = ("site.yml", "- hosts: '{{ target }}'\n");
-    assert_eq!(found(&[play, ("site.form.yml", "fields:\n  - name: target\n")]), NONE);
-    assert_eq!(found(&[play, ("site.form.yml", "fields:\n  - name: other\n")]), HIT);
+    assert_eq!(
+        found(&[play, ("site.form.yml", "fields:\n  - name: target\n    type: text\n")]),
+        NONE
+    );
+    assert_eq!(
+        found(&[play, ("site.form.yml", "fields:\n  - name: other\n    type: text\n")]),
+        HIT
+    );
     let imported = [
         ("all.yml", "- import_playbook: site.yml\n  vars: {target: web}\n"),
         play,
