@@ -12,9 +12,10 @@ import { OptionFacts } from "./OptionFacts";
 import { RunsAndHistory } from "./RunsAndHistory";
 
 export function DetailsTab({ deployment }: { deployment: Deployment }) {
+  const recorded = deployment.kind === "recorded";
   return (
     <div className="grid gap-8 p-4 lg:grid-cols-2">
-      <Section title="Launch">
+      <Section title={recorded ? "Recorded" : "Launch"}>
         <Facts>
           <CarriedOut deployment={deployment} />
           <Fact name="Target">
@@ -27,7 +28,7 @@ export function DetailsTab({ deployment }: { deployment: Deployment }) {
               </Link>
             </Fact>
           )}
-          <Fact name="Launched by">{deployment.created_by.username}</Fact>
+          <Fact name={recorded ? "Run by" : "Launched by"}>{deployment.created_by.username}</Fact>
           <Moment name="Created" value={deployment.created_at} />
           <Moment name="Started" value={deployment.started_at} />
           <Moment name="Cancel requested" value={deployment.cancel_requested_at} />
@@ -38,12 +39,20 @@ export function DetailsTab({ deployment }: { deployment: Deployment }) {
         </Facts>
       </Section>
       <Section title="Options">
-        <OptionFacts options={deployment.options} />
+        {recorded ? (
+          <p className="text-soft text-sm">
+            Those of the command line, of its settings and of its inventory. Admiral only watched.
+          </p>
+        ) : (
+          <OptionFacts options={deployment.options} />
+        )}
       </Section>
       <RunsAndHistory deployment={deployment} />
-      <Section title="Variables">
-        <FrozenVariables deployment={deployment} />
-      </Section>
+      {!recorded && (
+        <Section title="Variables">
+          <FrozenVariables deployment={deployment} />
+        </Section>
+      )}
       {deployment.overridden_settings.length > 0 && (
         <Section title="Settings of ansible.cfg that do not hold">
           <dl className="space-y-2 text-sm">

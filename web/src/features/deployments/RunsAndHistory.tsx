@@ -35,7 +35,13 @@ export function RunsAndHistory({ deployment }: { deployment: Deployment }) {
             onRetry={() => void runs.refetch()}
           />
         )}
-        {runs.data && <RunsTable runs={runs.data.data} sliced={sliceCount(deployment) > 1} />}
+        {runs.data && (
+          <RunsTable
+            runs={runs.data.data}
+            sliced={sliceCount(deployment) > 1}
+            without={deployment.kind === "recorded" ? "none, in a shell" : "none yet"}
+          />
+        )}
       </section>
       <section aria-label="History">
         <h2 className="mb-2 font-semibold">History</h2>
@@ -63,7 +69,16 @@ export function RunsAndHistory({ deployment }: { deployment: Deployment }) {
   );
 }
 
-function RunsTable({ runs, sliced }: { runs: readonly Run[]; sliced: boolean }) {
+function RunsTable({
+  runs,
+  sliced,
+  without,
+}: {
+  runs: readonly Run[];
+  sliced: boolean;
+  /** What is said where no worker is. */
+  without: string;
+}) {
   return (
     <TableFrame label="Runs">
       <thead>
@@ -83,7 +98,7 @@ function RunsTable({ runs, sliced }: { runs: readonly Run[]; sliced: boolean }) 
                 <StatusLabel status={run.outcome ?? (run.status === "running" ? "running" : "pending")} />
               </span>
             </Cell>
-            <Cell>{run.worker ?? <span className="text-faint">none yet</span>}</Cell>
+            <Cell>{run.worker ?? <span className="text-faint">{without}</span>}</Cell>
             <Cell className="text-right">
               <Duration started={run.started_at} finished={run.finished_at} />
             </Cell>
