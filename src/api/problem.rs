@@ -128,9 +128,11 @@ impl Problem {
     fn taken(constraint: &str) -> Self {
         let field = match constraint {
             "servers_hostname_key" => "hostname",
-            "private_keys_name_key" | "environments_name_key" | "presets_playbook_id_name_key" => "name",
+            "private_keys_name_key"
+            | "environments_name_key"
+            | "presets_playbook_id_name_key"
+            | "galaxy_servers_name_key" => "name",
             "users_username_key" => "username",
-            "galaxy_servers_name_key" => "name",
             "vault_passwords_package_id_vault_id_key" => "vault_id",
             _ => return Self::conflict(format!("{constraint} is already taken")),
         };

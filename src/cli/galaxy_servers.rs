@@ -120,7 +120,7 @@ async fn run_with(
             body.insert(field.to_owned(), value);
         }
     };
-    set("token", json!(token.as_ref().map(|token| token.expose_secret())));
+    set("token", json!(token.as_ref().map(secrecy::ExposeSecret::expose_secret)));
     let (stored, done) = match command {
         GalaxyServersCommand::List => return list(client, format).await,
         GalaxyServersCommand::Add {

@@ -69,7 +69,7 @@ pub(super) fn server_settings(files: &[PlaybookFile], servers: &[ServerAccess]) 
     }
     let mut digested = format!("{project:?}");
     for server in servers {
-        digested.push_str(&format!("{:?}", (&server.name, &server.url, &server.auth_url)));
+        digested += &format!("{:?}", (&server.name, &server.url, &server.auth_url));
     }
     Ok(ServerSettings {
         servers: servers.to_vec(),

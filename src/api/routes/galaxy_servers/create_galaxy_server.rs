@@ -55,12 +55,11 @@ pub(super) async fn create_galaxy_server(
 ) -> Result<(StatusCode, Json<GalaxyServer>), Problem> {
     actor.require(Action::ChangeSettings)?;
     let mut transaction = state.database.begin().await?;
-    let position = match body.position {
-        Some(position) => position,
-        None => {
-            let last = galaxy_servers::list_galaxy_servers(&mut transaction).await?;
-            last.last().map_or(0, |server| (server.position + 1).min(MAX_POSITION))
-        }
+    let position = if let Some(position) = body.position {
+        position
+    } else {
+        let last = galaxy_servers::list_galaxy_servers(&mut transaction).await?;
+        last.last().map_or(0, |server| (server.position + 1).min(MAX_POSITION))
     };
     let mut validator = Validator::new();
     validate(
