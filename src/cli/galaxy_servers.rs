@@ -8,7 +8,7 @@ use super::{
     output::{self, Format, Table},
 };
 use clap::Subcommand;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
