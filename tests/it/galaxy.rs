@@ -16,7 +16,7 @@ use std::{
 };
 
 /// A Galaxy server with one collection, in as many words of its API (version 3) as `ansible-galaxy` asks for.
-const GALAXY: &str = r#"
+const GALAXY: &str = r"
 import hashlib, http.server, json, sys
 port, token, artifact = int(sys.argv[1]), sys.argv[2], open(sys.argv[3], 'rb').read()
 base = 'http://127.0.0.1:%d' % port
@@ -48,7 +48,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 http.server.ThreadingHTTPServer(('127.0.0.1', port), Handler).serve_forever()
-"#;
+";
 
 struct GalaxyProcess(Child);
 

@@ -223,7 +223,7 @@ async fn hostile_trees_are_refused_and_nothing_is_taken() {
     ] {
         repository.push_tree(&tree);
         let failed = stage.sync(&project).await;
-        assert!(error_of(&failed).contains(reason), "{:.80}: {failed}", tree);
+        assert!(error_of(&failed).contains(reason), "{tree:.80}: {failed}");
         assert_eq!(failed["commit_id"], kept, "{failed}");
     }
     assert_eq!(

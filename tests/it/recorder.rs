@@ -380,6 +380,11 @@ async fn ad_hoc_commands_look_as_they_did() {
             ]
         );
         assert_eq!(deployments[0]["command"]["words"][0], "ansible");
+        shell.write("ansible.cfg", &format!("{configuration}bin_ansible_callbacks = yes\n"));
+        let line = ["h1", "-c", "local", "-m", "ping"];
+        let recorded = shell.run(&[&["admiral", "adhoc"], &line[..]].concat());
+        assert_same(&shell.run(&[&["ansible"], &line[..]].concat()), &recorded);
+        assert_eq!(String::from_utf8_lossy(&recorded.stdout).matches("was here").count(), 2);
     }
 }
 

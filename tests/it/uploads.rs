@@ -491,7 +491,7 @@ async fn the_command_line_uploads_files_and_folders() {
 /// Files with names that are allowed, none of which is the folder of another.
 fn legal_files() -> impl Strategy<Value = Vec<PlaybookFile>> {
     let part = "[a-zA-Z0-9é _.,:+-]{1,24}".prop_filter("a plain name", |part| {
-        part.trim_matches('.') != ""
+        !part.trim_matches('.').is_empty()
             && !part.contains(".swp")
             && !part.contains(".retry")
             && !part.starts_with("._")

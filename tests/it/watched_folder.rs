@@ -1,5 +1,7 @@
 //! The watched folder of a running server: what is dropped, changed and taken away is in the library at once, whatever editors do.
 
+#![expect(clippy::print_stderr, reason = "shows how long it took, which no test may assert")]
+
 use crate::support::server::{AdmiralServer, PATIENCE, text};
 use admiral::{
     domain::{package::Package, playbook::Playbook},
@@ -60,7 +62,7 @@ impl Watched {
         loop {
             let playbook = self.playbook(id).await;
             if let Some(playbook) = playbook.as_ref().filter(|playbook| wanted(playbook)) {
-                println!("{id} is {what} after {} ms", began.elapsed().as_millis());
+                eprintln!("{id} is {what} after {} ms", began.elapsed().as_millis());
                 return playbook.clone();
             }
             assert!(began.elapsed() < PATIENCE, "{id} is not {what}: {playbook:?}");
@@ -240,10 +242,9 @@ async fn what_is_broken_shows_its_error_and_hides_nothing() {
     watched.write("broken/good.yml", &play("Good"));
     watched.write("sound/site.yml", &play("Sound"));
     watched.write("root.yml", &play("Root"));
-    let broken = watched
+    watched
         .until("project/broken/site.yml", "listed", |now| now.outline.error.is_some())
         .await;
-    println!("{:?}", broken.outline.error);
     for id in ["project/broken/good.yml", "project/sound/site.yml", "project/root.yml"] {
         let playbook = watched.until(id, "listed", |_| true).await;
         assert_eq!(playbook.outline.error, None, "{id}");

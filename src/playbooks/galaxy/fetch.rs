@@ -67,10 +67,11 @@ pub(super) fn server_settings(files: &[PlaybookFile], servers: &[ServerAccess]) 
             }
         }
     }
-    let mut digested = format!("{project:?}");
-    for server in servers {
-        digested += &format!("{:?}", (&server.name, &server.url, &server.auth_url));
-    }
+    let asked: Vec<_> = servers
+        .iter()
+        .map(|server| (&server.name, &server.url, &server.auth_url))
+        .collect();
+    let digested = format!("{project:?}{asked:?}");
     Ok(ServerSettings {
         servers: servers.to_vec(),
         project,

@@ -301,7 +301,7 @@ pub fn hostile() -> Vec<Hostile> {
         ("unknown", b'Z', "of a kind that is not read"),
     ] {
         let entry = tar_entry_with(kind, b"evil", b"", |header| {
-            header.set_link_name("/etc/passwd").unwrap()
+            header.set_link_name("/etc/passwd").unwrap();
         });
         add(about, "x.tar.gz", reason, gzip(&tarball(&[site_tar(), entry])));
     }

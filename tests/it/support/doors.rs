@@ -90,11 +90,9 @@ impl Doors<'_> {
             tar
         };
         assert!(pack.status().expect("it starts").success());
-        let mut query = format!("name={name}&file_name={file_name}");
-        for entry in entries {
-            let encoded: String = entry.bytes().map(|byte| format!("%{byte:02X}")).collect();
-            query.push_str(&format!("&entry={encoded}"));
-        }
+        let mut query = vec![("name", name), ("file_name", file_name.as_str())];
+        query.extend(entries.iter().map(|entry| ("entry", *entry)));
+        let query = serde_html_form::to_string(query).expect("these are texts");
         let content = std::fs::read(&archive).expect("it was just made");
         let (status, answer) = self.server.upload(&format!("/api/packages?{query}"), content).await;
         if status == StatusCode::CREATED {

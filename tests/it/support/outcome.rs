@@ -36,7 +36,8 @@ impl Outcome {
             format!("{host}: {}", counts.collect::<Vec<_>>().join(", "))
         });
         compare(&self.results, &expected.results, &mut found, |host, ours, plain| {
-            let at = (0..)
+            let longest = ours.len().max(plain.len());
+            let at = (0..longest)
                 .find(|&at| ours.get(at) != plain.get(at))
                 .expect("the lists differ");
             format!(
