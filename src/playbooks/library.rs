@@ -116,7 +116,7 @@ impl Library {
         }
     }
 
-    /// What is being written in the watched folder; [`super::watch`] keeps it.
+    /// What is being written in the watched folder; [`mod@super::watch`] keeps it.
     pub(super) fn writing(&self) -> &Writing {
         &self.writing
     }

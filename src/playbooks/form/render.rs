@@ -4,7 +4,7 @@ use crate::domain::form::Form;
 use serde_json::Value;
 use std::fmt::Write as _;
 
-/// The YAML that [`super::parse`] reads back to the same fields; where they came from is not in it.
+/// The YAML that [`super::parse()`] reads back to the same fields; where they came from is not in it.
 pub fn render(form: &Form) -> String {
     if form.fields.is_empty() {
         return "fields: []\n".to_owned();
