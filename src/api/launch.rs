@@ -40,7 +40,7 @@ use crate::{
     store::{
         Connection, StoreError,
         deployments::{self, DeploymentInputs, NewDeployment, NewHost},
-        packages, playbooks, projects, servers,
+        packages, playbooks, projects, servers, syntax,
     },
     vault::RowIdentity,
 };
@@ -352,12 +352,10 @@ async fn find_playbook(
     };
     let files = packages::load_version_files(&mut connection, version).await?;
     drop(connection);
-    let text = files
+    let outline = files
         .iter()
         .find(|file| file.path == playbook.entry_path)
-        .and_then(|file| std::str::from_utf8(&file.content).ok());
-    let outline = text
-        .and_then(|text| outline(&playbook.entry_path, text))
+        .and_then(|file| outline(&file.path, &file.content))
         .ok_or_else(missing)?;
     if let Some(error) = outline.error {
         return Err(Invalid::field("playbook", error).into());
@@ -424,14 +422,14 @@ async fn check_syntax(
     let mut connection = state.database.acquire().await?;
     let ansible_version = &state.library.ansible().version;
     let (version, entry_path) = (frozen.version, &frozen.entry_path);
-    let known = packages::is_syntax_valid(&mut connection, version, entry_path, ansible_version).await?;
+    let known = syntax::is_syntax_valid(&mut connection, version, entry_path, ansible_version).await?;
     drop(connection);
     if known {
         return Ok(());
     }
     let Some(refusal) = syntax_check(state, frozen, project, None).await? else {
         let mut connection = state.database.acquire().await?;
-        packages::record_valid_syntax(&mut connection, version, entry_path, ansible_version).await?;
+        syntax::record_valid_syntax(&mut connection, version, entry_path, ansible_version).await?;
         return Ok(());
     };
     if variables.is_empty() && hidden_names.is_empty() {

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     domain::finding::{Finding, LintOutcome, Severity},
     playbooks::{
-        self, ansible,
+        self, Snapshot, ansible,
         check::{self, Report},
     },
 };
@@ -33,7 +33,7 @@ pub async fn run(options: &CheckOptions, format: Format) -> anyhow::Result<ExitC
         .with_context(|| format!("failed to read {}", options.path.display()))?;
     let folder = if path.is_dir() { path.clone() } else { project_of(&path) };
     let root = folder.clone();
-    let files = tokio::task::spawn_blocking(move || playbooks::read_folder(&root))
+    let files = tokio::task::spawn_blocking(move || Snapshot::of_folder(&root))
         .await?
         .with_context(|| format!("failed to read {}", folder.display()))?
         .files;

@@ -14,6 +14,7 @@ pub mod playbook;
 pub mod principal;
 pub mod project;
 pub mod run;
+pub mod secret_name;
 pub mod server;
 pub mod settings;
 pub mod text_enum;

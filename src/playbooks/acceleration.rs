@@ -5,7 +5,10 @@
 //! would check. A value that is a template is only known when the play runs; then Mitogen says so itself. Connection plugins that
 //! it does not know are no obstacle: it leaves such hosts and tasks to Ansible.
 
-use super::yaml;
+use super::{
+    paths::{join, parent},
+    yaml,
+};
 use crate::domain::playbook::PlaybookFile;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -96,7 +99,7 @@ impl Survey<'_> {
         if self.read.len() >= MAX_FILES || !self.read.insert(path.to_owned()) {
             return None;
         }
-        yaml::read(std::str::from_utf8(&file.content).ok()?).ok()
+        yaml::read_values(std::str::from_utf8(&file.content).ok()?)
     }
 
     fn plays(&mut self, path: &str) {
@@ -302,25 +305,6 @@ fn may_be_true(value: &Value) -> bool {
         Value::Number(number) => number.as_i64() == Some(1),
         _ => false,
     }
-}
-
-fn parent(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(folder, _)| folder)
-}
-
-/// A path below a folder, without `.` and `..`.
-fn join(folder: &str, path: &str) -> String {
-    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    parts.join("/")
 }
 
 #[cfg(test)]

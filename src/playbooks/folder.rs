@@ -2,7 +2,7 @@
 
 use super::{
     LibraryError,
-    outline::outline,
+    outline::{self, outline},
     snapshot::{self, Snapshot},
 };
 use crate::domain::playbook::Outline;
@@ -15,8 +15,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A playbook's own file is read up to this size, in bytes.
-pub(super) const MAX_PLAYBOOK_BYTES: u64 = 1024 * 1024;
 /// Folders below a package's root that are looked into.
 const MAX_FOLDERS: usize = 2;
 /// What Ansible keeps beside playbooks: YAML, but no playbooks.
@@ -112,23 +110,24 @@ fn top_folders(root: &Path) -> Vec<String> {
         .flatten()
         .filter(|entry| entry.path().is_dir())
         .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| may_hold_playbooks(name))
+        // No id can hold another name.
+        .filter(|name| may_hold_playbooks(name) && snapshot::is_plain_path(name))
         .collect();
     names.sort();
     names
 }
 
-/// Top folders that nothing at the root mentions as `FOLDER/`: each is a package of its own.
+/// Top folders that are a package of their own: they have their own settings, or nothing at the root names files in them.
 fn folders_of_others(root: &Path, tops: &[String]) -> BTreeSet<String> {
     let texts: Vec<String> = fs::read_dir(root)
         .into_iter()
         .flatten()
-        .filter_map(|entry| read_text(&entry.ok()?.path()))
+        .filter_map(|entry| read_yaml(&entry.ok()?.path()))
+        .map(|content| String::from_utf8_lossy(&content).into_owned())
         .collect();
-    tops.iter()
-        .filter(|top| !texts.iter().any(|text| text.contains(&format!("{top}/"))))
-        .cloned()
-        .collect()
+    let is_own =
+        |top: &String| root.join(top).join(MARK_OF_A_PROJECT).exists() || !texts.iter().any(|text| mentions(text, top));
+    tops.iter().filter(|top| is_own(top)).cloned().collect()
 }
 
 /// Name, size, times and identity of every file: no content is read.
@@ -233,7 +232,7 @@ fn walk(
                 walk(root, &path, &relative, depth + 1, left_out, found);
             }
         } else if may_be_playbook(&name)
-            && let Some(outline) = read_text(&path).and_then(|text| outline(&relative, &text))
+            && let Some(outline) = read_yaml(&path).and_then(|content| outline(&relative, &content))
         {
             found.push((relative, outline));
         }
@@ -260,18 +259,62 @@ fn has_extension(file: &str, extension: &str) -> bool {
     Path::new(file).extension().is_some_and(|found| found == extension)
 }
 
-/// The text of a YAML file; `None` when it is something else, too large or not UTF-8.
-fn read_text(path: &Path) -> Option<String> {
+/// What is in a YAML file, and not much more of it than is read as a playbook; `None` when it is something else.
+fn read_yaml(path: &Path) -> Option<Vec<u8>> {
     let name = path.file_name()?.to_str()?;
     // Only a plain file: opening a pipe would wait for ever.
     if !path.metadata().ok()?.is_file() || !(has_extension(name, "yml") || has_extension(name, "yaml")) {
         return None;
     }
-    let mut text = String::new();
+    let mut content = Vec::new();
     fs::File::open(path)
         .ok()?
-        .take(MAX_PLAYBOOK_BYTES + 1)
-        .read_to_string(&mut text)
+        .take(outline::MAX_BYTES as u64 + 1)
+        .read_to_end(&mut content)
         .ok()?;
-    (text.len() as u64 <= MAX_PLAYBOOK_BYTES).then_some(text)
+    Some(content)
+}
+
+/// Whether a playbook names files in this folder beside it, as `FOLDER/…`. What is said about it in comments does not count, nor
+/// where the same name is a part of another path.
+fn mentions(text: &str, folder: &str) -> bool {
+    let name = format!("{folder}/");
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .any(|line| {
+            line.match_indices(&name).any(|(at, _)| {
+                let before = line[..at].trim_end_matches("./");
+                let is_within = |c: char| c.is_alphanumeric() || "_-./~\\".contains(c);
+                before.ends_with("}}/") || !before.ends_with(is_within)
+            })
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_mentioned_where_a_path_begins_with_it() {
+        for text in [
+            "- import_playbook: app/site.yml",
+            "  src: 'app/x'",
+            "  src: ./app/x",
+            "  copy: src=app/x dest=/y",
+            "  src: \"{{ playbook_dir }}/app/x\"",
+        ] {
+            assert!(mentions(text, "app"), "{text}");
+        }
+        for text in [
+            "  dest: /opt/app/x",
+            "  dest: ~/app/x",
+            "  src: webapp/x",
+            "  src: ../app/x",
+            "  url: https://example.com/app/x",
+            "# see app/README",
+            "  name: app",
+        ] {
+            assert!(!mentions(text, "app"), "{text}");
+        }
+    }
 }

@@ -277,13 +277,8 @@ async fn store_version(
 pub fn find_entry_points(files: &[PlaybookFile]) -> Vec<(String, Outline)> {
     files
         .iter()
-        .filter(|file| {
-            folder::may_be_entry_point(&file.path) && file.content.len() as u64 <= folder::MAX_PLAYBOOK_BYTES
-        })
-        .filter_map(|file| {
-            let text = std::str::from_utf8(&file.content).ok()?;
-            Some((file.path.clone(), super::outline::outline(&file.path, text)?))
-        })
+        .filter(|file| folder::may_be_entry_point(&file.path))
+        .filter_map(|file| Some((file.path.clone(), super::outline::outline(&file.path, &file.content)?)))
         .collect()
 }
 

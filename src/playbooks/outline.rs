@@ -13,8 +13,49 @@ use std::collections::HashSet;
 /// Names of one kind that are listed at most.
 const MAX_LISTED: usize = 200;
 
-/// Reads the outline of the playbook at `path`; `None` when the text is not a list of plays.
-pub fn outline(path: &str, text: &str) -> Option<Outline> {
+/// Larger playbooks are not read, in bytes.
+pub(super) const MAX_BYTES: usize = 1024 * 1024;
+
+/// Reads the outline of the playbook at `path`; `None` when the content is not a list of plays. Of a larger one than is read,
+/// `content` need not be more than its beginning.
+pub fn outline(path: &str, content: &[u8]) -> Option<Outline> {
+    let mut outline = match std::str::from_utf8(content) {
+        Ok(text) => of_text(path, text)?,
+        Err(_) => {
+            let mut outline = of_text(path, &String::from_utf8_lossy(content))?;
+            outline.error = yaml::parse_bytes(content).err().map(|wrong| wrong.to_string());
+            outline
+        }
+    };
+    if content.len() > MAX_BYTES {
+        outline.error = Some("it is larger than 1 MiB, which is not read".to_owned());
+    }
+    replace_nul(&mut outline);
+    Some(outline)
+}
+
+/// No text of PostgreSQL's holds NUL, and YAML can.
+fn replace_nul(outline: &mut Outline) {
+    let Outline {
+        name,
+        description,
+        category,
+        accelerator: _,
+        hosts,
+        variables,
+        tags,
+        roles,
+        error,
+    } = outline;
+    let texts = [description, category, error].into_iter().flatten().chain([name]);
+    for text in texts.chain([hosts, variables, tags, roles].into_iter().flatten()) {
+        if text.contains('\0') {
+            *text = text.replace('\0', "\u{fffd}");
+        }
+    }
+}
+
+fn of_text(path: &str, text: &str) -> Option<Outline> {
     // Editors for Windows like to begin with a byte order mark, and Ansible passes it over.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let name = recognise(text)?;
@@ -273,7 +314,7 @@ mod tests {
             "-   gather_facts: false\n    hosts: all\n",
             "\u{feff}---\r\n- hosts: all\r\n",
         ] {
-            assert!(outline("x.yml", playbook).is_some(), "{playbook:?}");
+            assert!(outline("x.yml", playbook.as_bytes()).is_some(), "{playbook:?}");
         }
         for other in [
             "",
@@ -285,14 +326,14 @@ mod tests {
             "- name: x\n  vars:\n    - hosts: y\n",
             "text\n- hosts: all\n",
         ] {
-            assert_eq!(outline("x.yml", other), None, "{other:?}");
+            assert_eq!(outline("x.yml", other.as_bytes()), None, "{other:?}");
         }
     }
 
     #[test]
     fn name_and_description() {
         let text = "#!/usr/bin/env ansible-playbook\n---\n# Rolls out\n# the agent.\n\n# not this\n- hosts: all\n  name: \"Agent: roll-out\" # x\n- name: second\n  hosts: b\n";
-        let outline = outline("x.yml", text).unwrap();
+        let outline = outline("x.yml", text.as_bytes()).unwrap();
         assert_eq!(outline.name, "Agent: roll-out");
         assert_eq!(outline.description.as_deref(), Some("Rolls out\nthe agent."));
     }
@@ -300,17 +341,17 @@ mod tests {
     #[test]
     fn front_matter_is_no_description() {
         let text = "---\n# Rolls out.\n#\n# admiral:\n#   accelerator: mitogen\n- hosts: all\n";
-        let outline = outline("x.yml", text).unwrap();
+        let outline = outline("x.yml", text.as_bytes()).unwrap();
         assert_eq!(outline.description.as_deref(), Some("Rolls out."));
         assert!(outline.accelerator.is_some());
     }
 
     #[test]
     fn a_plain_name_ends_at_a_comment() {
-        let outline = outline("x.yml", "- hosts: all\n  name: a #1 b # comment\n").unwrap();
+        let outline = outline("x.yml", b"- hosts: all\n  name: a #1 b # comment\n").unwrap();
         assert_eq!(outline.name, "a");
         assert_eq!(
-            super::outline("web/x.yml", "- hosts: all\n").unwrap(),
+            super::outline("web/x.yml", b"- hosts: all\n").unwrap(),
             Outline {
                 name: "x".to_owned(),
                 hosts: vec!["all".to_owned()],
@@ -325,7 +366,7 @@ mod tests {
                     roles:\n    - nginx\n    - {role: php, tags: [c]}\n    - '{{ x }}'\n  tasks:\n    - import_role: name=tls\n      tags: a\n    \
                     - block:\n        - include_role: {name: 'x-{{ y }}'}\n          tags: [d]\n        - ansible.builtin.include_role: {name: nginx}\n      \
                     rescue:\n        - debug:\n          tags: e\n- hosts: db\n  name: second\n  roles: [postgresql]\n";
-        let outline = outline("site.yml", text).unwrap();
+        let outline = outline("site.yml", text.as_bytes()).unwrap();
         assert_eq!(outline.error, None);
         assert_eq!(outline.name, "site");
         assert_eq!(outline.hosts, ["web", "db"]);
@@ -336,26 +377,52 @@ mod tests {
             .map(|number| format!("- hosts: h{number}\n"))
             .collect::<Vec<_>>()
             .concat();
-        assert_eq!(super::outline("x.yml", &many).unwrap().hosts.len(), MAX_LISTED);
+        assert_eq!(
+            super::outline("x.yml", many.as_bytes()).unwrap().hosts.len(),
+            MAX_LISTED
+        );
     }
 
     #[test]
     fn a_broken_file_is_listed_with_what_is_wrong() {
         let broken = outline(
             "x.yml",
-            "- hosts: all\n  name: Roll-out\n  tasks:\n    - debug: msg={{ x }}: y\n    - x: [\n",
+            b"- hosts: all\n  name: Roll-out\n  tasks:\n    - debug: msg={{ x }}: y\n    - x: [\n",
         )
         .unwrap();
         assert_eq!(broken.name, "Roll-out");
         let error = broken.error.unwrap();
         assert!(error.starts_with("line 4, column "), "{error}");
         // Ansible reads this one.
-        let loose = outline("x.yml", "- hosts: all\n  tasks:\n    - shell: \"a\n    b\"\n").unwrap();
+        let loose = outline("x.yml", b"- hosts: all\n  tasks:\n    - shell: \"a\n    b\"\n").unwrap();
         assert_eq!(loose.error, None);
-        let both = outline("x.yml", "# admiral:\n#   speed: 9\n- hosts: [\n")
+        let both = outline("x.yml", b"# admiral:\n#   speed: 9\n- hosts: [\n")
             .unwrap()
             .error
             .unwrap();
         assert!(both.contains("front matter"), "{both}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_read_is_listed_with_the_reason() {
+        let latin = outline("x.yml", b"# Caf\xe9\n- hosts: all\n  name: One\n").unwrap();
+        assert_eq!(latin.name, "One");
+        assert_eq!(latin.error.as_deref(), Some("line 1, column 6: this is not UTF-8"));
+        let long = format!("- hosts: all\n# {}\n", "x".repeat(MAX_BYTES));
+        let error = outline("x.yml", &long.as_bytes()[..=MAX_BYTES]).unwrap().error.unwrap();
+        assert!(error.contains("larger than 1 MiB"), "{error}");
+    }
+
+    #[test]
+    fn no_text_holds_nul() {
+        let text = "- hosts: \"w\\0eb\"\n  name: \"x\\0y\"\n  tags: \"t\\0\"\n";
+        let outline = outline("x.yml", text.as_bytes()).unwrap();
+        assert_eq!(
+            (outline.name.as_str(), outline.hosts[0].as_str()),
+            ("x\u{fffd}y", "w\u{fffd}eb")
+        );
+        assert!(!serde_json::to_string(&outline).unwrap().contains("\\u0000"));
+        let commented = super::outline("x.yml", b"# a\0b\n- hosts: all\n").unwrap();
+        assert_eq!(commented.description.as_deref(), Some("a\u{fffd}b"));
     }
 }

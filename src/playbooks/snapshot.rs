@@ -63,15 +63,6 @@ impl Snapshot {
     }
 }
 
-/// Takes a snapshot of a folder as one package, without what no run needs.
-pub fn read_folder(folder: &Path) -> Result<Snapshot, LibraryError> {
-    let root = folder.canonicalize().map_err(|source| LibraryError::Read {
-        path: folder.to_string_lossy().into_owned(),
-        source,
-    })?;
-    take(&root, "", &BTreeSet::new())
-}
-
 /// Takes a snapshot of the package in the top folder `package` of `root`, or, when that is empty, of `root` itself without the top
 /// folders `left_out`. Links are followed as long as they stay below `root`.
 pub(super) fn take(root: &Path, package: &str, left_out: &BTreeSet<String>) -> Result<Snapshot, LibraryError> {

@@ -79,7 +79,7 @@ pub async fn save(
     if head.digest.as_deref() == Some(&snapshot.digest) {
         return Err(Invalid::field("changes", "change nothing").into());
     }
-    let old = packages::get_package(connection, package).await?.entry_points;
+    let old = entries_to_keep(connection, package, basis.version).await?;
     add(connection, &head, basis, &snapshot, None, &old).await
 }
 
@@ -100,8 +100,25 @@ pub async fn roll_back(
         return Err(Invalid::field("version_id", "has the same files as the current version").into());
     }
     let snapshot = Snapshot::new(packages::load_version_files(connection, to).await?);
-    let old = packages::get_package(connection, package).await?.entry_points;
+    let old = entries_to_keep(connection, package, basis.version).await?;
     add(connection, &head, basis, &snapshot, Some(target.number), &old).await
+}
+
+/// The package's playbooks, and those that went with their file and not by choice: they are back when it is.
+async fn entries_to_keep(
+    connection: &mut Connection,
+    package: PackageId,
+    current: VersionId,
+) -> Result<Vec<String>, StoreError> {
+    let mut entries = packages::get_package(connection, package).await?.entry_points;
+    let present = packages::get_manifest(connection, current).await?;
+    let missing = playbooks::list_missing_entry_points(connection, package).await?;
+    entries.extend(
+        missing
+            .into_iter()
+            .filter(|path| !present.iter().any(|entry| entry.path == *path)),
+    );
+    Ok(entries)
 }
 
 /// Says which of its files are a package's playbooks. Must run in a transaction.

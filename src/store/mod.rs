@@ -31,6 +31,7 @@ pub mod servers;
 pub mod sessions;
 pub mod settings;
 pub mod statistics;
+pub mod syntax;
 pub mod tokens;
 pub mod users;
 pub mod vault_keys;

@@ -10,6 +10,7 @@ use crate::domain::{
 };
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
+use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 /// Who makes a version.
@@ -215,7 +216,8 @@ pub async fn is_git(connection: &mut Connection, id: PackageId) -> Result<bool, 
     )
 }
 
-/// Forgets a package: it is no longer listed, its name is free, its versions stay for the deployments that ran them.
+/// Forgets a package: it is no longer listed, its name is free, its presets are gone, its versions stay for the deployments that
+/// ran them.
 pub async fn delete_package(connection: &mut Connection, id: PackageId) -> Result<(), StoreError> {
     let deleted = sqlx::query("UPDATE admiral.packages SET deleted_at = now() WHERE id = $1 AND deleted_at IS NULL")
         .bind(id)
@@ -226,8 +228,15 @@ pub async fn delete_package(connection: &mut Connection, id: PackageId) -> Resul
     }
     sqlx::query("UPDATE admiral.playbooks SET missing_since = coalesce(missing_since, now()) WHERE package_id = $1")
         .bind(id)
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
+    // Another package of this name must not come by their secrets.
+    sqlx::query(
+        "DELETE FROM admiral.presets WHERE playbook_id IN (SELECT id FROM admiral.playbooks WHERE package_id = $1)",
+    )
+    .bind(id)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
@@ -244,7 +253,7 @@ async fn insert_files(
     .bind(wanted)
     .fetch_all(&mut *connection)
     .await?;
-    let missing: std::collections::HashSet<&str> = missing.iter().map(String::as_str).collect();
+    let missing: HashSet<&str> = missing.iter().map(String::as_str).collect();
     // Sorted, so that two that store the same files wait for one another and do not deadlock.
     let mut missing: Vec<&ManifestEntry> = manifest
         .iter()
@@ -252,7 +261,7 @@ async fn insert_files(
         .collect();
     missing.sort_by(|a, b| a.digest.cmp(&b.digest));
     missing.dedup_by(|a, b| a.digest == b.digest);
-    let contents: std::collections::HashMap<&str, &[u8]> = files
+    let contents: HashMap<&str, &[u8]> = files
         .iter()
         .map(|file| (file.path.as_str(), file.content.as_slice()))
         .collect();
@@ -497,47 +506,21 @@ pub async fn read_file(
     .await?)
 }
 
-/// Whether this ansible-core has already found the syntax of a playbook in order, in this version or in one with the same files.
-pub async fn is_syntax_valid(
+/// The contents of these files by digest, those that are larger than `max_bytes` left out.
+pub async fn read_contents(
     connection: &mut Connection,
-    version_id: VersionId,
-    entry_path: &str,
-    ansible_version: &str,
-) -> Result<bool, StoreError> {
-    sqlx::query_scalar(
-        "SELECT bool_or(same.syntax_valid_with ->> $2 IS NOT DISTINCT FROM $3) FROM admiral.playbook_versions v \
-         JOIN admiral.playbook_versions same ON same.package_id = v.package_id AND same.digest = v.digest \
-         WHERE v.id = $1 GROUP BY v.id",
+    digests: &[&str],
+    max_bytes: usize,
+) -> Result<HashMap<String, Vec<u8>>, StoreError> {
+    let rows: Vec<(String, Vec<u8>)> = sqlx::query_as(
+        "SELECT wanted.digest, f.content FROM (SELECT DISTINCT digest FROM unnest($1::text[]) AS t (digest)) wanted \
+         JOIN admiral.playbook_files f ON f.digest = decode(wanted.digest, 'hex') WHERE length(f.content) <= $2",
     )
-    .bind(version_id)
-    .bind(entry_path)
-    .bind(ansible_version)
-    .fetch_optional(connection)
-    .await?
-    .ok_or(StoreError::NotFound("version"))
-}
-
-/// Keeps that this ansible-core found the syntax of a playbook in order.
-pub async fn record_valid_syntax(
-    connection: &mut Connection,
-    version_id: VersionId,
-    entry_path: &str,
-    ansible_version: &str,
-) -> Result<(), StoreError> {
-    let done = sqlx::query(
-        "UPDATE admiral.playbook_versions SET syntax_valid_with = syntax_valid_with || jsonb_build_object($2::text, $3::text) \
-         WHERE id = $1",
-    )
-    .bind(version_id)
-    .bind(entry_path)
-    .bind(ansible_version)
-    .execute(connection)
+    .bind(digests)
+    .bind(i32::try_from(max_bytes).unwrap_or(i32::MAX))
+    .fetch_all(connection)
     .await?;
-    if done.rows_affected() == 1 {
-        Ok(())
-    } else {
-        Err(StoreError::NotFound("version"))
-    }
+    Ok(rows.into_iter().collect())
 }
 
 #[derive(sqlx::FromRow)]

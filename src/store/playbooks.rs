@@ -20,7 +20,7 @@ pub struct PlaybookListFilter {
 }
 
 /// Says which playbooks a package has now; others that it had are missing from now on. `entries` are paths within the package
-/// and what their texts tell.
+/// and what their texts tell. A playbook of a git project stays that project's, whatever lies at its place in a folder.
 pub async fn set_entry_points(
     connection: &mut Connection,
     origin: PlaybookOrigin,
@@ -36,7 +36,10 @@ pub async fn set_entry_points(
         };
         sqlx::query(
             "INSERT INTO admiral.playbooks (id, origin, path, package_id, entry_path, outline) VALUES ($1, $2, $3, $4, $5, $6) \
-             ON CONFLICT (origin, path) DO UPDATE SET package_id = $4, entry_path = $5, outline = $6, missing_since = NULL",
+             ON CONFLICT (origin, path) DO UPDATE SET package_id = $4, entry_path = $5, outline = $6, missing_since = NULL \
+             WHERE playbooks.package_id = $4 OR NOT EXISTS ( \
+                 SELECT FROM admiral.git_projects g JOIN admiral.packages p ON p.id = g.package_id \
+                 WHERE g.package_id = playbooks.package_id AND p.deleted_at IS NULL)",
         )
         .bind(new_id())
         .bind(origin.as_str())
@@ -57,6 +60,19 @@ pub async fn set_entry_points(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Paths of playbooks that a package once had and has no longer.
+pub async fn list_missing_entry_points(
+    connection: &mut Connection,
+    package: PackageId,
+) -> Result<Vec<String>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT entry_path FROM admiral.playbooks WHERE package_id = $1 AND missing_since IS NOT NULL",
+    )
+    .bind(package)
+    .fetch_all(connection)
+    .await?)
 }
 
 #[derive(sqlx::FromRow)]

@@ -30,12 +30,15 @@ async fn the_library_lists_plays_and_nothing_else() {
         "web/.hidden.yml",
         "web/readme.txt",
         "we\\ird.yml",
+        "odd\\name/site.yml",
+        "two\nlines/site.yml",
     ] {
         pad.write_playbook(path, PING);
     }
     pad.write_playbook("vars.yml", "hosts: all\n");
     pad.write_playbook("binary.yml", "- hosts: all\u{0}");
     fs::write(pad.folder.path().join("playbooks/latin1.yml"), b"- hosts: all # \xff\n").unwrap();
+    pad.write_playbook("nul/site.yml", "- hosts: all\n  name: \"x\\0y\"\n");
     let outside = pad.folder.path().join("outside.yml");
     fs::write(&outside, PING).unwrap();
     symlink(&outside, pad.folder.path().join("playbooks/link.yml")).unwrap();
@@ -55,6 +58,8 @@ async fn the_library_lists_plays_and_nothing_else() {
             "builtin/ping.yml",
             "builtin/reboot.yml",
             "project/binary.yml",
+            "project/latin1.yml",
+            "project/nul/site.yml",
             "project/root.yml",
             "project/web/playbooks/deep.yml",
             "project/web/site.yaml",

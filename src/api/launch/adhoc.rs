@@ -44,7 +44,7 @@ pub(super) async fn freeze(
         packages::add_version(&mut transaction, &new).await?.id
     };
     transaction.commit().await.map_err(StoreError::from)?;
-    let mut outline = outline(adhoc::ENTRY_PATH, &text).unwrap_or_default();
+    let mut outline = outline(adhoc::ENTRY_PATH, text.as_bytes()).unwrap_or_default();
     outline.name = format!("{module} {arguments}")
         .trim()
         .chars()

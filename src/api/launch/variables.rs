@@ -156,26 +156,42 @@ impl Merged {
         }
     }
 
-    /// Sees to it that every variable which the playbook asks for has a value: without a terminal Ansible would go on with an
-    /// empty one. What has a field in the form is judged there.
+    /// Sees to it that every variable which the playbook asks for has a value: without a terminal Ansible would go on with the
+    /// text `None`. What the form asks for and nobody has to answer is empty, as if Enter had been pressed.
     pub(super) fn apply_prompts(&mut self, prompts: &[Prompt], form: Option<&Form>) {
         for prompt in prompts {
-            if form.is_some_and(|form| form.field(&prompt.name).is_some()) {
-                continue;
-            }
             let name = &prompt.name;
+            let is_in_form = form.is_some_and(|form| form.field(name).is_some());
             match self.variables.get(name).map(|variable| &variable.content) {
                 Some(Content::Plain(Value::Null)) | None => {
                     self.variables.remove(name);
-                    if !prompt.has_default {
-                        self.errors.push(unanswered(prompt));
+                    if prompt.has_default {
+                        continue;
                     }
+                    if !is_in_form {
+                        self.errors.push(unanswered(prompt));
+                        continue;
+                    }
+                    let empty = Variable {
+                        content: Content::Plain("".into()),
+                        source: VariableSource::Form,
+                        overrides: Vec::new(),
+                    };
+                    self.variables.insert(name.clone(), empty);
+                    if prompt.private {
+                        self.hide(name);
+                    }
+                }
+                // A secret is seldom empty on purpose, and easily for want of one that was kept.
+                Some(Content::Secret(text)) if text.expose_secret().is_empty() && prompt.private && !is_in_form => {
+                    self.errors.push(unanswered(prompt));
                 }
                 Some(Content::Plain(value)) if prompt.private => {
                     match value {
                         Value::String(_) => {}
                         // As it would have been typed.
                         Value::Number(number) => self.set(name, Content::Plain(number.to_string().into())),
+                        _ if is_in_form => continue,
                         _ => {
                             self.errors.push(FieldError {
                                 field: format!("variables.{name}"),
@@ -388,10 +404,17 @@ mod tests {
             fields,
             ["variables.user", "secret_variables.pin", "variables.ansible_user"]
         );
-        assert_eq!(told(&merged), json!({"given": ["secret 1234", "launch", []]}));
+        assert_eq!(
+            told(&merged),
+            json!({"given": ["secret 1234", "launch", []], "formed": ["", "form", []]})
+        );
         merged.errors.clear();
+        merged.variables.remove("formed");
         merged.apply_prompts(&prompts, None);
         assert_eq!(merged.errors.len(), 4);
+        let mut merged = merge(vec![layer(VariableSource::Launch, &json!({}), &[("given", "")])]);
+        merged.apply_prompts(&prompts[4..5], None);
+        assert_eq!(merged.errors[0].field, "secret_variables.given");
     }
 
     proptest! {

@@ -1,12 +1,13 @@
 //! A form drafted from what the playbook itself says: what it asks for, what its roles take, what its plays set.
 //!
-//! Only what a play asks for (`vars_prompt`) binds: without a terminal Ansible would go on with an empty value. All else are
+//! Only what a play asks for (`vars_prompt`) binds: without a terminal Ansible would go on with the text `None`. All else are
 //! suggestions, sent only when somebody answers.
 
 use crate::{
     domain::{
         form::{FieldOrigin, FieldType, Form, FormField, MAX_FIELDS},
         playbook::PlaybookFile,
+        secret_name::is_secret_name,
     },
     inventory::variable_names,
     playbooks::yaml,
@@ -20,8 +21,6 @@ const MAX_FILES: usize = 100;
 const MAX_BYTES: usize = 1 << 20;
 const MAX_LABEL: usize = 200;
 const MAX_HELP: usize = 4000;
-/// Names whose values are hardly meant to be shown.
-const SECRET_ENDINGS: [&str; 6] = ["password", "passwd", "passphrase", "secret", "token", "api_key"];
 
 /// A variable that a play asks for at its start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -233,11 +232,6 @@ fn variable_field(name: &str, value: &Value) -> Option<FormField> {
     Some(field)
 }
 
-fn is_secret_name(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending))
-}
-
 /// The value, unless there is a template in it: answers are never templates.
 fn plain(value: &Value) -> Option<Value> {
     let text = value.to_string();
@@ -313,7 +307,7 @@ impl<'a> Reader<'a> {
 
     /// The plays of a playbook and of those it imports, in order. What cannot be read has none.
     fn plays(&mut self, path: &str) -> Vec<Map<String, Value>> {
-        let Some(Ok(Value::Array(items))) = self.text(path).map(yaml::read) else {
+        let Some(Value::Array(items)) = self.text(path).and_then(yaml::read_values) else {
             return Vec::new();
         };
         let mut plays = Vec::new();
@@ -345,7 +339,7 @@ impl<'a> Reader<'a> {
                 let Some(text) = self.text(&format!("{root}roles/{role}/meta/{file}")) else {
                     continue;
                 };
-                let Ok(Value::Object(meta)) = yaml::read(text) else {
+                let Some(Value::Object(meta)) = yaml::read_values(text) else {
                     continue;
                 };
                 let options = meta

@@ -1,7 +1,7 @@
 //! A form's document: values with their places, each plain text as what YAML 1.1 takes it for.
 
-use crate::playbooks::yaml::{self, Kind, Style};
-use serde_json::{Map, Number, Value};
+use crate::playbooks::yaml::{self, Kind};
+use serde_json::{Map, Value};
 
 /// A place in a text: line and column, both from 1.
 pub(super) type Place = (u32, u32);
@@ -61,13 +61,8 @@ pub(super) fn read(text: &str) -> Result<Located, Unreadable> {
 /// The reader bounds how deep documents nest, and so how deep this goes.
 fn locate(node: yaml::Node) -> Result<Located, Unreadable> {
     let place = (node.line, node.column);
-    let is_text = node.tag.is_some();
     let node = match node.kind {
-        Kind::Scalar {
-            text,
-            style: Style::Plain,
-        } if !is_text => Node::Scalar(resolve(text)),
-        Kind::Scalar { text, .. } => Node::Scalar(Value::String(text)),
+        Kind::Scalar { .. } => Node::Scalar(node.to_value()),
         Kind::Sequence(items) => Node::List(items.into_iter().map(locate).collect::<Result<_, _>>()?),
         Kind::Mapping(pairs) => {
             let mut entries = Vec::new();
@@ -85,28 +80,6 @@ fn locate(node: yaml::Node) -> Result<Located, Unreadable> {
         }
     };
     Ok(Located { place, node })
-}
-
-/// What a text without quotes is. Numbers are decimal: others are text, which is refused where a number is wanted.
-fn resolve(text: String) -> Value {
-    match text.to_ascii_lowercase().as_str() {
-        "" | "~" | "null" => return Value::Null,
-        "true" | "yes" | "on" => return Value::Bool(true),
-        "false" | "no" | "off" => return Value::Bool(false),
-        _ => {}
-    }
-    let is_number = text.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first))
-        && text.contains(|c: char| c.is_ascii_digit())
-        && text.chars().all(|c| c.is_ascii_digit() || "+-.eE".contains(c));
-    if is_number {
-        if let Ok(integer) = text.parse::<i64>() {
-            return integer.into();
-        }
-        if let Some(number) = text.parse().ok().and_then(Number::from_f64) {
-            return Value::Number(number);
-        }
-    }
-    Value::String(text)
 }
 
 impl Located {

@@ -4,13 +4,17 @@ use super::{
     findings::Findings,
     jinja,
     lookup::{self, RoleAt},
-    package::{Package, join, parent},
+    package::Package,
     place::Place,
     walk::Walk,
 };
 use crate::{
     domain::finding::Severity,
-    playbooks::{form, yaml::Node},
+    playbooks::{
+        form,
+        paths::{join, parent},
+        yaml::Node,
+    },
 };
 use std::collections::BTreeSet;
 

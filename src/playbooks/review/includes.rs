@@ -2,14 +2,18 @@
 
 use super::{
     jinja, lookup,
-    package::{is_yaml, join, parent},
+    package::is_yaml,
     place::Place,
     task::Task,
     walk::{Job, Walk, is_elsewhere},
 };
 use crate::{
     domain::finding::Severity,
-    playbooks::{outline, yaml::Node},
+    playbooks::{
+        outline,
+        paths::{join, parent},
+        yaml::Node,
+    },
 };
 
 impl Walk<'_> {
@@ -19,7 +23,7 @@ impl Walk<'_> {
         };
         if jinja::is_template(text) {
             self.is_dynamic = true;
-            self.include_any(text, place);
+            self.include_any(text, file, place);
             return;
         }
         if is_elsewhere(text) {
@@ -44,11 +48,22 @@ impl Walk<'_> {
     }
 
     /// An expression may name any file of tasks in its folder.
-    fn include_any(&mut self, text: &str, place: &Place) {
+    fn include_any(&mut self, text: &str, at: &Node, place: &Place) {
+        let (folders, text) = match within_package(text, place) {
+            Some((folder, rest)) => (vec![folder], rest),
+            None => (lookup::task_folders(place), text),
+        };
         let fixed = text.split('{').next().unwrap_or_default();
-        for folder in lookup::task_folders(place) {
+        for folder in folders {
+            if !jinja::is_template(text) && self.package.has_file(&join(&folder, text)) {
+                self.queue.push_back(Job::Tasks(place.included(&join(&folder, text))));
+                continue;
+            }
             let folder = join(&folder, parent(fixed));
             if fixed.is_empty() && folder.is_empty() {
+                let message =
+                    "which file this names is only known when it runs, and it may be one that was not looked into";
+                place.add(&mut self.findings, at, Severity::Note, "not_reviewed", message);
                 continue;
             }
             let candidates: Vec<String> = self
@@ -97,4 +112,15 @@ impl Walk<'_> {
             }
         }
     }
+}
+
+/// The folder of the package that a path begins with as an expression, and the rest of the path.
+fn within_package<'a>(text: &'a str, place: &Place) -> Option<(String, &'a str)> {
+    let (expression, rest) = text.strip_prefix("{{")?.split_once("}}")?;
+    let folder = match expression.trim() {
+        "playbook_dir" => &place.playbook_folder,
+        "role_path" => place.role.as_ref()?,
+        _ => return None,
+    };
+    Some((folder.to_string(), rest.strip_prefix('/')?))
 }

@@ -2,13 +2,19 @@
 
 use super::{
     jinja,
-    package::{Package, join, parent},
+    package::Package,
     place::Place,
     shell::{self, Dialect},
     task::Task,
     walk::{Walk, Wanted, is_elsewhere},
 };
-use crate::{domain::finding::Severity, playbooks::yaml::Node};
+use crate::{
+    domain::finding::Severity,
+    playbooks::{
+        paths::{join, parent},
+        yaml::Node,
+    },
+};
 use std::collections::BTreeSet;
 
 /// Files that are looked for at most.

@@ -3,7 +3,10 @@
 use super::findings::Findings;
 use crate::{
     domain::{finding::Severity, playbook::PlaybookFile},
-    playbooks::yaml::{self, Node},
+    playbooks::{
+        paths::join,
+        yaml::{self, Node},
+    },
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -122,6 +125,13 @@ impl<'a> Package<'a> {
         found.take_while(move |path| path.starts_with(&start))
     }
 
+    /// Whether a file is encrypted with `ansible-vault`.
+    pub fn is_sealed(&self, path: &str) -> bool {
+        self.files
+            .get(path)
+            .is_some_and(|file| file.content.starts_with(VAULT_MARK))
+    }
+
     /// A file's content as YAML, read once; what is wrong with it is noted then. `None` when there is none or nothing in it, and for
     /// what `ansible-vault` encrypted.
     pub fn document(&mut self, path: &str, findings: &mut Findings) -> Option<Rc<Node>> {
@@ -174,26 +184,6 @@ impl<'a> Package<'a> {
     pub fn text(&self, path: &str) -> Option<&'a str> {
         std::str::from_utf8(&self.files.get(path)?.content).ok()
     }
-}
-
-/// The folder that a path is in.
-pub(super) fn parent(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(folder, _)| folder)
-}
-
-/// A path below a folder, without `.` and `..`.
-pub(super) fn join(folder: &str, path: &str) -> String {
-    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    parts.join("/")
 }
 
 /// Whether a path is that of a YAML file.

@@ -1,7 +1,10 @@
 //! Where in a package something stands, and what holds there.
 
-use super::{findings::Findings, package::parent};
-use crate::{domain::finding::Severity, playbooks::yaml::Node};
+use super::findings::Findings;
+use crate::{
+    domain::finding::Severity,
+    playbooks::{paths::parent, yaml::Node},
+};
 use std::rc::Rc;
 
 /// What is said about hiding a task's output.
@@ -30,7 +33,7 @@ pub(super) struct Place {
     pub collections: Rc<[String]>,
     /// Whether output is hidden here.
     pub hiding: Hiding,
-    /// Whether tasks are delegated to the controller.
+    /// Whether tasks run on the controller.
     pub is_local: bool,
 }
 
@@ -65,8 +68,15 @@ impl Place {
                 .filter_map(|name| name.value().map(str::to_owned));
             place.collections = own.chain(self.collections.iter().cloned()).collect();
         }
+        let is_controller = |host: &str| matches!(host.trim(), "localhost" | "127.0.0.1" | "::1");
+        if let Some(connection) = node.get_text("connection") {
+            place.is_local = matches!(connection, "local" | "ansible.builtin.local");
+        }
+        if let Some(host) = node.get_text("delegate_to").or(node.get_text("hosts")) {
+            place.is_local |= is_controller(host);
+        }
         if let Some(host) = node.get_text("delegate_to") {
-            place.is_local = matches!(host.trim(), "localhost" | "127.0.0.1" | "::1");
+            place.is_local = is_controller(host);
         }
         place
     }

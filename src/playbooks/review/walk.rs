@@ -4,14 +4,18 @@ use super::{
     findings::Findings,
     hosts, jinja,
     lookup::{self, RoleAt},
-    package::{Package, is_yaml, join, parent},
+    package::{Package, is_yaml},
     place::{Hiding, Place},
     requirements, scan,
     task::Task,
 };
 use crate::{
     domain::finding::{Finding, Severity},
-    playbooks::{outline, yaml::Node},
+    playbooks::{
+        outline,
+        paths::{join, parent},
+        yaml::Node,
+    },
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
@@ -109,12 +113,13 @@ impl Walk<'_> {
         while let Some(job) = self.queue.pop_front() {
             match job {
                 Job::Playbook(path, given) => {
-                    if self.seen.insert(format!("playbook {path}")) {
+                    if self.seen.insert(format!("playbook {path}")) && !self.is_sealed(&path) {
                         self.playbook(&path, &given);
                     }
                 }
                 Job::Tasks(place) => {
                     if self.seen.insert(format!("tasks {}", place.file))
+                        && !self.is_sealed(&place.file)
                         && let Some(document) = self.package.document(&place.file, &mut self.findings)
                     {
                         self.tasks(document.items(), &place);
@@ -130,6 +135,16 @@ impl Walk<'_> {
                 }
             }
         }
+    }
+
+    /// Whether nobody can look into a file; that is noted.
+    fn is_sealed(&mut self, path: &str) -> bool {
+        let is_sealed = self.package.is_sealed(path);
+        if is_sealed {
+            let message = "it is encrypted with ansible-vault, and was not looked into";
+            self.findings.at_file(path, Severity::Note, "not_reviewed", message);
+        }
+        is_sealed
     }
 
     /// Roles and files of tasks that nothing has led to.
@@ -198,6 +213,10 @@ impl Walk<'_> {
         };
         if jinja::is_template(text) {
             self.is_dynamic = true;
+            // Any may be meant.
+            for path in self.playbooks() {
+                self.queue.push_back(Job::Playbook(path, Rc::clone(&given)));
+            }
             return;
         }
         let beside = |name| join(parent(&place.file), name);

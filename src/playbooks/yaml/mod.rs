@@ -1,6 +1,7 @@
 //! YAML as Ansible reads it: merge keys, the last of two equal keys, tags such as `!vault` passed over.
 //!
-//! As a tree that knows lines and columns ([`parse`]), or as values with the booleans of YAML 1.1 ([`read`]).
+//! As a tree that knows lines and columns ([`parse`]), as values with the booleans of YAML 1.1 ([`read_values`]), or as a type of our
+//! own, whose faults have their places ([`read`]).
 
 mod node;
 mod reader;
@@ -9,7 +10,13 @@ pub(super) use node::{Kind, Node, Style};
 pub(super) use reader::{parse, parse_bytes};
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_saphyr::{DuplicateKeyPolicy, Options};
+
+/// Reads one document as values, as tolerantly as Ansible does; `None` when it is no YAML, or empty.
+pub(super) fn read_values(text: &str) -> Option<Value> {
+    Some(parse(text).ok()?.root?.to_value())
+}
 
 /// Reads one document. The error says what is wrong and in which line and column.
 pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
@@ -23,12 +30,13 @@ pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     #[test]
     fn what_playbooks_hold_is_read() {
-        let text = "---\n# x\n- hosts: all\n  become: yes\n  vars: &v {a: 0644, b: !unsafe '{{ x }}'}\n  more:\n    <<: *v\n    c: !vault |\n      $ANSIBLE_VAULT;1.1;AES256\n      6162\n  name: one\n  name: two\n  when: a is defined and b\n";
+        let text = "---\n# x\n- hosts: all\n  become: yes\n  vars: &v {a: 7, b: !unsafe '{{ x }}'}\n  more:\n    <<: *v\n    c: !vault |\n      $ANSIBLE_VAULT;1.1;AES256\n      6162\n  name: one\n  name: two\n  when: a is defined and b\n";
         let plays: Value = read(text).unwrap();
+        assert_eq!(read_values(text).as_ref(), Some(&plays));
         assert_eq!(plays[0]["become"], json!(true));
         assert_eq!(plays[0]["name"], json!("two"));
         assert_eq!(plays[0]["more"]["b"], json!("{{ x }}"));

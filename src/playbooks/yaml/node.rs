@@ -1,5 +1,7 @@
 //! A YAML document as a tree that knows where each of its nodes stands.
 
+use serde_json::{Number, Value};
+
 /// One node of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::playbooks) struct Node {
@@ -125,6 +127,25 @@ impl Node {
         }
     }
 
+    /// It without places: plain texts as what YAML 1.1 takes them for, and those with a tag as texts.
+    pub fn to_value(&self) -> Value {
+        match &self.kind {
+            Kind::Scalar {
+                text,
+                style: Style::Plain,
+            } if self.tag.is_none() => resolve(text),
+            Kind::Scalar { text, .. } => Value::from(text.as_str()),
+            Kind::Sequence(items) => items.iter().map(Self::to_value).collect(),
+            Kind::Mapping(pairs) => {
+                let known = pairs
+                    .iter()
+                    .filter_map(|(key, value)| Some((key.text()?.to_owned(), value)));
+                // Of equal keys the last one counts.
+                Value::Object(known.map(|(key, value)| (key, value.to_value())).collect())
+            }
+        }
+    }
+
     /// The file's line that the given line of its text, from 0, stands in; its own where that cannot be told.
     pub fn line_of(&self, line_of_text: usize) -> u32 {
         match &self.kind {
@@ -142,4 +163,26 @@ impl Node {
             _ => self.line,
         }
     }
+}
+
+/// What a text without quotes is. Numbers are decimal: others are text, which is refused where a number is wanted.
+fn resolve(text: &str) -> Value {
+    match text.to_ascii_lowercase().as_str() {
+        "" | "~" | "null" => return Value::Null,
+        "true" | "yes" | "on" => return Value::Bool(true),
+        "false" | "no" | "off" => return Value::Bool(false),
+        _ => {}
+    }
+    let is_number = text.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first))
+        && text.contains(|c: char| c.is_ascii_digit())
+        && text.chars().all(|c| c.is_ascii_digit() || "+-.eE".contains(c));
+    if is_number {
+        if let Ok(integer) = text.parse::<i64>() {
+            return integer.into();
+        }
+        if let Some(number) = text.parse().ok().and_then(Number::from_f64) {
+            return Value::Number(number);
+        }
+    }
+    Value::from(text)
 }

@@ -135,7 +135,11 @@ impl TestApp {
 
     /// A request as `who`, with plain bytes.
     pub async fn send_bytes(&self, who: As, method: Method, path: &str, bytes: Vec<u8>) -> Response {
-        let mut request = self.client.request(method, format!("{}{path}", self.base)).body(bytes);
+        let mut request = self
+            .client
+            .request(method, format!("{}{path}", self.base))
+            .header("Content-Type", "application/octet-stream")
+            .body(bytes);
         if let As::Role(role) = who {
             let token = self.tokens.iter().find(|(of, _)| *of == role).map(|(_, token)| token);
             request = request.bearer_auth(token.expect("a token for each role").expose_secret());

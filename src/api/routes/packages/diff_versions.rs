@@ -9,17 +9,20 @@ use crate::{
     },
     auth::policy::Action,
     domain::{
-        PackageId, VersionId,
+        PackageId,
         package::{FileStatus, PackageVersion},
         playbook::ManifestEntry,
     },
     playbooks::versions,
-    store::{Connection, packages},
+    store::packages,
 };
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use similar::{Algorithm, TextDiff};
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -29,6 +32,8 @@ const MAX_SHOWN: usize = 2 * 1024 * 1024;
 const MAX_COMPARED: usize = 1024 * 1024;
 /// How long two files are compared for; then the difference is coarser than it need be, and still right.
 const PATIENCE: Duration = Duration::from_millis(200);
+/// How long all files are compared for; those that are left then are not shown.
+const PATIENCE_FOR_ALL: Duration = Duration::from_secs(5);
 
 /// Which versions are compared.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -94,62 +99,87 @@ pub(super) async fn diff_versions(
     let to = version_of(&mut connection, id, query.to).await?;
     let old = packages::get_manifest(&mut connection, from.id).await?;
     let new = packages::get_manifest(&mut connection, to.id).await?;
-    let mut files = Vec::new();
+    let changed: Vec<(Option<ManifestEntry>, Option<ManifestEntry>)> = versions::compare(&old, &new)
+        .into_iter()
+        .map(|(before, after)| (before.cloned(), after.cloned()))
+        .collect();
+    let digests: Vec<&str> = changed
+        .iter()
+        .flat_map(|(before, after)| [before, after])
+        .flatten()
+        .map(|entry| entry.digest.as_str())
+        .collect();
+    let contents = packages::read_contents(&mut connection, &digests, MAX_COMPARED).await?;
+    drop(connection);
+    let files = tokio::task::spawn_blocking(move || differences(&changed, &contents))
+        .await
+        .map_err(|error| Problem::internal(&error))?;
+    Ok(Json(VersionDiff { from, to, files }))
+}
+
+/// How each file differs. `contents` are by digest; those that are too large are not among them.
+fn differences(
+    changed: &[(Option<ManifestEntry>, Option<ManifestEntry>)],
+    contents: &HashMap<String, Vec<u8>>,
+) -> Vec<FileDiff> {
+    let text = |entry: &Option<ManifestEntry>| match entry {
+        None => Text::Known(""),
+        Some(entry) => contents
+            .get(&entry.digest)
+            .map_or(Text::TooLarge, |content| Text::of(content)),
+    };
+    let end = Instant::now() + PATIENCE_FOR_ALL;
     let mut room = MAX_SHOWN;
-    for (before, after) in versions::compare(&old, &new) {
-        let old = text(&mut connection, from.id, before).await?;
-        let new = text(&mut connection, to.id, after).await?;
-        let Some(path) = after.or(before).map(|entry| entry.path.clone()) else {
+    let mut files = Vec::new();
+    for (before, after) in changed {
+        let Some(entry) = after.as_ref().or(before.as_ref()) else {
             continue;
         };
         let mut file = FileDiff {
+            path: entry.path.clone(),
             status: match (before, after) {
                 (None, _) => FileStatus::Added,
                 (_, None) => FileStatus::Removed,
                 _ => FileStatus::Changed,
             },
-            old_mode: before.map(|entry| entry.mode),
-            new_mode: after.map(|entry| entry.mode),
+            old_mode: before.as_ref().map(|entry| entry.mode),
+            new_mode: after.as_ref().map(|entry| entry.mode),
             binary: false,
             diff: String::new(),
             truncated: false,
-            path,
         };
-        match (old, new) {
-            (Ok(old), Ok(new)) if old.len().max(new.len()) <= MAX_COMPARED => {
-                file.diff = difference(&old, &new);
+        match (text(before), text(after)) {
+            (Text::Known(old), Text::Known(new)) if Instant::now() < end => {
+                file.diff = difference(old, new);
                 file.truncated = file.diff.len() > room;
                 if file.truncated {
                     file.diff.clear();
                 }
                 room -= file.diff.len();
             }
-            (Ok(_), Ok(_)) => file.truncated = true,
-            _ => file.binary = true,
+            (Text::Binary, _) | (_, Text::Binary) => file.binary = true,
+            _ => file.truncated = true,
         }
         files.push(file);
     }
-    Ok(Json(VersionDiff { from, to, files }))
+    files
 }
 
-/// The text of a file that is there, the empty one of a file that is not; the error is a file that is no text.
-async fn text(
-    connection: &mut Connection,
-    version: VersionId,
-    entry: Option<&ManifestEntry>,
-) -> Result<Result<String, NoText>, Problem> {
-    let Some(entry) = entry else {
-        return Ok(Ok(String::new()));
-    };
-    let content = packages::read_file(connection, version, &entry.path).await?;
-    let content = content.unwrap_or_default();
-    if content.contains(&0) {
-        return Ok(Err(NoText));
+/// The content of a file, or of one that is not there.
+enum Text<'a> {
+    Known(&'a str),
+    Binary,
+    TooLarge,
+}
+
+impl<'a> Text<'a> {
+    fn of(content: &'a [u8]) -> Self {
+        match std::str::from_utf8(content) {
+            Ok(text) if !text.contains('\0') => Self::Known(text),
+            _ => Self::Binary,
+        }
     }
-    Ok(String::from_utf8(content).map_err(|_| NoText))
 }
-
-struct NoText;
 
 fn difference(old: &str, new: &str) -> String {
     TextDiff::configure()
@@ -164,6 +194,40 @@ fn difference(old: &str, new: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_too_much_is_left_out_and_said_so() {
+        let entry = |name: &str| {
+            Some(ManifestEntry {
+                path: name.to_owned(),
+                mode: 0o644,
+                digest: name.to_owned(),
+            })
+        };
+        let long = "x\n".repeat(MAX_COMPARED / 2).into_bytes();
+        let contents = HashMap::from([
+            ("a".to_owned(), long.clone()),
+            ("b".to_owned(), long),
+            ("c".to_owned(), b"y\n".to_vec()),
+            ("d".to_owned(), vec![0, 1]),
+        ]);
+        let changed = ["a", "b", "c", "d", "too large"].map(|name| (None, entry(name)));
+        let files = differences(&changed, &contents);
+        let told: Vec<_> = files
+            .iter()
+            .map(|file| (!file.diff.is_empty(), file.truncated, file.binary))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (true, false, false),
+                (false, true, false),
+                (true, false, false),
+                (false, false, true),
+                (false, true, false)
+            ]
+        );
+    }
 
     #[test]
     fn a_difference_is_unified() {

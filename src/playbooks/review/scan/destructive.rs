@@ -3,9 +3,9 @@
 use super::{Scan, commands::Reading};
 use crate::{
     domain::finding::Severity,
-    playbooks::review::{
-        package::join,
-        shell::{
+    playbooks::{
+        paths::join,
+        review::shell::{
             self, Call, Word,
             mark::{self, may_be_empty},
         },

@@ -307,6 +307,7 @@ pub(super) fn judge_module(scan: &mut Scan<'_, '_>) {
                     format!("{}: `latest` installs something else with every release", task.short()),
                 );
             }
+            package_from_elsewhere(scan);
         }
         "docker_container"
         | "docker_image"
@@ -315,6 +316,43 @@ pub(super) fn judge_module(scan: &mut Scan<'_, '_>) {
         | "docker_image_pull"
         | "docker_swarm_service" => image(scan),
         _ => {}
+    }
+}
+
+/// Packages that are named by an address rather than by a name and a version.
+fn package_from_elsewhere(scan: &mut Scan<'_, '_>) {
+    let task = scan.task;
+    for node in ["name", "pkg", "deb", "package"]
+        .iter()
+        .filter_map(|name| task.argument(&[name]))
+    {
+        for item in node.items_or_self() {
+            let Some(text) = item.value().filter(|text| !jinja::is_template(text)) else {
+                continue;
+            };
+            if text.starts_with("git+") {
+                let version = text.rsplit('/').next().and_then(|last| last.split_once('@'));
+                if version.is_none_or(|(_, version)| is_branch(version)) {
+                    scan.warn(
+                        item,
+                        UNPINNED,
+                        format!(
+                            "{} takes whatever the repository holds on that day; name a tag or a commit behind @",
+                            task.short()
+                        ),
+                    );
+                }
+            } else if text.starts_with("http://") || text.starts_with("https://") {
+                scan.warn(
+                    item,
+                    UNPINNED,
+                    format!(
+                        "{} installs what is downloaded from there, which may be something else tomorrow",
+                        task.short()
+                    ),
+                );
+            }
+        }
     }
 }
 

@@ -1,9 +1,12 @@
 //! `exfiltration`: data that leaves for somewhere else.
 
-use super::{Scan, commands::Reading, secrets};
-use crate::playbooks::review::{
-    jinja,
-    shell::{Call, Nesting, Word, calls_of, mark},
+use super::{Scan, commands::Reading, expressions::runs_command, secrets};
+use crate::playbooks::{
+    review::{
+        jinja,
+        shell::{Call, Nesting, Word, calls_of, mark},
+    },
+    yaml::Node,
 };
 
 const RULE: &str = "exfiltration";
@@ -34,7 +37,7 @@ pub(super) fn judge_call(call: &Call<'_>, reading: &mut Reading) {
         "wget" => {
             let files = call.values(None, &["--post-file", "--body-file"]);
             let data = call.values(None, &["--post-data", "--body-data"]);
-            if !files.is_empty() || data.iter().any(|word| reads_data(word)) {
+            if !files.is_empty() || data.iter().any(|word| reads_data(word)) || call.arguments.iter().any(gives_away) {
                 reading.warn(call, RULE, "wget sends data of this machine to another one");
             }
         }
@@ -142,7 +145,10 @@ fn curl_upload(call: &Call<'_>) -> Option<&'static str> {
         return Some("a file");
     }
     let uploads = call.values(Some('T'), &["--upload-file"]);
-    (!uploads.is_empty()).then_some("a file")
+    if !uploads.is_empty() {
+        return Some("a file");
+    }
+    call.arguments.iter().any(gives_away).then_some("what is on this one")
 }
 
 /// Whether a word holds the output of a command that reads files or tells what a machine has.
@@ -156,6 +162,23 @@ fn reads_data(word: &Word) -> bool {
                     "cat", "base64", "tar", "env", "printenv", "set", "head", "tail", "grep", "awk", "sed", "xxd",
                     "gzip", "openssl", "ps", "find", "ls", "strings", "history",
                 ]) || (call.program.is_empty() && !call.command.redirects.is_empty())
+            })
+    })
+}
+
+/// Whether an address or a header holds more than a request needs: what is packed up, the environment, a secret. A token that is read
+/// from a file is none of these.
+fn gives_away(word: &Word) -> bool {
+    word.nested.iter().any(|(nesting, script)| {
+        let mut calls = Vec::new();
+        calls_of(script, &mut calls);
+        *nesting != Nesting::Group
+            && calls.iter().any(|call| {
+                call.is(&[
+                    "base64", "base32", "tar", "env", "printenv", "xxd", "gzip", "ps", "history",
+                ]) || call
+                    .texts()
+                    .any(|text| text == "/etc/passwd" || secrets::secret_at(text).is_some())
             })
     })
 }
@@ -178,18 +201,16 @@ pub(super) fn judge_module(scan: &mut Scan<'_, '_>) {
     if !task.is(&["uri", "win_uri"]) {
         return;
     }
-    let method = task.text(&["method"]).unwrap_or("GET").to_ascii_uppercase();
-    if !matches!(method.as_str(), "POST" | "PUT" | "PATCH") {
-        return;
-    }
     if let Some(node) = task.argument(&["src"])
         && let Some(path) = node.value()
         && (task.is_true(&["remote_src"]) && path.starts_with(['/', '~']) || secrets::secret_at(path).is_some())
     {
         scan.warn(node, RULE, "a file of the server is sent to another machine");
     }
-    let Some(body) = task.argument(&["body"]) else { return };
-    let mut open = vec![body];
+    let mut open: Vec<&Node> = ["url", "body"]
+        .iter()
+        .filter_map(|name| task.argument(&[name]))
+        .collect();
     while let Some(node) = open.pop() {
         open.extend(node.items());
         open.extend(node.pairs().iter().map(|(_, value)| value));
@@ -197,7 +218,7 @@ pub(super) fn judge_module(scan: &mut Scan<'_, '_>) {
             let reads = jinja::lookups(&expression).iter().any(|lookup| {
                 let is_file = ["file", "unvault"].contains(&lookup.plugin.as_str());
                 is_file && lookup.texts.iter().any(|path| path.starts_with(['/', '~']))
-                    || lookup.plugin == "pipe"
+                    || runs_command(lookup)
                     || lookup.plugin == "env" && lookup.texts.is_empty()
             });
             if reads {

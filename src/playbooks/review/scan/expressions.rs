@@ -37,12 +37,33 @@ pub(in crate::playbooks::review) fn templates(node: &Node, place: &Place, findin
     }
 }
 
+/// Whether a lookup runs a command on the controller.
+pub(super) fn runs_command(lookup: &jinja::Lookup) -> bool {
+    ["pipe", "lines"].contains(&lookup.plugin.as_str())
+}
+
+/// `with_X` is a loop over what the lookup X finds.
+fn judge_loop(task: &Node, place: &Place, findings: &mut Findings) {
+    for (key, value) in task.pairs() {
+        let Some(plugin) = key.text().and_then(|key| key.strip_prefix("with_")) else {
+            continue;
+        };
+        let texts: Vec<&str> = value.items_or_self().iter().filter_map(Node::value).collect();
+        let lookup = jinja::Lookup {
+            plugin: plugin.rsplit('.').next().unwrap_or_default().to_owned(),
+            has_variables: texts.iter().any(|text| jinja::is_template(text)),
+            texts: texts.into_iter().map(str::to_owned).collect(),
+        };
+        judge_lookup(&lookup, value, place, findings);
+    }
+}
+
 fn judge_lookup(lookup: &jinja::Lookup, node: &Node, place: &Place, findings: &mut Findings) {
     if let Some((path, what)) = secrets::of_lookup(lookup) {
         let message = format!("the lookup reads {what} of the controller ({path})");
         place.add(findings, node, Severity::Warning, "reads_secrets", message);
     }
-    if lookup.plugin == "pipe" {
+    if runs_command(lookup) {
         let (severity, message) = if lookup.has_variables {
             let message = "the lookup runs a command on the controller that is put together from variables: whoever sets them runs what \
                            they like";
@@ -57,6 +78,7 @@ fn judge_lookup(lookup: &jinja::Lookup, node: &Node, place: &Place, findings: &m
 /// Looks at a task: its expressions, and whether it hands them to a shell on the controller.
 pub(super) fn judge(scan: &mut Scan<'_, '_>) {
     templates(scan.task.node, scan.place, scan.findings);
+    judge_loop(scan.task.node, scan.place, scan.findings);
     let task = scan.task;
     if !scan.is_local || !task.is(&["shell", "raw"]) {
         return;

