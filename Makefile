@@ -89,4 +89,4 @@ ci: ## Everything CI runs
 
 clean: ## Remove what was built
 	@cargo clean
-	@rm -rf web/dist web/node_modules .venv .venv-oldest .venv-bench
+	@rm -rf web/dist web/node_modules .venv .venv-oldest .venv-lint .venv-bench

@@ -6,6 +6,7 @@ use crate::{
     inventory::extra_vars,
     vault::{RowIdentity, Vault},
 };
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -73,6 +74,16 @@ impl VariableSet {
     pub(super) fn seal(&self, vault: &Vault, row: RowIdentity) -> Result<(Option<Vec<u8>>, Vec<String>), Problem> {
         let names = self.secret_variables.keys().cloned().collect();
         Ok((sealed::seal_variables(vault, &self.secret_variables, row)?, names))
+    }
+}
+
+/// Refuses a change that was made on what is no longer there: it would take somebody else's back.
+pub(super) fn require_unchanged(base: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<(), Problem> {
+    match base {
+        Some(base) if base != now => Err(Problem::conflict(
+            "somebody else changed it in the meantime, and nothing was saved: look at what it is now",
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -108,7 +108,7 @@ async fn run_with(
             ..
         } => {
             let mut before = find(client, &environment).await?;
-            let mut body = json!({});
+            let mut body = json!({"base_updated_at": before["updated_at"]});
             for (field, text) in [("name", name), ("description", description)] {
                 if let Some(text) = text {
                     body[field] = json!(text);

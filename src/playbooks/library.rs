@@ -200,6 +200,12 @@ impl Library {
         Ok(report)
     }
 
+    /// Checks playbooks among files that are no version yet, in the same way.
+    pub async fn check_files(&self, files: Vec<PlaybookFile>, entries: Vec<String>) -> Result<Report, SyntaxError> {
+        let _turn = self.checks.lock().await;
+        check::check(&self.config.ansible, files.into(), entries).await
+    }
+
     /// Lets Ansible check a playbook among its files.
     pub async fn syntax_check(
         &self,

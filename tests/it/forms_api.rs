@@ -411,6 +411,15 @@ async fn secrets_of_presets_and_environments_stay() {
         );
         let (status, _) = pad.call("PATCH", &one, Some(json!({"variables": {"two": 1}}))).await;
         assert_eq!(status, 422, "two is a secret");
+        // The second of two people is told.
+        let change =
+            |base: &Value, value: u8| json!({"base_updated_at": base["updated_at"], "variables": {"x": value}});
+        let (status, latest) = pad.call("PATCH", &one, Some(change(&changed, 2))).await;
+        assert_eq!(status, 200, "{latest}");
+        let (status, problem) = pad.call("PATCH", &one, Some(change(&changed, 3))).await;
+        assert_eq!((status, &problem["code"]), (409, &json!("conflict")));
+        let (status, _) = pad.call("PATCH", &one, Some(change(&latest, 4))).await;
+        assert_eq!(status, 200);
         let (_, list) = pad.call("GET", path, None).await;
         assert_eq!(list["data"].as_array().unwrap().len(), 1);
         let (status, _) = pad.call("DELETE", &one, None).await;

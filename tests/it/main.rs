@@ -12,6 +12,7 @@ mod api_sign_in;
 mod api_users;
 mod canary;
 mod cancel;
+mod checks;
 mod claims;
 mod clock_jumps;
 mod corpus;

@@ -128,6 +128,31 @@ async fn the_second_of_two_people_is_told_and_nothing_is_lost() {
 }
 
 #[tokio::test]
+async fn a_playbook_that_went_with_its_file_comes_back_with_it() {
+    let pad = Launchpad::new().await;
+    let files = [
+        ("a.yml", SITE),
+        ("b.yml", SITE),
+        ("c.yml", SITE),
+        ("roles/web/tasks/main.yml", TASKS),
+    ];
+    let (package, first) = pad.add_package("shop", &files).await;
+    let package = format!("/api/packages/{package}");
+    // One is left out by choice, one goes with its file.
+    let chosen = json!({ "entry_points": ["a.yml", "b.yml"] });
+    let (status, answer) = pad.call("PATCH", &package, Some(chosen)).await;
+    assert_eq!(status, 200, "{answer}");
+    let removal = edit(&first.to_string(), json!([{ "path": "b.yml", "content": null }]));
+    let (_, second) = pad.call("POST", &format!("{package}/versions"), Some(removal)).await;
+    let entries = async || pad.call("GET", &package, None).await.1["entry_points"].clone();
+    assert_eq!(entries().await, json!(["a.yml"]));
+    let back = json!({ "base_version_id": second["id"], "version_id": first });
+    let (status, third) = pad.call("POST", &format!("{package}/rollback"), Some(back)).await;
+    assert_eq!((status, &third["number"]), (201, &json!(3)), "{third}");
+    assert_eq!(entries().await, json!(["a.yml", "b.yml"]));
+}
+
+#[tokio::test]
 async fn bad_edits_are_refused_by_their_field() {
     let pad = Launchpad::new().await;
     let (package, first) = shop(&pad).await;

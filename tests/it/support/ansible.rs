@@ -25,3 +25,15 @@ pub fn ansible_bins() -> Vec<PathBuf> {
     }
     bins
 }
+
+/// The `bin` folder that holds `ansible-lint`: `ADMIRAL_TEST_LINT_BIN`, or `.venv-lint/bin` of the repository.
+pub fn lint_bin() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv-lint/bin");
+    let bin = std::env::var_os("ADMIRAL_TEST_LINT_BIN").map_or(own, PathBuf::from);
+    assert!(
+        bin.join("ansible-lint").exists(),
+        "there is no ansible-lint in {}",
+        bin.display()
+    );
+    bin
+}

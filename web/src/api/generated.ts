@@ -440,8 +440,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Looks at an edit without saving it: YAML, missing pieces, the security scan. Runs nothing, and so is quick enough for every pause
-         *     in typing.
+         * Looks at an edit without saving it: YAML, missing pieces, the security scan. Without Ansible nothing is run, and it is quick enough
+         *     for every pause in typing.
          */
         post: operations["check_package"];
         delete?: never;
@@ -1271,6 +1271,8 @@ export interface components {
             changes: components["schemas"]["ChangedFile"][];
             /** @description A playbook, relative to the package; all of the package's when left out. */
             entry?: string | null;
+            /** @description Lets Ansible check the syntax too, and `ansible-lint` what it likes, if it is installed. Takes seconds. */
+            with_ansible?: boolean;
         };
         /** @description A command that is no playbook of the library. */
         CommandLine: {
@@ -3509,6 +3511,11 @@ export interface components {
         };
         /** @description Changes to an environment; what is not there stays as it is. */
         UpdateEnvironment: {
+            /**
+             * Format: date-time
+             * @description The `updated_at` that the change is made on; with another one now, nothing is changed (409 `conflict`).
+             */
+            base_updated_at?: string | null;
             /** @description For people; null takes it away. */
             description?: string | null;
             /** @description Unique; 1 to 100 characters. */
@@ -3551,6 +3558,11 @@ export interface components {
         };
         /** @description Changes to a preset; what is not there stays as it is. */
         UpdatePreset: {
+            /**
+             * Format: date-time
+             * @description The `updated_at` that the change is made on; with another one now, nothing is changed (409 `conflict`).
+             */
+            base_updated_at?: string | null;
             /** @description For people; null takes it away. */
             description?: string | null;
             /** @description Unique among the playbook's presets; 1 to 100 characters. */
@@ -4666,7 +4678,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The name is taken */
+            /** @description The name is taken, or somebody else changed it in the meantime */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5383,6 +5395,8 @@ export interface operations {
             query: {
                 /** @description What the file is called; the end of its name tells what it is. */
                 file_name: string;
+                /** @description Lets Ansible check the syntax too, and `ansible-lint` what it likes, if it is installed. Takes seconds. */
+                with_ansible?: boolean;
             };
             header?: never;
             path?: never;
@@ -6433,7 +6447,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The name is taken */
+            /** @description The name is taken, or somebody else changed it in the meantime */
             409: {
                 headers: {
                     [name: string]: unknown;

@@ -6,7 +6,7 @@ use crate::{
         extract::{Actor, JsonBody, Path, present},
         problem::Problem,
         sealed::open_variables,
-        variable_set::{VariableSet, check_description, check_name},
+        variable_set::{VariableSet, check_description, check_name, require_unchanged},
     },
     auth::policy::Action,
     domain::{EnvironmentId, validation::Validator, variable_set::Environment},
@@ -17,6 +17,7 @@ use crate::{
     vault::RowIdentity,
 };
 use axum::{Json, extract::State};
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -34,6 +35,8 @@ pub struct UpdateEnvironment {
     #[schema(value_type = Option<String>)]
     #[expect(clippy::option_option, reason = "null takes it away, and leaving it out leaves it")]
     description: Option<Option<String>>,
+    /// The `updated_at` that the change is made on; with another one now, nothing is changed (409 `conflict`).
+    base_updated_at: Option<DateTime<Utc>>,
     /// All its variables from now on.
     #[schema(value_type = Option<Object>)]
     variables: Option<Map<String, Value>>,
@@ -51,7 +54,7 @@ pub struct UpdateEnvironment {
         (status = 200, body = Environment),
         (status = 403, description = "Not allowed", body = Problem),
         (status = 404, description = "No such environment", body = Problem),
-        (status = 409, description = "The name is taken", body = Problem),
+        (status = 409, description = "The name is taken, or somebody else changed it in the meantime", body = Problem),
         (status = 422, description = "A field is wrong", body = Problem),
     )
 )]
@@ -65,6 +68,7 @@ pub(super) async fn update_environment(
     let row = RowIdentity::environment_variables(id);
     let mut transaction = state.database.begin().await?;
     let (before, sealed) = environments::lock_environment(&mut transaction, id).await?;
+    require_unchanged(body.base_updated_at, before.updated_at)?;
     let mut validator = Validator::new();
     let name = check_name(&mut validator, body.name.as_deref().unwrap_or(&before.name));
     let description = match body.description {

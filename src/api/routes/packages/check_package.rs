@@ -8,7 +8,7 @@ use crate::{
         problem::Problem,
     },
     auth::policy::Action,
-    domain::{PackageId, finding::Finding},
+    domain::{PackageId, finding::Finding, playbook::PlaybookFile},
     playbooks::{
         review,
         versions::{self, FileChange},
@@ -37,6 +37,9 @@ pub struct CheckPackage {
     entry: Option<String>,
     /// May be empty.
     changes: Vec<ChangedFile>,
+    /// Lets Ansible check the syntax too, and `ansible-lint` what it likes, if it is installed. Takes seconds.
+    #[serde(default)]
+    with_ansible: bool,
 }
 
 /// What a look at an edit brought up.
@@ -53,8 +56,8 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
 }
 
-/// Looks at an edit without saving it: YAML, missing pieces, the security scan. Runs nothing, and so is quick enough for every pause
-/// in typing.
+/// Looks at an edit without saving it: YAML, missing pieces, the security scan. Without Ansible nothing is run, and it is quick enough
+/// for every pause in typing.
 #[utoipa::path(
     post, path = "/api/packages/{id}/check", tag = "packages", request_body = CheckPackage,
     params(("id" = uuid::Uuid, Path)),
@@ -85,8 +88,22 @@ pub(super) async fn check_package(
     // A playbook that the edit takes away is missed by nobody; with none left, all files are looked at.
     entries.retain(|entry| files.iter().any(|file| file.path == *entry));
     let entries = body.entry.map_or(entries, |entry| vec![entry]);
-    let data = tokio::task::spawn_blocking(move || review(&files, &entries))
-        .await
-        .map_err(|error| Problem::internal(&error))?;
+    let data = look_at(&state, files, entries, body.with_ansible).await?;
     Ok(Json(PackageFindings { data }))
+}
+
+/// What there is to say about playbooks among files that are not kept yet.
+pub(super) async fn look_at(
+    state: &AppState,
+    files: Vec<PlaybookFile>,
+    entries: Vec<String>,
+    with_ansible: bool,
+) -> Result<Vec<Finding>, Problem> {
+    if with_ansible {
+        let report = state.library.check_files(files, entries).await;
+        return Ok(report.map_err(|error| Problem::internal(&error))?.findings);
+    }
+    tokio::task::spawn_blocking(move || review(&files, &entries))
+        .await
+        .map_err(|error| Problem::internal(&error))
 }

@@ -1,6 +1,9 @@
 //! `POST /api/packages/inspect`.
 
-use super::upload::{self, UploadedFile};
+use super::{
+    check_package::look_at,
+    upload::{self, UploadedFile},
+};
 use crate::{
     api::{
         AppState,
@@ -9,7 +12,7 @@ use crate::{
     },
     auth::policy::Action,
     domain::{finding::Finding, package::PackageFile, playbook::Outline},
-    playbooks::{archive, find_entry_points, review},
+    playbooks::{archive, find_entry_points},
 };
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
@@ -24,6 +27,9 @@ pub(super) struct InspectPackageQuery {
     #[serde(default)]
     #[param(required)]
     file_name: String,
+    /// Lets Ansible check the syntax too, and `ansible-lint` what it likes, if it is installed. Takes seconds.
+    #[serde(default)]
+    with_ansible: bool,
 }
 
 /// What is in an upload.
@@ -63,32 +69,31 @@ pub struct EntryPoint {
 )]
 pub(super) async fn inspect_package(
     actor: Actor,
-    State(_state): State<AppState>,
+    State(state): State<AppState>,
     Query(query): Query<InspectPackageQuery>,
     body: RawBody,
 ) -> Result<Json<PackageInspection>, Problem> {
     actor.require(Action::EditPlaybooks)?;
     let snapshot = upload::read(&query.file_name, body).await?;
-    let inspection = tokio::task::spawn_blocking(move || {
-        let found = find_entry_points(&snapshot.files);
-        let entries: Vec<String> = found.iter().map(|(path, _)| path.clone()).collect();
-        let files = snapshot.manifest.into_iter().zip(&snapshot.files);
-        PackageInspection {
-            suggested_name: archive::suggest_name(&query.file_name),
-            findings: review(&snapshot.files, &entries),
-            files: files
-                .map(|(entry, file)| PackageFile {
-                    path: entry.path,
-                    mode: entry.mode,
-                    size: file.content.len() as i64,
-                    digest: entry.digest,
-                })
-                .collect(),
-            entry_points: found
-                .into_iter()
-                .map(|(path, outline)| EntryPoint { path, outline })
-                .collect(),
-        }
-    });
-    Ok(Json(inspection.await.map_err(|error| Problem::internal(&error))?))
+    let looked = tokio::task::spawn_blocking(move || (find_entry_points(&snapshot.files), snapshot));
+    let (found, snapshot) = looked.await.map_err(|error| Problem::internal(&error))?;
+    let entries: Vec<String> = found.iter().map(|(path, _)| path.clone()).collect();
+    let files = snapshot.manifest.into_iter().zip(&snapshot.files);
+    let files = files
+        .map(|(entry, file)| PackageFile {
+            path: entry.path,
+            mode: entry.mode,
+            size: file.content.len() as i64,
+            digest: entry.digest,
+        })
+        .collect();
+    Ok(Json(PackageInspection {
+        suggested_name: archive::suggest_name(&query.file_name),
+        files,
+        entry_points: found
+            .into_iter()
+            .map(|(path, outline)| EntryPoint { path, outline })
+            .collect(),
+        findings: look_at(&state, snapshot.files, entries, query.with_ansible).await?,
+    }))
 }
