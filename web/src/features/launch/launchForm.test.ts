@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 
 import { deploymentFixture } from "@/api/fixtures.test-data";
+import type { PlaybookForm } from "@/api/types";
+import { answerErrors, givenAnswers } from "./given";
 import {
   checkLaunch,
   EMPTY_LAUNCH,
@@ -147,6 +149,15 @@ it("takes variables that are fields for answers, and answers without a field for
   expect(settled.variables).toEqual([row(5, "other", "1"), row(6, "gone", "x")]);
   expect(requestOfLaunch(settled)).toMatchObject(requestOfLaunch(form));
   expect(settleAnswers(settled, ["port", "token"])).toBe(settled);
+});
+
+it("does not take the secret of an earlier deployment for an answer", () => {
+  const deployment = deploymentFixture({ playbook: "project/site.yml", secret_variables: ["token"] });
+  const form = settleAnswers(formOfDeployment(deployment), ["token"]);
+  expect(givenAnswers(form, new Map()).get("token")).toEqual({ kind: "secret", text: "" });
+  const field = { name: "token", type: "secret", required: false, default: null, shown_when: null };
+  const definition = { source: "draft", form: { fields: [field] } } as unknown as PlaybookForm;
+  expect(answerErrors(definition, givenAnswers(form, new Map()))).toHaveLength(1);
 });
 
 it("leaves out what the form does not ask for", () => {
