@@ -115,7 +115,7 @@ function PlaybookSelect({
 }) {
   const playbooks = useQuery({ ...libraryQuery, refetchInterval: false });
   const [reading, setReading] = useState(false);
-  if (playbooks.isError)
+  if (playbooks.isLoadingError)
     return (
       <ErrorNotice
         title="The playbooks could not be read"

@@ -87,7 +87,7 @@ function TagPicker({
 }) {
   const tags = useQuery(serverTagsQuery);
   if (tags.isPending) return <Loading what="tags" />;
-  if (tags.isError)
+  if (tags.isLoadingError)
     return (
       <ErrorNotice
         title="The tags could not be read"
@@ -141,7 +141,7 @@ function MatchCount({
   children: (count: number) => ReactNode;
 }) {
   const servers = useQuery(serversQuery({ ...query, status: "active", page: 1, per_page: 1 }));
-  if (servers.isError)
+  if (servers.isLoadingError)
     return (
       <ErrorNotice
         title="The servers could not be counted"

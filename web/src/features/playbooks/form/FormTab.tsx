@@ -18,7 +18,7 @@ export function FormTab(props: EditingTabProps) {
   // Edits stay on the version that they began with, whatever is saved meanwhile.
   const form = useQuery(playbookFormQuery(playbook.id, edits?.base ?? version.id));
   if (form.isPending) return <Loading what="the form" />;
-  if (form.isError)
+  if (form.isLoadingError)
     return (
       <ErrorNotice
         title="The form could not be read"

@@ -35,7 +35,7 @@ export function PresetsTab({ playbook, operate }: TabProps) {
     </Button>
   );
   if (presets.isPending) return <Loading what="the presets" />;
-  if (presets.isError)
+  if (presets.isLoadingError)
     return (
       <ErrorNotice
         title="The presets could not be read"

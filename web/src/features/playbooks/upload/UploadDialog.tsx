@@ -116,7 +116,7 @@ function Inspect({
     retry: false,
   });
   if (inspected.isPending) return <Progress share={share} then={`Looking into ${file.name}…`} />;
-  if (inspected.isError)
+  if (inspected.isLoadingError)
     return (
       <>
         <ErrorNotice

@@ -25,7 +25,7 @@ export function VersionsTab({ playbook, of, operate }: TabProps) {
   const choose = (changes: { from?: number; to?: number }) =>
     void navigate({ search: (old) => ({ ...old, ...changes }), replace: true });
   if (versions.isPending) return <Loading what="the versions" />;
-  if (versions.isError)
+  if (versions.isLoadingError)
     return (
       <ErrorNotice
         title="The versions could not be read"
