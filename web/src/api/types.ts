@@ -28,6 +28,8 @@ export type ServerStatus = Schemas["ServerStatus"];
 export type Server = Answer<"Server">;
 export type CreateServer = Schemas["CreateServer"];
 export type ServerTag = Answer<"ServerTag">;
+export type ImportServers = Schemas["ImportServers"];
+export type ImportReport = Answer<"ImportReport">;
 export type PrivateKey = Answer<"PrivateKey">;
 
 export type Playbook = Answer<"Playbook">;

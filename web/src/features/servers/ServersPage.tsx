@@ -12,6 +12,7 @@ import { useTitle } from "@/components/useTitle";
 import { usePermissions } from "@/features/session/usePermissions";
 import { plural } from "@/format/numbers";
 import { DeleteServerDialog } from "./DeleteServerDialog";
+import { ImportServersDialog } from "./ImportServersDialog";
 import { ServerFormDialog } from "./ServerFormDialog";
 import { ServerPanel } from "./ServerPanel";
 import { ServersTable } from "./ServersTable";
@@ -25,7 +26,7 @@ export function ServersPage() {
   const navigate = route.useNavigate();
   const { operate } = usePermissions();
   const servers = useQuery(serversQuery({ ...filters, page: filters.page ?? 1, per_page: PER_PAGE }));
-  const [adding, setAdding] = useState(false);
+  const [opening, setOpening] = useState<"add" | "import" | null>(null);
   const [selected, setSelected] = useState<ReadonlyMap<string, Server>>(new Map());
   const [deleting, setDeleting] = useState(false);
 
@@ -33,16 +34,26 @@ export function ServersPage() {
     void navigate({ search: (old) => ({ ...old, page: undefined, ...changes }), replace: true });
   const open = (id: string | undefined) => void navigate({ search: (old) => ({ ...old, server: id }) });
   const filtered = Boolean(filters.search ?? filters.tag ?? filters.status);
-  const add = (
-    <Button
-      variant="primary"
-      icon="plus"
-      onClick={() => {
-        setAdding(true);
-      }}
-    >
-      Add server
-    </Button>
+  const add = operate && (
+    <>
+      <Button
+        icon="download"
+        onClick={() => {
+          setOpening("import");
+        }}
+      >
+        Import
+      </Button>
+      <Button
+        variant="primary"
+        icon="plus"
+        onClick={() => {
+          setOpening("add");
+        }}
+      >
+        Add server
+      </Button>
+    </>
   );
 
   return (
@@ -50,7 +61,7 @@ export function ServersPage() {
       <PageHeader
         title="Servers"
         detail={servers.data && `${plural(servers.data.meta.total, "server")}${filtered ? " match" : ""}`}
-        actions={operate && add}
+        actions={add}
       />
       <div className="panel overflow-hidden">
         <Filters filters={filters} onChange={change} />
@@ -139,15 +150,22 @@ export function ServersPage() {
               Try fewer words or another tag.
             </EmptyState>
           ) : (
-            <EmptyState icon="servers" title="No servers yet" action={operate && add}>
+            <EmptyState icon="servers" title="No servers yet" action={add}>
               Register the machines you want to deploy to: an SSH address, a user, and the key that opens it.
             </EmptyState>
           ))}
       </div>
-      {adding && (
+      {opening === "add" && (
         <ServerFormDialog
           onClose={() => {
-            setAdding(false);
+            setOpening(null);
+          }}
+        />
+      )}
+      {opening === "import" && (
+        <ImportServersDialog
+          onClose={() => {
+            setOpening(null);
           }}
         />
       )}
