@@ -9,7 +9,6 @@ import type {
   EventPage,
   Health,
   Page,
-  Playbook,
   PlaybookContent,
   PrivateKey,
   Run,
@@ -98,11 +97,6 @@ export const keysQuery = (query: Query) =>
 export const allKeysQuery = queryOptions({
   queryKey: ["keys", "all"],
   queryFn: ({ signal }) => fetchAllPages<PrivateKey>("/api/keys", {}, MAX_PAGE, signal),
-});
-
-export const playbooksQuery = queryOptions({
-  queryKey: ["playbooks"],
-  queryFn: ({ signal }) => api.get<{ data: Playbook[] }>("/api/playbooks", { signal }),
 });
 
 export const playbookContentQuery = (id: string) =>

@@ -5,7 +5,8 @@ import { Checkbox, SelectField, TextField } from "@/components/Field";
 import { Icon } from "@/components/Icon";
 import { FileAnswer } from "./FileAnswer";
 import { fieldError, sentence, type Lower } from "./given";
-import { readValue, writeValue, type Answer, type ChosenFile } from "./launchForm";
+import { readValue, writeValue } from "@/features/variables/variableRows";
+import type { Answer, ChosenFile } from "./launchForm";
 import { ServerAnswer } from "./ServerAnswer";
 
 export interface FormFieldsProps {

@@ -6,8 +6,9 @@ import { deploymentQuery } from "@/api/queries";
 import { ErrorNotice, Loading, Notice } from "@/components/Notice";
 import { PageHeader } from "@/components/Page";
 import { useTitle } from "@/components/useTitle";
+import { formOfOptions } from "@/features/options/options";
 import { usePermissions } from "@/features/session/usePermissions";
-import { applyOptions, EMPTY_LAUNCH, formOfDeployment, type LaunchForm } from "./launchForm";
+import { EMPTY_LAUNCH, formOfDeployment, type LaunchForm } from "./launchForm";
 import { LaunchWizard } from "./LaunchWizard";
 
 const route = getRouteApi("/app/deployments/new");
@@ -91,7 +92,8 @@ function useInitialForm(): {
   const base: LaunchForm =
     earlier.data === undefined
       ? {
-          ...(preset === undefined ? EMPTY_LAUNCH : applyOptions(EMPTY_LAUNCH, preset.options)),
+          ...EMPTY_LAUNCH,
+          ...(preset !== undefined && formOfOptions(preset.options)),
           kind: kind ?? "playbook",
           playbook: asked,
           presetId: preset?.id ?? "",

@@ -6,9 +6,9 @@ import { libraryQuery } from "@/api/playbookQueries";
 import type { Playbook } from "@/api/types";
 import { SelectField } from "@/components/Field";
 import { ErrorNotice } from "@/components/Notice";
+import { formOfOptions } from "@/features/options/options";
 import { ORIGINS } from "@/features/playbooks/library";
 import { formatRelative } from "@/format/time";
-import { applyOptions } from "./launchForm";
 import type { StepProps } from "./LaunchWizard";
 import { PlaybookDialog } from "./PlaybookDialog";
 
@@ -86,7 +86,7 @@ export function PlaybookChoice({
         onChange={(event) => {
           const chosen = presets.find((known) => known.id === event.target.value);
           change({
-            ...(chosen !== undefined && applyOptions(form, chosen.options)),
+            ...(chosen !== undefined && formOfOptions(chosen.options)),
             presetId: event.target.value,
           });
         }}

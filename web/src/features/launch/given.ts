@@ -1,6 +1,7 @@
 import type { Environment, FieldError, FormField, PlaybookForm, Preset } from "@/api/types";
 import { checkAnswers, shownFields, type Given } from "./formAnswers";
-import { readValue, type LaunchForm } from "./launchForm";
+import { readValue } from "@/features/variables/variableRows";
+import type { LaunchForm } from "./launchForm";
 
 /** What a field has unless the launch says otherwise, and where from. */
 export type Lower = { source: string } & ({ value: unknown } | { secret: true });

@@ -119,6 +119,7 @@ export function PresetsTab({ playbook, operate }: TabProps) {
         <VariableSetDialog
           title="Add preset"
           action="Add preset"
+          playbook={playbook.id}
           onClose={close}
           onSave={async (request) => {
             await api.post<Preset>("/api/presets", { playbook: playbook.id, ...request });
@@ -131,6 +132,7 @@ export function PresetsTab({ playbook, operate }: TabProps) {
           title={`Edit ${open.preset.name}`}
           action="Save"
           before={open.preset}
+          playbook={playbook.id}
           onClose={close}
           onSave={async (request) => {
             await api.patch<Preset>(`/api/presets/${open.preset.id}`, request);
