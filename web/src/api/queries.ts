@@ -9,7 +9,6 @@ import type {
   EventPage,
   Health,
   Page,
-  PlaybookContent,
   PrivateKey,
   Run,
   Server,
@@ -98,13 +97,6 @@ export const allKeysQuery = queryOptions({
   queryKey: ["keys", "all"],
   queryFn: ({ signal }) => fetchAllPages<PrivateKey>("/api/keys", {}, MAX_PAGE, signal),
 });
-
-export const playbookContentQuery = (id: string) =>
-  queryOptions({
-    queryKey: ["playbooks", "content", id],
-    queryFn: ({ signal }) =>
-      api.get<PlaybookContent>(withQuery("/api/playbooks/content", { id }), { signal }),
-  });
 
 export const deploymentsQuery = (query: Query) =>
   queryOptions({

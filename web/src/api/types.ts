@@ -33,7 +33,6 @@ export type ImportReport = Answer<"ImportReport">;
 export type PrivateKey = Answer<"PrivateKey">;
 
 export type Playbook = Answer<"Playbook">;
-export type PlaybookContent = Answer<"PlaybookContent">;
 
 export type Accelerator = Schemas["Accelerator"];
 export type Run = Answer<"Run">;

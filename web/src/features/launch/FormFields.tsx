@@ -1,4 +1,4 @@
-import { useId, type ReactNode } from "react";
+import { useId, useState, type ReactNode } from "react";
 
 import type { FieldError, FormField } from "@/api/types";
 import { Checkbox, SelectField, TextField } from "@/components/Field";
@@ -9,7 +9,7 @@ import { readValue, writeValue } from "@/features/variables/variableRows";
 import type { Answer, ChosenFile } from "./launchForm";
 import { ServerAnswer } from "./ServerAnswer";
 
-export interface FormFieldsProps {
+interface FormFieldsProps {
   fields: readonly FormField[];
   answers: Readonly<Record<string, Answer>>;
   files: Readonly<Record<string, ChosenFile>>;
@@ -133,18 +133,7 @@ function OneField({ field, answer, file, lower, error: said, onAnswer, onFile }:
         </SelectField>
       );
     case "number":
-      return (
-        <TextField
-          {...look}
-          inputMode="decimal"
-          autoComplete="off"
-          value={answer?.value ?? shownText(below)}
-          onChange={(event) => {
-            const text = event.target.value;
-            onAnswer(text.trim() === "" ? undefined : { value: text, secret: false });
-          }}
-        />
-      );
+      return <NumberAnswer look={look} text={answer?.value ?? shownText(below)} onAnswer={onAnswer} />;
     default:
       return (
         <TextField
@@ -161,6 +150,35 @@ function OneField({ field, answer, file, lower, error: said, onAnswer, onFile }:
         />
       );
   }
+}
+
+/** A number as it is typed: an empty field stays empty until it is left, then what lies below shows again. */
+function NumberAnswer({
+  look,
+  text,
+  onAnswer,
+}: {
+  look: { label: string; hint: ReactNode; error: string | undefined; optional: boolean };
+  text: string;
+  onAnswer: OneProps["onAnswer"];
+}) {
+  const [typed, setTyped] = useState<string | null>(null);
+  return (
+    <TextField
+      {...look}
+      inputMode="decimal"
+      autoComplete="off"
+      value={typed ?? text}
+      onChange={(event) => {
+        const next = event.target.value;
+        setTyped(next);
+        onAnswer(next.trim() === "" ? undefined : { value: next, secret: false });
+      }}
+      onBlur={() => {
+        setTyped(null);
+      }}
+    />
+  );
 }
 
 function shownText(value: unknown): string {

@@ -7,6 +7,7 @@ import type { Deployment, DeploymentPreview, FieldError } from "@/api/types";
 import { Button } from "@/components/Button";
 import { Icon } from "@/components/Icon";
 import { ErrorNotice } from "@/components/Notice";
+import { useLeaveGuard } from "@/components/useLeaveGuard";
 import { usePermissions } from "@/features/session/usePermissions";
 import { acknowledgement } from "./acknowledgement";
 import { ConfigurationStep } from "./ConfigurationStep";
@@ -14,6 +15,7 @@ import { answerErrors } from "./given";
 import {
   checkLaunch,
   firstStepWithError,
+  isFilledIn,
   requestOfLaunch,
   settleAnswers,
   stepOfField,
@@ -37,12 +39,13 @@ export interface StepProps {
   context: LaunchContext;
 }
 
-export function LaunchWizard({ initial }: { initial: LaunchForm }) {
+export function LaunchWizard({ initial: start }: { initial: LaunchForm }) {
   const { step = "configuration" } = route.useSearch();
   const stay = route.useNavigate();
   const navigate = useNavigate();
   const client = useQueryClient();
   const { operate } = usePermissions();
+  const [initial] = useState(start);
   const [form, setForm] = useState(initial);
   const [errors, setErrors] = useState<readonly FieldError[]>([]);
   /** The version whose findings were read. */
@@ -64,6 +67,11 @@ export function LaunchWizard({ initial }: { initial: LaunchForm }) {
     gcTime: 0,
     retry: false,
   });
+  const guard = useLeaveGuard(
+    isFilledIn(form, initial),
+    "Leave without deploying?",
+    <p className="text-soft text-sm">What you filled in is not kept and would be lost.</p>,
+  );
   const accepted = acknowledgement(preview.data, readVersion);
 
   const goTo = (target: Step) =>
@@ -73,7 +81,11 @@ export function LaunchWizard({ initial }: { initial: LaunchForm }) {
     onSuccess: async (deployment) => {
       void client.invalidateQueries({ queryKey: ["deployments", "list"] });
       void client.invalidateQueries({ queryKey: ["playbooks"] });
-      await navigate({ to: "/deployments/$id", params: { id: String(deployment.number) } });
+      await navigate({
+        to: "/deployments/$id",
+        params: { id: String(deployment.number) },
+        ignoreBlocker: true,
+      });
     },
     onError: (error) => {
       if (!(error instanceof ApiError)) return;
@@ -211,6 +223,7 @@ export function LaunchWizard({ initial }: { initial: LaunchForm }) {
           )}
         </div>
       </form>
+      {guard}
     </>
   );
 }

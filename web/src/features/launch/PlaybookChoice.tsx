@@ -27,6 +27,7 @@ export function PlaybookChoice({
       <PlaybookSelect
         value={form.playbook}
         versionId={form.versionId}
+        versionNumber={versions.find((known) => known.id === form.versionId)?.number}
         error={errorOf("playbook")}
         onChange={(chosen) => {
           change({ playbook: chosen, versionId: "", presetId: "", files: {} });
@@ -105,11 +106,14 @@ export function PlaybookChoice({
 function PlaybookSelect({
   value,
   versionId,
+  versionNumber,
   error,
   onChange,
 }: {
   value: string;
+  /** Empty: today's. */
   versionId: string;
+  versionNumber: number | undefined;
   error: string | undefined;
   onChange: (id: string) => void;
 }) {
@@ -125,6 +129,7 @@ function PlaybookSelect({
     );
   const all = playbooks.data?.data ?? [];
   const chosen = all.find((playbook) => playbook.id === value);
+  const shown = versionId === "" ? (chosen?.version ?? null) : versionId;
   const unknown = value !== "" && playbooks.isSuccess && chosen === undefined;
   const refusal =
     chosen !== undefined && versionId === ""
@@ -174,23 +179,33 @@ function PlaybookSelect({
       </SelectField>
       {chosen !== undefined && (
         <p className="mt-1 flex gap-3 text-xs">
-          <button
-            type="button"
+          {shown !== null && (
+            <button
+              type="button"
+              className="link"
+              onClick={() => {
+                setReading(true);
+              }}
+            >
+              View playbook
+            </button>
+          )}
+          <Link
+            to="/playbooks/$"
+            params={{ _splat: chosen.id }}
+            search={{ ...(versionNumber !== undefined && { version: versionNumber }) }}
+            target="_blank"
+            rel="noopener"
             className="link"
-            onClick={() => {
-              setReading(true);
-            }}
           >
-            View playbook
-          </button>
-          <Link to="/playbooks/$" params={{ _splat: chosen.id }} className="link">
-            Open in the library
+            Open in the library<span className="sr-only"> in a new tab</span>
           </Link>
         </p>
       )}
-      {reading && chosen !== undefined && (
+      {reading && chosen !== undefined && shown !== null && (
         <PlaybookDialog
-          id={chosen.id}
+          playbook={chosen}
+          version={shown}
           onClose={() => {
             setReading(false);
           }}

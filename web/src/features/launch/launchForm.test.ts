@@ -7,6 +7,7 @@ import {
   checkLaunch,
   EMPTY_LAUNCH,
   firstStepWithError,
+  isFilledIn,
   formOfDeployment,
   requestOfLaunch,
   settleAnswers,
@@ -124,6 +125,16 @@ it("does not take the secret of an earlier deployment for an answer", () => {
   const field = { name: "token", type: "secret", required: false, default: null, shown_when: null };
   const definition = { source: "draft", form: { fields: [field] } } as unknown as PlaybookForm;
   expect(answerErrors(definition, givenAnswers(form, new Map()))).toHaveLength(1);
+});
+
+it("knows whether something was filled in", () => {
+  const initial = { ...FORM, variables: [row(0, "port", "80"), row(1, "other", "1")] };
+  expect(isFilledIn({ ...initial, playbook: "project/site.yml" }, initial)).toBe(false);
+  // Rows that turn out to be fields are no change.
+  expect(isFilledIn(settleAnswers(initial, ["port"]), initial)).toBe(false);
+  expect(isFilledIn({ ...initial, name: "Tonight" }, initial)).toBe(true);
+  expect(isFilledIn({ ...initial, variables: [] }, initial)).toBe(true);
+  expect(isFilledIn({ ...initial, answers: { tls: { value: "", secret: false } } }, initial)).toBe(true);
 });
 
 it("leaves out what the form does not ask for", () => {

@@ -100,6 +100,21 @@ export function formOfDeployment(deployment: Deployment, sources: Sources = {}):
   };
 }
 
+/** Whether leaving the form would lose work: more was filled in than the choice of a playbook. */
+export function isFilledIn(form: LaunchForm, initial: LaunchForm): boolean {
+  return contentOf(form) !== contentOf(initial);
+}
+
+/** The form as text, whether a variable is a row or an answer to a field. */
+function contentOf({ answers, variables, files, ...rest }: LaunchForm): string {
+  const rows = [...Object.entries(answers).map(([name, answer]) => ({ name, ...answer })), ...variables];
+  return JSON.stringify([
+    { ...rest, playbook: "" },
+    rows.map(({ name, value, secret }) => JSON.stringify([name.trim(), value, secret])).sort(),
+    files,
+  ]);
+}
+
 /**
  * Variables that turn out to be fields of the playbook's form become answers, and answers without a field variables; what is
  * typed stays.

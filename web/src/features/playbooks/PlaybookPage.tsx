@@ -7,11 +7,12 @@ import type { Package, PackageVersion, Playbook } from "@/api/types";
 import { ButtonLink } from "@/components/Button";
 import { EmptyState, ErrorNotice, Loading, Notice } from "@/components/Notice";
 import { Tabs } from "@/components/Tabs";
+import { useLeaveGuard } from "@/components/useLeaveGuard";
 import { useTitle } from "@/components/useTitle";
 import { usePermissions } from "@/features/session/usePermissions";
+import { plural } from "@/format/numbers";
 import { isDirty, type Edits } from "./files/edits";
 import { FilesTab } from "./files/FilesTab";
-import { useLeaveGuard } from "./files/useLeaveGuard";
 import { FindingsTab } from "./FindingsTab";
 import { FormTab } from "./form/FormTab";
 import { OverviewTab } from "./OverviewTab";
@@ -109,7 +110,17 @@ function Loaded({
   const { tab = "overview", version: wanted } = route.useSearch();
   const navigate = route.useNavigate();
   const { operate } = usePermissions();
-  const guard = useLeaveGuard(edits);
+  const changed = Object.keys(edits?.changes ?? {});
+  const guard = useLeaveGuard(
+    changed.length > 0,
+    "Leave without saving?",
+    <>
+      <p className="text-soft text-sm">
+        Your changes to {plural(changed.length, "file")} are not saved yet and would be lost:
+      </p>
+      <p className="mt-2 max-h-40 overflow-y-auto font-mono text-xs break-all">{changed.join(", ")}</p>
+    </>,
+  );
   const current = of.current_version;
   const older = wanted !== undefined && wanted !== current?.number;
   const versions = useQuery({ ...versionsQuery(of.id, current?.id), enabled: older });
