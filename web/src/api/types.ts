@@ -58,7 +58,6 @@ export type ChangedFile = Schemas["ChangedFile"];
 export type FileDiff = Answer<"FileDiff">;
 export type VersionDiff = Omit<Answer<"VersionDiff">, "files"> & { files: FileDiff[] };
 export type Outline = Schemas["Outline"];
-export type PastDeployment = Answer<"PastDeployment">;
 export type VariableSource = Schemas["VariableSource"];
 
 export type Severity = Schemas["Severity"];

@@ -114,15 +114,13 @@ export function SelectField({
   );
 }
 
-export type Checked = boolean | "indeterminate";
-
 export function Checkbox({
   checked,
   onChange,
   label,
   id,
 }: {
-  checked: Checked;
+  checked: boolean | "indeterminate";
   onChange: (checked: boolean) => void;
   /** The accessible name, where no visible label points here. */
   label?: string;

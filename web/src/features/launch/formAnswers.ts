@@ -12,7 +12,7 @@ export type Given =
   | { kind: "kept" }
   | { kind: "file"; size: number };
 
-export type GivenByName = ReadonlyMap<string, Given>;
+type GivenByName = ReadonlyMap<string, Given>;
 
 /** The fields that are asked for, given the answers so far. */
 export function shownFields(form: Form, given: GivenByName): FormField[] {
@@ -73,7 +73,7 @@ function isNothing(given: Given): boolean {
 }
 
 /** The list of the request that a field's answer belongs into. */
-export function listOf(field: Pick<FormField, "type">): "variables" | "secret_variables" | "files" {
+function listOf(field: Pick<FormField, "type">): "variables" | "secret_variables" | "files" {
   return field.type === "secret" ? "secret_variables" : field.type === "file" ? "files" : "variables";
 }
 

@@ -58,7 +58,7 @@ export const EMPTY_LAUNCH: LaunchForm = {
 };
 
 /** What a deployment was launched with that still exists. */
-export interface Sources {
+interface Sources {
   environmentId?: string | undefined;
   presetId?: string | undefined;
 }
