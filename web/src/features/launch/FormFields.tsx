@@ -1,8 +1,7 @@
 import { useId, useState, type ReactNode } from "react";
 
 import type { FieldError, FormField } from "@/api/types";
-import { Checkbox, SelectField, TextField } from "@/components/Field";
-import { Icon } from "@/components/Icon";
+import { Checkbox, describedBy, FieldMessage, SelectField, TextField } from "@/components/Field";
 import { FileAnswer } from "./FileAnswer";
 import { fieldError, sentence, type Lower } from "./given";
 import { readValue, writeValue } from "@/features/variables/variableRows";
@@ -229,7 +228,11 @@ function Choices({
   const id = useId();
   const chosen = Array.isArray(value) ? value.filter((one): one is string => typeof one === "string") : [];
   return (
-    <fieldset aria-describedby={`${id}-hint`} aria-invalid={error !== undefined || undefined} tabIndex={-1}>
+    <fieldset
+      aria-describedby={describedBy(id, error, hint)}
+      aria-invalid={error !== undefined || undefined}
+      tabIndex={-1}
+    >
       <legend className="mb-1 flex w-full items-baseline justify-between gap-2 text-sm font-medium">
         {field.label}
         {!field.required && <span className="text-faint text-xs font-normal">optional</span>}
@@ -252,16 +255,7 @@ function Choices({
           </li>
         ))}
       </ul>
-      <div id={`${id}-hint`} className="mt-1 text-xs">
-        {error !== undefined ? (
-          <p className="text-failed flex items-start gap-1">
-            <Icon name="warning" className="mt-px size-3.5" />
-            {error}
-          </p>
-        ) : (
-          <div className="text-faint">{hint}</div>
-        )}
-      </div>
+      <FieldMessage id={id} error={error} hint={hint} />
     </fieldset>
   );
 }

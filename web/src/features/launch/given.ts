@@ -23,6 +23,16 @@ export function lowerValues(
   return lower;
 }
 
+/** The entries with this one put in; undefined takes it away. */
+export function withEntry<T>(
+  all: Readonly<Record<string, T>>,
+  name: string,
+  value: T | undefined,
+): Record<string, T> {
+  const others = Object.entries(all).filter(([other]) => other !== name);
+  return Object.fromEntries(value === undefined ? others : [...others, [name, value]]);
+}
+
 /** All answers, from wherever they come. */
 export function givenAnswers(
   form: Pick<LaunchForm, "answers" | "files">,

@@ -8,6 +8,7 @@ import { Button, ButtonLink } from "@/components/Button";
 import { EmptyState, ErrorNotice, Loading } from "@/components/Notice";
 import { PageHeader, Pager } from "@/components/Page";
 import { SearchBox } from "@/components/SearchBox";
+import { TagToggles } from "@/components/TagToggles";
 import { useTitle } from "@/components/useTitle";
 import { usePermissions } from "@/features/session/usePermissions";
 import { plural } from "@/format/numbers";
@@ -206,8 +207,6 @@ function Filters({
   onChange: (changes: FilterValues) => void;
 }) {
   const tags = useQuery(serverTagsQuery);
-  const known = tags.data?.data ?? [];
-  const chosen = filters.tag ?? [];
   return (
     <div className="border-line flex flex-wrap items-center gap-2 border-b p-3">
       <SearchBox
@@ -230,25 +229,13 @@ function Filters({
         <option value="active">active</option>
         <option value="inactive">inactive</option>
       </select>
-      <div role="group" aria-label="Tags" className="flex flex-wrap gap-1">
-        {known.map(({ tag, servers }) => {
-          const on = chosen.includes(tag);
-          return (
-            <button
-              key={tag}
-              type="button"
-              aria-pressed={on}
-              onClick={() => {
-                const next = on ? chosen.filter((other) => other !== tag) : [...chosen, tag];
-                onChange({ tag: next.length === 0 ? undefined : next });
-              }}
-              className={`rounded border px-1.5 py-0.5 text-xs ${on ? "bg-accent-strong border-transparent text-white" : "border-line bg-sunken text-soft hover:border-edge"}`}
-            >
-              {tag} <span className={on ? "" : "text-faint"}>{servers}</span>
-            </button>
-          );
-        })}
-      </div>
+      <TagToggles
+        tags={tags.data?.data ?? []}
+        chosen={filters.tag ?? []}
+        onChange={(tag) => {
+          onChange({ tag: tag.length === 0 ? undefined : tag });
+        }}
+      />
     </div>
   );
 }

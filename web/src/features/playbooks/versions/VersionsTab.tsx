@@ -5,6 +5,7 @@ import { useState } from "react";
 import { diffQuery, versionsQuery } from "@/api/playbookQueries";
 import type { PackageVersion } from "@/api/types";
 import { Button, ButtonLink } from "@/components/Button";
+import { Commit } from "@/components/Commit";
 import { ErrorNotice, Loading } from "@/components/Notice";
 import { Cell, HeadCell, TableFrame } from "@/components/Page";
 import { Time } from "@/components/Time";
@@ -14,7 +15,6 @@ import type { TabProps } from "../PlaybookPage";
 import { RollBackDialog } from "./RollBackDialog";
 
 const route = getRouteApi("/app/playbooks/$");
-const COMMIT_LENGTH = 10;
 
 export function VersionsTab({ playbook, of, operate }: TabProps) {
   const { from, to } = route.useSearch();
@@ -177,9 +177,9 @@ function Remark({ version }: { version: PackageVersion }) {
         <span className="text-soft"> (rolled back to version {version.rolled_back_to})</span>
       )}
       {version.commit_id !== null && (
-        <code className="text-faint block text-xs" title={version.commit_id}>
-          {version.commit_id.slice(0, COMMIT_LENGTH)}
-        </code>
+        <span className="text-faint block">
+          <Commit id={version.commit_id} />
+        </span>
       )}
       {version.comment === "" && version.rolled_back_to === null && version.commit_id === null && (
         <span className="text-faint">–</span>
