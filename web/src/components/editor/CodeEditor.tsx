@@ -107,7 +107,7 @@ export default function CodeEditor({ label, value, language, onChange, remarks, 
       {mixed && onChange !== undefined && (
         <Notice tone="warning" className="m-2">
           Its lines end in different ways (LF, CRLF or CR), and saving from here would change them all. Make
-          them the same elsewhere, and upload the file.
+          them the same elsewhere, and upload a new version.
         </Notice>
       )}
       <div ref={box} className="min-h-0 flex-1 overflow-hidden" />
