@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { startEverything } from "./harness.js";
+import { startEverything, until } from "./harness.js";
 
 const SITE = `# Leaves a greeting on every server.
 #
@@ -392,6 +392,26 @@ test("two people edit one playbook, and nothing is lost", async () => {
   await bob.button("Take theirs, discard mine").click();
   await visible(bob.field("README.md").getByText("By Ada, twice."));
   assert.equal((await package_()).current_version.number, before + 5);
+});
+
+test("an outage while editing leaves what was typed", async () => {
+  const before = (await package_()).current_version.number;
+  await edit(ada, "README.md");
+  await replaceLine(ada, "README.md", "By Ada, twice.", "Typed before the outage.");
+  let asked = 0;
+  await ada.page.route("**/api/**", (route) => {
+    if (new URL(route.request().url()).pathname === "/api/playbooks") asked += 1;
+    return route.abort("aborted");
+  });
+  // The library is asked for three times before it is given up.
+  await until("the library was given up", () => asked > 3);
+  await visible(ada.page.getByText("Connection lost, reconnecting…"));
+  await visible(ada.field("README.md").getByText("Typed before the outage."));
+  await ada.page.unroute("**/api/**");
+  await ada.button("Save…").click();
+  await ada.button("Save version").click();
+  await visible(ada.page.getByText(`Saved as version ${before + 1}`));
+  assert.match(await textOf("README.md"), /^Typed before the outage\./);
 });
 
 test("one command runs on all servers", async () => {

@@ -19,7 +19,7 @@ import type {
 import { fetchAllPages } from "./queries";
 
 /** How often the library is looked at while somebody looks at it: a file dropped into the folder shows soon. */
-export const LIBRARY_POLL_MS = 1_000;
+const LIBRARY_POLL_MS = 1_000;
 
 const packages = (id: string) => `/api/packages/${id}`;
 

@@ -9,8 +9,6 @@ import type {
   EventPage,
   Health,
   Page,
-  Playbook,
-  PlaybookContent,
   PrivateKey,
   Run,
   Server,
@@ -99,18 +97,6 @@ export const allKeysQuery = queryOptions({
   queryKey: ["keys", "all"],
   queryFn: ({ signal }) => fetchAllPages<PrivateKey>("/api/keys", {}, MAX_PAGE, signal),
 });
-
-export const playbooksQuery = queryOptions({
-  queryKey: ["playbooks"],
-  queryFn: ({ signal }) => api.get<{ data: Playbook[] }>("/api/playbooks", { signal }),
-});
-
-export const playbookContentQuery = (id: string) =>
-  queryOptions({
-    queryKey: ["playbooks", "content", id],
-    queryFn: ({ signal }) =>
-      api.get<PlaybookContent>(withQuery("/api/playbooks/content", { id }), { signal }),
-  });
 
 export const deploymentsQuery = (query: Query) =>
   queryOptions({

@@ -28,10 +28,11 @@ export type ServerStatus = Schemas["ServerStatus"];
 export type Server = Answer<"Server">;
 export type CreateServer = Schemas["CreateServer"];
 export type ServerTag = Answer<"ServerTag">;
+export type ImportServers = Schemas["ImportServers"];
+export type ImportReport = Answer<"ImportReport">;
 export type PrivateKey = Answer<"PrivateKey">;
 
 export type Playbook = Answer<"Playbook">;
-export type PlaybookContent = Answer<"PlaybookContent">;
 
 export type Accelerator = Schemas["Accelerator"];
 export type Run = Answer<"Run">;
@@ -57,7 +58,6 @@ export type ChangedFile = Schemas["ChangedFile"];
 export type FileDiff = Answer<"FileDiff">;
 export type VersionDiff = Omit<Answer<"VersionDiff">, "files"> & { files: FileDiff[] };
 export type Outline = Schemas["Outline"];
-export type PastDeployment = Answer<"PastDeployment">;
 export type VariableSource = Schemas["VariableSource"];
 
 export type Severity = Schemas["Severity"];

@@ -22,7 +22,8 @@ interface FieldIds {
   "aria-invalid": boolean | undefined;
 }
 
-function Field({
+/** A label, its control, and what is said about it. */
+export function Field({
   label,
   hint,
   error,
@@ -31,7 +32,6 @@ function Field({
   children,
 }: FieldLook & { optional: boolean; children: (ids: FieldIds) => ReactNode }) {
   const id = useId();
-  const described = error !== undefined ? `${id}-error` : hint !== undefined ? `${id}-hint` : undefined;
   return (
     <div className={className}>
       <div className="mb-1 flex items-baseline justify-between gap-2">
@@ -40,20 +40,44 @@ function Field({
         </label>
         {optional && <span className="text-faint text-xs">optional</span>}
       </div>
-      {children({ id, "aria-describedby": described, "aria-invalid": error !== undefined || undefined })}
-      {error !== undefined ? (
-        <p id={`${id}-error`} className="text-failed mt-1 flex items-start gap-1 text-xs">
-          <Icon name="warning" className="mt-px size-3.5" />
-          {error}
-        </p>
-      ) : (
-        hint !== undefined && (
-          <p id={`${id}-hint`} className="text-faint mt-1 text-xs">
-            {hint}
-          </p>
-        )
-      )}
+      {children({
+        id,
+        "aria-describedby": describedBy(id, error, hint),
+        "aria-invalid": error !== undefined || undefined,
+      })}
+      <FieldMessage id={id} error={error} hint={hint} />
     </div>
+  );
+}
+
+/** The id of the message of a field, where it has one. */
+export function describedBy(id: string, error: string | undefined, hint: ReactNode): string | undefined {
+  return error !== undefined ? `${id}-error` : hint !== undefined ? `${id}-hint` : undefined;
+}
+
+/** What is wrong with a field, or else what helps to fill it in. */
+export function FieldMessage({
+  id,
+  error,
+  hint,
+}: {
+  id: string;
+  error: string | undefined;
+  hint: ReactNode;
+}) {
+  if (error !== undefined)
+    return (
+      <p id={`${id}-error`} className="text-failed mt-1 flex items-start gap-1 text-xs">
+        <Icon name="warning" className="mt-px size-3.5" />
+        {error}
+      </p>
+    );
+  return (
+    hint !== undefined && (
+      <p id={`${id}-hint`} className="text-faint mt-1 text-xs">
+        {hint}
+      </p>
+    )
   );
 }
 
@@ -114,15 +138,13 @@ export function SelectField({
   );
 }
 
-export type Checked = boolean | "indeterminate";
-
 export function Checkbox({
   checked,
   onChange,
   label,
   id,
 }: {
-  checked: Checked;
+  checked: boolean | "indeterminate";
   onChange: (checked: boolean) => void;
   /** The accessible name, where no visible label points here. */
   label?: string;

@@ -84,6 +84,16 @@ export function Cell({ children, className = "" }: { children?: ReactNode; class
   return <td className={`border-line border-b px-3 py-2 align-middle ${className}`}>{children}</td>;
 }
 
+/** A part of a page under its heading. */
+export function Section({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <section aria-label={title}>
+      <h2 className="mb-2 font-semibold">{title}</h2>
+      {children}
+    </section>
+  );
+}
+
 /** Label and value pairs. */
 export function Facts({ children }: { children: ReactNode }) {
   return (

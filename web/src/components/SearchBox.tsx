@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from "react";
 
 import { Icon } from "./Icon";
+import { isTyping } from "./isTyping";
 
 const PAUSE_MS = 250;
 
@@ -33,9 +34,7 @@ export function SearchBox({
   );
   useEffect(() => {
     const focus = (event: KeyboardEvent) => {
-      const target = event.target as HTMLElement;
-      if (event.key !== "/" || event.ctrlKey || event.metaKey || target.closest("input,textarea,select"))
-        return;
+      if (event.key !== "/" || event.ctrlKey || event.metaKey || isTyping(event)) return;
       event.preventDefault();
       input.current?.focus();
     };

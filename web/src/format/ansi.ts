@@ -55,11 +55,6 @@ export function parseAnsiLine(
   return { spans, style: current };
 }
 
-/** The text without escape sequences. */
-export function stripAnsi(text: string): string {
-  return text.replace(ESCAPES, "");
-}
-
 function applySgr(style: AnsiStyle, parameters: string): AnsiStyle {
   const codes = parameters.split(/[;:]/).map((part) => (part === "" ? 0 : Number(part)));
   let next = style;

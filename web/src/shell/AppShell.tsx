@@ -6,6 +6,7 @@ import { useReconnecting } from "@/api/connection";
 import { sessionQuery } from "@/api/queries";
 import { IconButton } from "@/components/Button";
 import { Icon, type IconName } from "@/components/Icon";
+import { isTyping } from "@/components/isTyping";
 import { ErrorNotice } from "@/components/Notice";
 import { ApiError } from "@/api/client";
 import { Brand } from "./Brand";
@@ -31,9 +32,7 @@ export function AppShell() {
 
   useEffect(() => {
     const help = (event: KeyboardEvent) => {
-      const target = event.target as HTMLElement;
-      if (event.key !== "?" || target.closest("input,textarea,select") !== null) return;
-      setShortcuts(true);
+      if (event.key === "?" && !isTyping(event)) setShortcuts(true);
     };
     document.addEventListener("keydown", help);
     return () => {

@@ -2,7 +2,7 @@
  * The query part of an address as plain text: `?tag=web&tag=db&page=2`. A key given once is a string,
  * given more than once a list; every route turns them into its own types.
  */
-export type RawSearch = Record<string, unknown>;
+type RawSearch = Record<string, unknown>;
 
 export function parseSearch(text: string): RawSearch {
   const search: Record<string, string | string[]> = {};

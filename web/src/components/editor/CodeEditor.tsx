@@ -13,7 +13,9 @@ import {
 } from "@codemirror/view";
 import { useEffect, useRef } from "react";
 
+import { Notice } from "@/components/Notice";
 import { spanOf, type Remark } from "./diagnostics";
+import { lineEnding } from "./lineEndings";
 import { theme } from "./theme";
 
 export interface CodeEditorProps {
@@ -29,18 +31,25 @@ export interface CodeEditorProps {
   line?: number | undefined;
 }
 
-/** CodeMirror, for reading and for editing. Load it lazily: `LazyEditor`. */
+/**
+ * CodeMirror, for reading and for editing. Load it lazily: `LazyEditor`. The text keeps its line endings; CodeMirror itself
+ * knows only lines, so a text whose endings differ can be read and not edited.
+ */
 export default function CodeEditor({ label, value, language, onChange, remarks, line }: CodeEditorProps) {
   const box = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView>(null);
-  const told = useRef(onChange);
+  const mixed = lineEnding(value) === null;
+  const tell = mixed ? undefined : onChange;
+  const told = useRef(tell);
   const first = useRef(value);
+  const ending = useRef("\n");
   useEffect(() => {
-    told.current = onChange;
+    told.current = tell;
   });
-  const readOnly = onChange === undefined;
+  const readOnly = tell === undefined;
   useEffect(() => {
     if (box.current === null) return;
+    ending.current = lineEnding(first.current) ?? "\n";
     const editor = new EditorView({
       parent: box.current,
       state: EditorState.create({
@@ -50,7 +59,7 @@ export default function CodeEditor({ label, value, language, onChange, remarks, 
           ...(readOnly ? [EditorState.readOnly.of(true)] : writing),
           EditorView.updateListener.of((update) => {
             if (!update.docChanged) return;
-            first.current = update.state.doc.toString();
+            first.current = update.state.doc.sliceString(0, undefined, ending.current);
             told.current?.(first.current);
           }),
         ],
@@ -67,6 +76,7 @@ export default function CodeEditor({ label, value, language, onChange, remarks, 
     const editor = view.current;
     if (editor === null || value === first.current) return;
     first.current = value;
+    ending.current = lineEnding(value) ?? "\n";
     editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: value } });
   }, [value]);
 
@@ -92,7 +102,17 @@ export default function CodeEditor({ label, value, language, onChange, remarks, 
     });
   }, [line, label]);
 
-  return <div ref={box} className="h-full min-h-0 overflow-hidden" />;
+  return (
+    <div className="flex h-full min-h-0 flex-col">
+      {mixed && onChange !== undefined && (
+        <Notice tone="warning" className="m-2">
+          Its lines end in different ways (LF, CRLF or CR), and saving from here would change them all. Make
+          them the same elsewhere, and upload a new version.
+        </Notice>
+      )}
+      <div ref={box} className="min-h-0 flex-1 overflow-hidden" />
+    </div>
+  );
 }
 
 function reading(label: string, language: "yaml" | "text"): Extension[] {

@@ -29,7 +29,7 @@ export function DeploymentPage() {
   // Read once: from then on the stream keeps it true.
   const deployment = useQuery({ ...deploymentQuery(id), staleTime: Infinity, gcTime: 0 });
   if (deployment.isPending) return <Loading what="the deployment" />;
-  if (deployment.isError)
+  if (deployment.isLoadingError)
     return (
       <ErrorNotice
         title={`Deployment ${id} could not be read`}

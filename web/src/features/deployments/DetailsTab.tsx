@@ -1,8 +1,7 @@
 import { Link } from "@tanstack/react-router";
-import type { ReactNode } from "react";
 
 import type { Deployment } from "@/api/types";
-import { Fact, Facts } from "@/components/Page";
+import { Fact, Facts, Section } from "@/components/Page";
 import { Tags } from "@/components/Tag";
 import { Time } from "@/components/Time";
 import { plural } from "@/format/numbers";
@@ -93,14 +92,5 @@ function Moment({ name, value }: { name: string; value: string | null }) {
     <Fact name={name}>
       <Time value={value} exact />
     </Fact>
-  );
-}
-
-function Section({ title, children }: { title: string; children: ReactNode }) {
-  return (
-    <section aria-label={title}>
-      <h2 className="mb-2 font-semibold">{title}</h2>
-      {children}
-    </section>
   );
 }

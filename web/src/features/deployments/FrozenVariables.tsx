@@ -1,14 +1,11 @@
-import type { Deployment, VariableSource } from "@/api/types";
+import type { Deployment } from "@/api/types";
+import { SecretMark } from "@/features/variables/SecretMark";
+import { sourceNames } from "@/features/variables/sourceNames";
 
 /** The variables of a deployment, each with where its value came from. */
 export function FrozenVariables({ deployment }: { deployment: Deployment }) {
   const { variables, secret_variables, file_variables, variable_sources, environment, preset } = deployment;
-  const sources: Record<VariableSource, string> = {
-    form: "form default",
-    environment: `${environment ?? "an environment"} (environment)`,
-    preset: `${preset ?? "a preset"} (preset)`,
-    launch: "given at launch",
-  };
+  const sources = sourceNames(environment, preset);
   const files = new Set(file_variables);
   const shown = Object.entries(variables).filter(([name]) => !files.has(name));
   if (shown.length + secret_variables.length + files.size === 0)
@@ -37,7 +34,9 @@ export function FrozenVariables({ deployment }: { deployment: Deployment }) {
       {secret_variables.map((name) => (
         <div key={name}>
           {title(name)}
-          <dd className="bg-sunken text-faint rounded-md px-2.5 py-1.5 text-xs">•••••••• secret</dd>
+          <dd className="bg-sunken rounded-md px-2.5 py-1.5 text-xs">
+            <SecretMark />
+          </dd>
         </div>
       ))}
       {file_variables.map((name) => (

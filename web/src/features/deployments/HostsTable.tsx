@@ -12,6 +12,7 @@ import { useEffect, useRef, useState } from "react";
 
 import { rowKey } from "@/api/stream";
 import type { DeploymentServer } from "@/api/types";
+import { isTyping } from "@/components/isTyping";
 import { Duration } from "@/components/Time";
 import { firstLine } from "@/format/words";
 import { compareHosts, compareStatus, nextFailure, rowDuration } from "./hostRows";
@@ -186,9 +187,7 @@ export function HostsTable({
   });
   useEffect(() => {
     const listen = (event: KeyboardEvent) => {
-      const target = event.target as HTMLElement;
-      if (event.key !== "f" || event.ctrlKey || event.metaKey || event.altKey) return;
-      if (target.closest("input,textarea,select,[role=dialog]") !== null) return;
+      if (event.key !== "f" || event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;
       event.preventDefault();
       onKey.current();
     };

@@ -5,6 +5,7 @@ import { isEnded } from "@/api/stream";
 import type { Deployment } from "@/api/types";
 import { Button, IconButton } from "@/components/Button";
 import { Icon } from "@/components/Icon";
+import { isTyping } from "@/components/isTyping";
 import { EmptyState, ErrorNotice, Loading, Notice } from "@/components/Notice";
 import { SearchBox } from "@/components/SearchBox";
 import { formatBytes, formatCount, plural } from "@/format/numbers";
@@ -27,9 +28,7 @@ export function LogTab({ deployment }: { deployment: Deployment }) {
 
   useEffect(() => {
     const listen = (event: KeyboardEvent) => {
-      const target = event.target as HTMLElement;
-      if (event.key !== "j" || event.ctrlKey || event.metaKey || event.altKey) return;
-      if (target.closest("input,textarea,select,[role=dialog]") !== null) return;
+      if (event.key !== "j" || event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;
       setFollowing((value) => !value);
     };
     document.addEventListener("keydown", listen);

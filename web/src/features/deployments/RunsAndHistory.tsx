@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { ownEventsQuery, runsQuery } from "@/api/queries";
 import type { Deployment, Run } from "@/api/types";
 import { ErrorNotice, Loading } from "@/components/Notice";
-import { Cell, HeadCell, TableFrame } from "@/components/Page";
+import { Cell, HeadCell, Section, TableFrame } from "@/components/Page";
 import { Duration, Time } from "@/components/Time";
 import { ownEventInWords } from "./ownEvents";
 import { sliceCount } from "./slices";
@@ -25,8 +25,7 @@ export function RunsAndHistory({ deployment }: { deployment: Deployment }) {
   const events = useQuery(ownEventsQuery(id, version));
   return (
     <>
-      <section aria-label="Runs">
-        <h2 className="mb-2 font-semibold">Runs</h2>
+      <Section title="Runs">
         {runs.isPending && <Loading what="runs" />}
         {runs.isError && (
           <ErrorNotice
@@ -42,9 +41,8 @@ export function RunsAndHistory({ deployment }: { deployment: Deployment }) {
             without={deployment.kind === "recorded" ? "none, in a shell" : "none yet"}
           />
         )}
-      </section>
-      <section aria-label="History">
-        <h2 className="mb-2 font-semibold">History</h2>
+      </Section>
+      <Section title="History">
         {events.isPending && <Loading what="history" />}
         {events.isError && (
           <ErrorNotice
@@ -64,7 +62,7 @@ export function RunsAndHistory({ deployment }: { deployment: Deployment }) {
             </li>
           ))}
         </ol>
-      </section>
+      </Section>
     </>
   );
 }

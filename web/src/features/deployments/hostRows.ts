@@ -47,7 +47,7 @@ export function rowDuration(row: DeploymentServer, now: number): number {
   return elapsed(row.started_at, row.finished_at, now) ?? -1;
 }
 
-export function isFailure(row: DeploymentServer): boolean {
+function isFailure(row: DeploymentServer): boolean {
   return row.status === "failed" || row.status === "unreachable";
 }
 

@@ -20,10 +20,6 @@ export const DEPLOYMENT_STATUSES: readonly DeploymentStatus[] = [
   "cancelled",
 ];
 
-export function isHostStatus(value: string): value is HostStatus {
-  return (HOST_STATUSES as readonly string[]).includes(value);
-}
-
 const REASONS: Record<DeploymentReason, string> = {
   hosts_failed: "hosts failed",
   hosts_unreachable: "hosts could not be reached",

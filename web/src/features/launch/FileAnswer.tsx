@@ -1,6 +1,7 @@
-import { useId, useState, type ReactNode } from "react";
+import { useState, type ReactNode } from "react";
 
 import { Button } from "@/components/Button";
+import { Field } from "@/components/Field";
 import { Icon } from "@/components/Icon";
 import { formatBytes } from "@/format/numbers";
 import { MAX_FILE_BYTES } from "./formAnswers";
@@ -22,7 +23,6 @@ export function FileAnswer({
   file: ChosenFile | undefined;
   onFile: (file: ChosenFile | undefined) => void;
 }) {
-  const id = useId();
   const [failure, setFailure] = useState<string | null>(null);
   const take = async (chosen: File | undefined) => {
     setFailure(null);
@@ -40,53 +40,43 @@ export function FileAnswer({
       setFailure(`${chosen.name} could not be read.`);
     }
   };
-  const wrong = failure ?? error;
   return (
-    <div>
-      <div className="mb-1 flex items-baseline justify-between gap-2">
-        <label htmlFor={id} className="text-sm font-medium">
-          {label}
-        </label>
-        {optional && <span className="text-faint text-xs">optional</span>}
-      </div>
-      {file !== undefined && (
-        <p className="mb-1 flex items-center gap-2 text-sm">
-          <Icon name="file" className="text-faint size-4" />
-          <span className="min-w-0 font-mono text-xs break-all">{file.name}</span>
-          <span className="text-faint text-xs">{formatBytes(file.size)}</span>
-          <Button
-            small
-            variant="quiet"
-            onClick={() => {
-              onFile(undefined);
+    <Field
+      label={label}
+      optional={optional}
+      error={failure ?? error}
+      hint={<>{hint} The variable is its path while the run goes on.</>}
+    >
+      {(ids) => (
+        <>
+          {file !== undefined && (
+            <p className="mb-1 flex items-center gap-2 text-sm">
+              <Icon name="file" className="text-faint size-4" />
+              <span className="min-w-0 font-mono text-xs break-all">{file.name}</span>
+              <span className="text-faint text-xs">{formatBytes(file.size)}</span>
+              <Button
+                small
+                variant="quiet"
+                onClick={() => {
+                  onFile(undefined);
+                }}
+              >
+                Remove<span className="sr-only"> {file.name}</span>
+              </Button>
+            </p>
+          )}
+          <input
+            {...ids}
+            type="file"
+            className="control file:bg-sunken file:text-ink file:mr-3 file:rounded file:border-0 file:px-2 file:py-0.5"
+            onChange={(event) => {
+              const { files } = event.target;
+              void take(files?.[0]);
             }}
-          >
-            Remove<span className="sr-only"> {file.name}</span>
-          </Button>
-        </p>
+          />
+        </>
       )}
-      <input
-        id={id}
-        type="file"
-        aria-describedby={`${id}-hint`}
-        aria-invalid={wrong !== undefined || undefined}
-        className="control file:bg-sunken file:text-ink file:mr-3 file:rounded file:border-0 file:px-2 file:py-0.5"
-        onChange={(event) => {
-          const { files } = event.target;
-          void take(files?.[0]);
-        }}
-      />
-      <div id={`${id}-hint`} className="mt-1 text-xs">
-        {wrong !== undefined ? (
-          <p className="text-failed flex items-start gap-1">
-            <Icon name="warning" className="mt-px size-3.5" />
-            {wrong}
-          </p>
-        ) : (
-          <div className="text-faint">{hint} The variable is its path while the run goes on.</div>
-        )}
-      </div>
-    </div>
+    </Field>
   );
 }
 

@@ -1,14 +1,14 @@
-import { useId, type ReactNode } from "react";
+import { useId, useState, type ReactNode } from "react";
 
 import type { FieldError, FormField } from "@/api/types";
-import { Checkbox, SelectField, TextField } from "@/components/Field";
-import { Icon } from "@/components/Icon";
+import { Checkbox, describedBy, FieldMessage, SelectField, TextField } from "@/components/Field";
 import { FileAnswer } from "./FileAnswer";
 import { fieldError, sentence, type Lower } from "./given";
-import { readValue, writeValue, type Answer, type ChosenFile } from "./launchForm";
+import { readValue, writeValue } from "@/features/variables/variableRows";
+import type { Answer, ChosenFile } from "./launchForm";
 import { ServerAnswer } from "./ServerAnswer";
 
-export interface FormFieldsProps {
+interface FormFieldsProps {
   fields: readonly FormField[];
   answers: Readonly<Record<string, Answer>>;
   files: Readonly<Record<string, ChosenFile>>;
@@ -132,18 +132,7 @@ function OneField({ field, answer, file, lower, error: said, onAnswer, onFile }:
         </SelectField>
       );
     case "number":
-      return (
-        <TextField
-          {...look}
-          inputMode="decimal"
-          autoComplete="off"
-          value={answer?.value ?? shownText(below)}
-          onChange={(event) => {
-            const text = event.target.value;
-            onAnswer(text.trim() === "" ? undefined : { value: text, secret: false });
-          }}
-        />
-      );
+      return <NumberAnswer look={look} text={answer?.value ?? shownText(below)} onAnswer={onAnswer} />;
     default:
       return (
         <TextField
@@ -160,6 +149,35 @@ function OneField({ field, answer, file, lower, error: said, onAnswer, onFile }:
         />
       );
   }
+}
+
+/** A number as it is typed: an empty field stays empty until it is left, then what lies below shows again. */
+function NumberAnswer({
+  look,
+  text,
+  onAnswer,
+}: {
+  look: { label: string; hint: ReactNode; error: string | undefined; optional: boolean };
+  text: string;
+  onAnswer: OneProps["onAnswer"];
+}) {
+  const [typed, setTyped] = useState<string | null>(null);
+  return (
+    <TextField
+      {...look}
+      inputMode="decimal"
+      autoComplete="off"
+      value={typed ?? text}
+      onChange={(event) => {
+        const next = event.target.value;
+        setTyped(next);
+        onAnswer(next.trim() === "" ? undefined : { value: next, secret: false });
+      }}
+      onBlur={() => {
+        setTyped(null);
+      }}
+    />
+  );
 }
 
 function shownText(value: unknown): string {
@@ -210,7 +228,11 @@ function Choices({
   const id = useId();
   const chosen = Array.isArray(value) ? value.filter((one): one is string => typeof one === "string") : [];
   return (
-    <fieldset aria-describedby={`${id}-hint`} aria-invalid={error !== undefined || undefined} tabIndex={-1}>
+    <fieldset
+      aria-describedby={describedBy(id, error, hint)}
+      aria-invalid={error !== undefined || undefined}
+      tabIndex={-1}
+    >
       <legend className="mb-1 flex w-full items-baseline justify-between gap-2 text-sm font-medium">
         {field.label}
         {!field.required && <span className="text-faint text-xs font-normal">optional</span>}
@@ -233,16 +255,7 @@ function Choices({
           </li>
         ))}
       </ul>
-      <div id={`${id}-hint`} className="mt-1 text-xs">
-        {error !== undefined ? (
-          <p className="text-failed flex items-start gap-1">
-            <Icon name="warning" className="mt-px size-3.5" />
-            {error}
-          </p>
-        ) : (
-          <div className="text-faint">{hint}</div>
-        )}
-      </div>
+      <FieldMessage id={id} error={error} hint={hint} />
     </fieldset>
   );
 }

@@ -6,8 +6,9 @@ import { deploymentQuery } from "@/api/queries";
 import { ErrorNotice, Loading, Notice } from "@/components/Notice";
 import { PageHeader } from "@/components/Page";
 import { useTitle } from "@/components/useTitle";
+import { formOfOptions } from "@/features/options/options";
 import { usePermissions } from "@/features/session/usePermissions";
-import { applyOptions, EMPTY_LAUNCH, formOfDeployment, type LaunchForm } from "./launchForm";
+import { EMPTY_LAUNCH, formOfDeployment, type LaunchForm } from "./launchForm";
 import { LaunchWizard } from "./LaunchWizard";
 
 const route = getRouteApi("/app/deployments/new");
@@ -16,13 +17,19 @@ export function LaunchPage() {
   useTitle("New deployment");
   const { from, version } = route.useSearch();
   const { operate } = usePermissions();
-  const { form, waitsFor, error, retry, detail } = useInitialForm();
+  const { form, waitsFor, error, retry, detail, lostFiles } = useInitialForm();
   return (
     <div className="mx-auto max-w-5xl">
       <PageHeader title="New deployment" detail={detail} />
       {!operate && (
         <Notice tone="info" className="mb-4">
           Your role can look but not launch. Ask an administrator for the operator role.
+        </Notice>
+      )}
+      {lostFiles.length > 0 && (
+        <Notice tone="warning" className="mb-4" title="Files are not kept">
+          The earlier deployment was given files for {lostFiles.join(", ")}. Choose them again where they are
+          needed.
         </Notice>
       )}
       {error !== null && (
@@ -41,6 +48,8 @@ function useInitialForm(): {
   error: unknown;
   retry: () => void;
   detail: string | undefined;
+  /** Variables of the earlier deployment that were files. */
+  lostFiles: readonly string[];
 } {
   const { from, servers = [], playbook: asked = "", version, preset: presetId, kind } = route.useSearch();
   const once = { staleTime: Infinity, refetchInterval: false as const };
@@ -69,20 +78,22 @@ function useInitialForm(): {
   ] as const;
   const pending = waits.find(([, query, needed]) => needed && query.data === undefined);
   const detail = earlier.data === undefined ? undefined : `From #${earlier.data.number} ${earlier.data.name}`;
+  const about = { detail, lostFiles: earlier.data?.file_variables ?? [] };
   if (pending !== undefined) {
     const [waitsFor, query] = pending;
-    return { form: null, waitsFor, error: query.error, retry: () => void query.refetch(), detail };
+    return { form: null, waitsFor, error: query.error, retry: () => void query.refetch(), ...about };
   }
   const preset = presets.data?.data.find((one) => one.id === presetId || one.name === presetName);
   const versionId = needsVersion ? versions.data?.find((one) => one.number === version)?.id : "";
   if (versionId === undefined) {
     const error = new Error(`${playbook} has no version ${version}. Choose another one on its page.`);
-    return { form: null, waitsFor: "version", error, retry: () => void library.refetch(), detail };
+    return { form: null, waitsFor: "version", error, retry: () => void library.refetch(), ...about };
   }
   const base: LaunchForm =
     earlier.data === undefined
       ? {
-          ...(preset === undefined ? EMPTY_LAUNCH : applyOptions(EMPTY_LAUNCH, preset.options)),
+          ...EMPTY_LAUNCH,
+          ...(preset !== undefined && formOfOptions(preset.options)),
           kind: kind ?? "playbook",
           playbook: asked,
           presetId: preset?.id ?? "",
@@ -92,5 +103,5 @@ function useInitialForm(): {
           environmentId: environments.data?.data.find((one) => one.name === environmentName)?.id,
           presetId: preset?.id,
         });
-  return { form: { ...base, versionId }, waitsFor: "", error: null, retry: () => undefined, detail };
+  return { form: { ...base, versionId }, waitsFor: "", error: null, retry: () => undefined, ...about };
 }

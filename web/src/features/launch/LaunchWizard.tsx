@@ -1,18 +1,21 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 
 import { api, ApiError } from "@/api/client";
-import type { Deployment, FieldError, Finding } from "@/api/types";
+import type { Deployment, DeploymentPreview, FieldError } from "@/api/types";
 import { Button } from "@/components/Button";
 import { Icon } from "@/components/Icon";
 import { ErrorNotice } from "@/components/Notice";
+import { useLeaveGuard } from "@/components/useLeaveGuard";
 import { usePermissions } from "@/features/session/usePermissions";
+import { acknowledgement } from "./acknowledgement";
 import { ConfigurationStep } from "./ConfigurationStep";
 import { answerErrors } from "./given";
 import {
   checkLaunch,
   firstStepWithError,
+  isFilledIn,
   requestOfLaunch,
   settleAnswers,
   stepOfField,
@@ -25,6 +28,8 @@ import { ServersStep } from "./ServersStep";
 import { useLaunchContext, type LaunchContext } from "./useLaunchContext";
 
 const route = getRouteApi("/app/deployments/new");
+/** What others change (variables of an environment, servers) shows in the review so soon. */
+const PREVIEW_EVERY_MS = 10_000;
 const NAMES: Record<Step, string> = { configuration: "Configuration", servers: "Servers", review: "Review" };
 
 export interface StepProps {
@@ -34,17 +39,17 @@ export interface StepProps {
   context: LaunchContext;
 }
 
-export function LaunchWizard({ initial }: { initial: LaunchForm }) {
+export function LaunchWizard({ initial: start }: { initial: LaunchForm }) {
   const { step = "configuration" } = route.useSearch();
   const stay = route.useNavigate();
   const navigate = useNavigate();
   const client = useQueryClient();
   const { operate } = usePermissions();
+  const [initial] = useState(start);
   const [form, setForm] = useState(initial);
   const [errors, setErrors] = useState<readonly FieldError[]>([]);
-  const [acknowledged, setAcknowledged] = useState(false);
-  // What the review found to be missing before this may be launched; null when nothing is.
-  const [blocked, setBlocked] = useState<string | null>(null);
+  /** The version whose findings were read. */
+  const [readVersion, setReadVersion] = useState<string | null>(null);
   const at = STEPS.indexOf(step);
   const context = useLaunchContext(form);
   const { definition, given, hidden } = context;
@@ -53,19 +58,40 @@ export function LaunchWizard({ initial }: { initial: LaunchForm }) {
     if (fields !== undefined) setForm((old) => settleAnswers(old, fields));
   }, [definition]);
   const request = requestOfLaunch(form, hidden);
+  const preview = useQuery({
+    queryKey: ["preview", request],
+    queryFn: ({ signal }) => api.post<DeploymentPreview>("/api/deployments/preview", request, { signal }),
+    enabled: step === "review",
+    refetchInterval: PREVIEW_EVERY_MS,
+    staleTime: 0,
+    gcTime: 0,
+    retry: false,
+  });
+  const guard = useLeaveGuard(
+    isFilledIn(form, initial),
+    "Leave without deploying?",
+    <p className="text-soft text-sm">What you filled in is not kept and would be lost.</p>,
+  );
+  const accepted = acknowledgement(preview.data, readVersion);
 
   const goTo = (target: Step) =>
     void stay({ search: (old) => ({ ...old, step: target === "configuration" ? undefined : target }) });
   const launch = useMutation({
-    mutationFn: () =>
-      api.post<Deployment>("/api/deployments", { ...request, ...(acknowledged && { acknowledge: true }) }),
+    mutationFn: () => api.post<Deployment>("/api/deployments", { ...request, ...accepted }),
     onSuccess: async (deployment) => {
       void client.invalidateQueries({ queryKey: ["deployments", "list"] });
       void client.invalidateQueries({ queryKey: ["playbooks"] });
-      await navigate({ to: "/deployments/$id", params: { id: String(deployment.number) } });
+      await navigate({
+        to: "/deployments/$id",
+        params: { id: String(deployment.number) },
+        ignoreBlocker: true,
+      });
     },
     onError: (error) => {
-      if (!(error instanceof ApiError) || error.fields.length === 0) return;
+      if (!(error instanceof ApiError)) return;
+      // A version was made since, whose findings nobody has accepted: they are shown.
+      if (error.code === "review_required") void preview.refetch();
+      if (error.fields.length === 0) return;
       setErrors(error.fields);
       goTo(firstStepWithError(error.fields) ?? "review");
     },
@@ -74,7 +100,7 @@ export function LaunchWizard({ initial }: { initial: LaunchForm }) {
   const change = (changes: Partial<LaunchForm>) => {
     setForm({ ...form, ...changes });
     setErrors([]);
-    setAcknowledged(false);
+    setReadVersion(null);
     if (launch.isError) launch.reset();
   };
   const check = () => [
@@ -151,10 +177,11 @@ export function LaunchWizard({ initial }: { initial: LaunchForm }) {
               form={form}
               request={request}
               context={context}
-              refused={reviewRefusal(launch.error)}
-              acknowledged={acknowledged}
-              onAcknowledge={setAcknowledged}
-              onBlocked={setBlocked}
+              preview={preview}
+              acknowledged={accepted !== null}
+              onAcknowledge={(on) => {
+                setReadVersion(on ? (preview.data?.version.id ?? null) : null);
+              }}
               onEdit={goTo}
             />
           )}
@@ -181,8 +208,14 @@ export function LaunchWizard({ initial }: { initial: LaunchForm }) {
               variant="primary"
               icon="deployments"
               busy={launch.isPending}
-              disabled={!operate || blocked !== null}
-              title={operate ? (blocked ?? undefined) : "Your role cannot launch deployments"}
+              disabled={!operate || accepted === null}
+              title={
+                !operate
+                  ? "Your role cannot launch deployments"
+                  : accepted === null
+                    ? "Read the findings and accept them first"
+                    : undefined
+              }
               onClick={deploy}
             >
               Deploy
@@ -190,12 +223,7 @@ export function LaunchWizard({ initial }: { initial: LaunchForm }) {
           )}
         </div>
       </form>
+      {guard}
     </>
   );
-}
-
-/** The findings of a version that somebody must accept before it is launched, as the API told them. */
-function reviewRefusal(error: unknown): readonly Finding[] | null {
-  if (!(error instanceof ApiError) || error.code !== "review_required") return null;
-  return Array.isArray(error.body.findings) ? (error.body.findings as Finding[]) : [];
 }

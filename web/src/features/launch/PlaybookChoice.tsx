@@ -6,9 +6,9 @@ import { libraryQuery } from "@/api/playbookQueries";
 import type { Playbook } from "@/api/types";
 import { SelectField } from "@/components/Field";
 import { ErrorNotice } from "@/components/Notice";
+import { formOfOptions } from "@/features/options/options";
 import { ORIGINS } from "@/features/playbooks/library";
 import { formatRelative } from "@/format/time";
-import { applyOptions } from "./launchForm";
 import type { StepProps } from "./LaunchWizard";
 import { PlaybookDialog } from "./PlaybookDialog";
 
@@ -27,6 +27,7 @@ export function PlaybookChoice({
       <PlaybookSelect
         value={form.playbook}
         versionId={form.versionId}
+        versionNumber={versions.find((known) => known.id === form.versionId)?.number}
         error={errorOf("playbook")}
         onChange={(chosen) => {
           change({ playbook: chosen, versionId: "", presetId: "", files: {} });
@@ -86,7 +87,7 @@ export function PlaybookChoice({
         onChange={(event) => {
           const chosen = presets.find((known) => known.id === event.target.value);
           change({
-            ...(chosen !== undefined && applyOptions(form, chosen.options)),
+            ...(chosen !== undefined && formOfOptions(chosen.options)),
             presetId: event.target.value,
           });
         }}
@@ -105,17 +106,20 @@ export function PlaybookChoice({
 function PlaybookSelect({
   value,
   versionId,
+  versionNumber,
   error,
   onChange,
 }: {
   value: string;
+  /** Empty: today's. */
   versionId: string;
+  versionNumber: number | undefined;
   error: string | undefined;
   onChange: (id: string) => void;
 }) {
   const playbooks = useQuery({ ...libraryQuery, refetchInterval: false });
   const [reading, setReading] = useState(false);
-  if (playbooks.isError)
+  if (playbooks.isLoadingError)
     return (
       <ErrorNotice
         title="The playbooks could not be read"
@@ -125,6 +129,7 @@ function PlaybookSelect({
     );
   const all = playbooks.data?.data ?? [];
   const chosen = all.find((playbook) => playbook.id === value);
+  const shown = versionId === "" ? (chosen?.version ?? null) : versionId;
   const unknown = value !== "" && playbooks.isSuccess && chosen === undefined;
   const refusal =
     chosen !== undefined && versionId === ""
@@ -174,23 +179,33 @@ function PlaybookSelect({
       </SelectField>
       {chosen !== undefined && (
         <p className="mt-1 flex gap-3 text-xs">
-          <button
-            type="button"
+          {shown !== null && (
+            <button
+              type="button"
+              className="link"
+              onClick={() => {
+                setReading(true);
+              }}
+            >
+              View playbook
+            </button>
+          )}
+          <Link
+            to="/playbooks/$"
+            params={{ _splat: chosen.id }}
+            search={{ ...(versionNumber !== undefined && { version: versionNumber }) }}
+            target="_blank"
+            rel="noopener"
             className="link"
-            onClick={() => {
-              setReading(true);
-            }}
           >
-            View playbook
-          </button>
-          <Link to="/playbooks/$" params={{ _splat: chosen.id }} className="link">
-            Open in the library
+            Open in the library<span className="sr-only"> in a new tab</span>
           </Link>
         </p>
       )}
-      {reading && chosen !== undefined && (
+      {reading && chosen !== undefined && shown !== null && (
         <PlaybookDialog
-          id={chosen.id}
+          playbook={chosen}
+          version={shown}
           onClose={() => {
             setReading(false);
           }}

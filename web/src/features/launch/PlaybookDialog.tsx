@@ -1,39 +1,49 @@
 import { useQuery } from "@tanstack/react-query";
 
-import { playbookContentQuery } from "@/api/queries";
+import { fileQuery } from "@/api/playbookQueries";
+import type { Playbook } from "@/api/types";
 import { CopyButton } from "@/components/Copy";
 import { Dialog } from "@/components/Dialog";
-import { ErrorNotice, Loading } from "@/components/Notice";
+import { ErrorNotice, Loading, Notice } from "@/components/Notice";
 
-/** What a playbook of the library says. */
-export function PlaybookDialog({ id, onClose }: { id: string; onClose: () => void }) {
-  const playbook = useQuery(playbookContentQuery(id));
+/** What a playbook of the library says in one of its versions. */
+export function PlaybookDialog({
+  playbook,
+  version,
+  onClose,
+}: {
+  playbook: Playbook;
+  version: string;
+  onClose: () => void;
+}) {
+  const file = useQuery(fileQuery(playbook.package_id, version, playbook.entry_path));
   return (
     <Dialog
-      title={playbook.data?.playbook.outline.name ?? id}
-      description={<code>{id}</code>}
+      title={playbook.outline.name ?? playbook.id}
+      description={<code>{playbook.id}</code>}
       shape="wide"
       onClose={onClose}
     >
-      {playbook.isPending && <Loading what="the playbook" />}
-      {playbook.isError && (
+      {file.isPending && <Loading what="the playbook" />}
+      {file.isError && (
         <ErrorNotice
           title="The playbook could not be read"
-          error={playbook.error}
-          onRetry={() => void playbook.refetch()}
+          error={file.error}
+          onRetry={() => void file.refetch()}
         />
       )}
-      {playbook.data && (
+      {file.data?.content === null && <Notice tone="info">It is too large to be shown here.</Notice>}
+      {typeof file.data?.content === "string" && (
         <>
           <div className="mb-1 flex justify-end">
-            <CopyButton text={playbook.data.content} what="playbook" />
+            <CopyButton text={file.data.content} what="playbook" />
           </div>
           <pre
             tabIndex={0}
             aria-label="Content"
             className="bg-sunken overflow-x-auto rounded-md p-3 font-mono text-xs leading-5"
           >
-            {playbook.data.content}
+            {file.data.content}
           </pre>
         </>
       )}

@@ -1,6 +1,7 @@
 import { ErrorNotice, Loading, Notice } from "@/components/Notice";
 import { FindingRows } from "@/features/playbooks/FindingRows";
 import { FormFields } from "./FormFields";
+import { withEntry } from "./given";
 import type { StepProps } from "./LaunchWizard";
 
 /** What the chosen playbook asks for. */
@@ -33,16 +34,10 @@ export function PlaybookFormPart({ form, change, errors, context }: StepProps) {
         lower={lower}
         errors={errors}
         onAnswer={(name, answer) => {
-          const answers = { ...form.answers };
-          if (answer === undefined) Reflect.deleteProperty(answers, name);
-          else answers[name] = answer;
-          change({ answers });
+          change({ answers: withEntry(form.answers, name, answer) });
         }}
         onFile={(name, file) => {
-          const files = { ...form.files };
-          if (file === undefined) Reflect.deleteProperty(files, name);
-          else files[name] = file;
-          change({ files });
+          change({ files: withEntry(form.files, name, file) });
         }}
       />
     </section>

@@ -7,7 +7,8 @@ import { Button } from "@/components/Button";
 import { Dialog, DialogActions } from "@/components/Dialog";
 import { TextField } from "@/components/Field";
 import { ErrorNotice, Notice } from "@/components/Notice";
-import { optionsOfLaunch, variablesOfLaunch, type LaunchForm } from "./launchForm";
+import { optionsOfForm } from "@/features/options/options";
+import { variablesOfLaunch, type LaunchForm } from "./launchForm";
 
 /** Keeps what is filled in under a name, for this playbook. */
 export function PresetDialog({
@@ -31,7 +32,7 @@ export function PresetDialog({
         description: description.trim() === "" ? null : description.trim(),
         variables: variables ?? {},
         secret_variables: secret_variables ?? {},
-        options: optionsOfLaunch(form),
+        options: optionsOfForm(form),
       });
     },
     onSuccess: () => client.invalidateQueries({ queryKey: ["presets"] }),

@@ -1,5 +1,7 @@
-import type { PreviewedVariable, VariableSource } from "@/api/types";
+import type { PreviewedVariable } from "@/api/types";
 import { Cell, HeadCell, TableFrame } from "@/components/Page";
+import { SecretMark } from "@/features/variables/SecretMark";
+import { sourceNames } from "@/features/variables/sourceNames";
 import type { LaunchForm } from "./launchForm";
 import type { LaunchContext } from "./useLaunchContext";
 
@@ -14,12 +16,10 @@ export function PreviewVariables({
   form: LaunchForm;
 }) {
   if (variables.length === 0) return <p className="text-soft text-sm">None.</p>;
-  const names: Record<VariableSource, string> = {
-    form: "form default",
-    environment: `${context.environments.find((one) => one.id === form.environmentId)?.name ?? "chosen"} (environment)`,
-    preset: `${context.presets.find((one) => one.id === form.presetId)?.name ?? "chosen"} (preset)`,
-    launch: "given here",
-  };
+  const names = sourceNames(
+    context.environments.find((one) => one.id === form.environmentId)?.name,
+    context.presets.find((one) => one.id === form.presetId)?.name,
+  );
   return (
     <TableFrame label="Variables">
       <thead>
@@ -49,7 +49,7 @@ export function PreviewVariables({
 }
 
 function Value({ variable, file }: { variable: PreviewedVariable; file: string | undefined }) {
-  if (variable.secret) return <span className="text-faint">•••••••• secret</span>;
+  if (variable.secret) return <SecretMark />;
   if (variable.value === null && file !== undefined)
     return <span className="text-faint">the file {file}</span>;
   return JSON.stringify(variable.value);

@@ -1,7 +1,6 @@
-import { useQuery } from "@tanstack/react-query";
-import { useEffect, useState, type ReactNode } from "react";
+import type { UseQueryResult } from "@tanstack/react-query";
+import { useState, type ReactNode } from "react";
 
-import { api } from "@/api/client";
 import type { CreateDeployment, DeploymentPreview, Finding } from "@/api/types";
 import { Button } from "@/components/Button";
 import { CheckboxField } from "@/components/Field";
@@ -16,49 +15,21 @@ import { PreviewVariables } from "./PreviewVariables";
 import { ReviewTargets } from "./ReviewTargets";
 import type { LaunchContext } from "./useLaunchContext";
 
-/** What others change (variables of an environment, servers) shows here so soon. */
-const PREVIEW_EVERY_MS = 10_000;
-
 interface Props {
   form: LaunchForm;
   request: CreateDeployment;
   context: LaunchContext;
-  /** The findings that the API wanted to be accepted when it refused the launch. */
-  refused: readonly Finding[] | null;
+  preview: UseQueryResult<DeploymentPreview>;
+  /** Whether the findings of the version that is shown were read. */
   acknowledged: boolean;
   onAcknowledge: (on: boolean) => void;
-  /** Says why this cannot be launched yet. */
-  onBlocked: (reason: string | null) => void;
   onEdit: (step: Step) => void;
 }
 
 /** Exactly what will run, and on whom. */
-export function ReviewStep({
-  form,
-  request,
-  context,
-  refused,
-  acknowledged,
-  onAcknowledge,
-  onBlocked,
-  onEdit,
-}: Props) {
-  const preview = useQuery({
-    queryKey: ["preview", request],
-    queryFn: ({ signal }) => api.post<DeploymentPreview>("/api/deployments/preview", request, { signal }),
-    refetchInterval: PREVIEW_EVERY_MS,
-    staleTime: 0,
-    gcTime: 0,
-    retry: false,
-  });
-  const findings = preview.data?.findings ?? refused ?? [];
-  const needed = (preview.data?.acknowledgement_needed ?? false) || refused !== null;
-  useEffect(() => {
-    onBlocked(needed && !acknowledged ? "Read the findings and accept them first" : null);
-    return () => {
-      onBlocked(null);
-    };
-  }, [needed, acknowledged, onBlocked]);
+export function ReviewStep({ form, request, context, preview, acknowledged, onAcknowledge, onEdit }: Props) {
+  const findings = preview.data?.findings ?? [];
+  const needed = preview.data?.acknowledgement_needed ?? false;
   const adhoc = form.kind === "adhoc";
   return (
     <div className="space-y-7">

@@ -19,7 +19,7 @@ export function ReviewTargets({ form }: { form: LaunchForm }) {
     ),
   );
   if (servers.isPending) return <Loading what="servers" />;
-  if (servers.isError)
+  if (servers.isLoadingError)
     return (
       <ErrorNotice
         title="The servers could not be read"

@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 
 import { serversQuery, serverTagsQuery } from "@/api/queries";
 import { ErrorNotice, Loading, Notice } from "@/components/Notice";
+import { TagToggles } from "@/components/TagToggles";
 import { plural } from "@/format/numbers";
 import { isAboutTargets, type TargetMode } from "./launchForm";
 import type { StepProps } from "./LaunchWizard";
@@ -87,7 +88,7 @@ function TagPicker({
 }) {
   const tags = useQuery(serverTagsQuery);
   if (tags.isPending) return <Loading what="tags" />;
-  if (tags.isError)
+  if (tags.isLoadingError)
     return (
       <ErrorNotice
         title="The tags could not be read"
@@ -101,24 +102,7 @@ function TagPicker({
     return <p className="text-soft text-sm">No server has a tag yet. Tags are given on the Servers page.</p>;
   return (
     <div className="space-y-3">
-      <div role="group" aria-label="Tags" className="flex flex-wrap gap-1.5">
-        {all.map(({ tag, servers }) => {
-          const on = selected.includes(tag);
-          return (
-            <button
-              key={tag}
-              type="button"
-              aria-pressed={on}
-              onClick={() => {
-                onChange(on ? selected.filter((other) => other !== tag) : [...selected, tag]);
-              }}
-              className={`rounded-md border px-2 py-1 text-sm ${on ? "bg-accent-strong border-transparent text-white" : "border-line bg-sunken hover:border-edge"}`}
-            >
-              {tag} <span className={on ? "" : "text-faint"}>{servers}</span>
-            </button>
-          );
-        })}
-      </div>
+      <TagToggles tags={all} chosen={selected} onChange={onChange} />
       {selected.length > 0 && (
         <MatchCount query={{ tag: selected }}>
           {(count) => (
@@ -141,7 +125,7 @@ function MatchCount({
   children: (count: number) => ReactNode;
 }) {
   const servers = useQuery(serversQuery({ ...query, status: "active", page: 1, per_page: 1 }));
-  if (servers.isError)
+  if (servers.isLoadingError)
     return (
       <ErrorNotice
         title="The servers could not be counted"

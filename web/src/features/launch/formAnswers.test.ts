@@ -92,6 +92,18 @@ it("does not look into what it is not shown", () => {
   ]);
 });
 
+it("wants a secret again that an earlier deployment had, in a draft, too", () => {
+  const fields = [field({ name: "s", type: "secret" })];
+  const given = (text: string) => new Map<string, Given>([["s", { kind: "secret", text }]]);
+  for (const source of ["file", "draft"] as const) {
+    expect(checkAnswers({ fields }, source, given(""))).toEqual([
+      { field: "secret_variables.s", message: "was not kept: type it again" },
+    ]);
+    expect(checkAnswers({ fields }, source, given("typed"))).toEqual([]);
+    expect(checkAnswers({ fields }, source, new Map())).toEqual([]);
+  }
+});
+
 it("shows a field while another has its value, through several steps", () => {
   const fields = [
     field({ name: "tls", type: "boolean", default: false }),

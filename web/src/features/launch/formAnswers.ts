@@ -12,7 +12,7 @@ export type Given =
   | { kind: "kept" }
   | { kind: "file"; size: number };
 
-export type GivenByName = ReadonlyMap<string, Given>;
+type GivenByName = ReadonlyMap<string, Given>;
 
 /** The fields that are asked for, given the answers so far. */
 export function shownFields(form: Form, given: GivenByName): FormField[] {
@@ -45,7 +45,7 @@ function equals(field: FormField, given: GivenByName, wanted: unknown): boolean 
 
 /**
  * What is wrong with the answers; fields are named as the API names them. A draft suggests and binds nothing but what the
- * playbook itself asks for.
+ * playbook itself asks for; a secret that an earlier deployment had and nobody typed again is refused there, too.
  */
 export function checkAnswers(form: Form, source: PlaybookForm["source"], given: GivenByName): FieldError[] {
   const errors: FieldError[] = [];
@@ -55,6 +55,10 @@ export function checkAnswers(form: Form, source: PlaybookForm["source"], given: 
       const asked = source === "file" ? field.required : field.origin === "vars_prompt";
       if (asked && (field.default ?? null) === null)
         errors.push({ field: `${listOf(field)}.${field.name}`, message: "is required" });
+      continue;
+    }
+    if (answer.kind === "secret" && answer.text === "") {
+      errors.push({ field: `secret_variables.${field.name}`, message: "was not kept: type it again" });
       continue;
     }
     if (source === "draft") continue;
@@ -69,7 +73,7 @@ function isNothing(given: Given): boolean {
 }
 
 /** The list of the request that a field's answer belongs into. */
-export function listOf(field: Pick<FormField, "type">): "variables" | "secret_variables" | "files" {
+function listOf(field: Pick<FormField, "type">): "variables" | "secret_variables" | "files" {
   return field.type === "secret" ? "secret_variables" : field.type === "file" ? "files" : "variables";
 }
 

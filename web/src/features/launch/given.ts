@@ -1,6 +1,7 @@
 import type { Environment, FieldError, FormField, PlaybookForm, Preset } from "@/api/types";
 import { checkAnswers, shownFields, type Given } from "./formAnswers";
-import { readValue, type LaunchForm } from "./launchForm";
+import { readValue } from "@/features/variables/variableRows";
+import type { LaunchForm } from "./launchForm";
 
 /** What a field has unless the launch says otherwise, and where from. */
 export type Lower = { source: string } & ({ value: unknown } | { secret: true });
@@ -20,6 +21,16 @@ export function lowerValues(
   put(environment, "environment");
   put(preset, "preset");
   return lower;
+}
+
+/** The entries with this one put in; undefined takes it away. */
+export function withEntry<T>(
+  all: Readonly<Record<string, T>>,
+  name: string,
+  value: T | undefined,
+): Record<string, T> {
+  const others = Object.entries(all).filter(([other]) => other !== name);
+  return Object.fromEntries(value === undefined ? others : [...others, [name, value]]);
 }
 
 /** All answers, from wherever they come. */

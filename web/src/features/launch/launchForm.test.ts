@@ -1,36 +1,21 @@
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 
 import { deploymentFixture } from "@/api/fixtures.test-data";
+import type { PlaybookForm } from "@/api/types";
+import { answerErrors, givenAnswers } from "./given";
 import {
   checkLaunch,
   EMPTY_LAUNCH,
   firstStepWithError,
+  isFilledIn,
   formOfDeployment,
-  readValue,
   requestOfLaunch,
   settleAnswers,
   stepOfField,
-  variableError,
-  writeValue,
 } from "./launchForm";
 
 const FORM = { ...EMPTY_LAUNCH, playbook: "builtin/ping.yml", serverIds: ["a"] };
 const row = (key: number, name: string, value: string, secret = false) => ({ key, name, value, secret });
-
-describe("values", () => {
-  it.each([
-    ["3", 3],
-    ["true", true],
-    ['["a"]', ["a"]],
-    ['"3"', "3"],
-    ["1.2.3", "1.2.3"],
-    ["hello", "hello"],
-    ["", ""],
-  ])("reads %s", (text, value) => {
-    expect(readValue(text)).toEqual(value);
-    expect(readValue(writeValue(value))).toEqual(value);
-  });
-});
 
 it("asks for exactly one kind of target", () => {
   expect(requestOfLaunch(FORM)).toEqual({
@@ -110,27 +95,11 @@ it("finds what is wrong and the step it is on", () => {
   expect(firstStepWithError([])).toBeNull();
 });
 
-it("says what is wrong with how it is carried out", () => {
-  const fields = (changes: Partial<typeof FORM>) =>
-    checkLaunch({ ...FORM, ...changes }).map((error) => error.field);
-  expect(fields({ slices: "100", priority: "-100" })).toEqual([]);
-  expect(fields({ slices: "0" })).toEqual(["options.slices"]);
-  expect(fields({ slices: "101", priority: "101" })).toEqual(["options.slices", "options.priority"]);
-  expect(fields({ slices: "2", limit: "web*" })).toEqual(["options.slices"]);
-  expect(fields({ priority: "1.5" })).toEqual(["options.priority"]);
-});
-
 it("knows where a field of the API is edited", () => {
   expect(stepOfField("server_ids.3")).toBe("servers");
   expect(stepOfField("tags")).toBe("servers");
   expect(stepOfField("options.tags")).toBe("configuration");
   expect(stepOfField("variables.x")).toBe("configuration");
-});
-
-it("puts the API's words at the variable they are about", () => {
-  const errors = [{ field: "variables.port", message: "is reserved" }];
-  expect(variableError(errors, row(0, "port", "1"))).toBe("is reserved");
-  expect(variableError(errors, row(0, "port", "1", true))).toBeUndefined();
 });
 
 it("takes variables that are fields for answers, and answers without a field for variables", () => {
@@ -147,6 +116,25 @@ it("takes variables that are fields for answers, and answers without a field for
   expect(settled.variables).toEqual([row(5, "other", "1"), row(6, "gone", "x")]);
   expect(requestOfLaunch(settled)).toMatchObject(requestOfLaunch(form));
   expect(settleAnswers(settled, ["port", "token"])).toBe(settled);
+});
+
+it("does not take the secret of an earlier deployment for an answer", () => {
+  const deployment = deploymentFixture({ playbook: "project/site.yml", secret_variables: ["token"] });
+  const form = settleAnswers(formOfDeployment(deployment), ["token"]);
+  expect(givenAnswers(form, new Map()).get("token")).toEqual({ kind: "secret", text: "" });
+  const field = { name: "token", type: "secret", required: false, default: null, shown_when: null };
+  const definition = { source: "draft", form: { fields: [field] } } as unknown as PlaybookForm;
+  expect(answerErrors(definition, givenAnswers(form, new Map()))).toHaveLength(1);
+});
+
+it("knows whether something was filled in", () => {
+  const initial = { ...FORM, variables: [row(0, "port", "80"), row(1, "other", "1")] };
+  expect(isFilledIn({ ...initial, playbook: "project/site.yml" }, initial)).toBe(false);
+  // Rows that turn out to be fields are no change.
+  expect(isFilledIn(settleAnswers(initial, ["port"]), initial)).toBe(false);
+  expect(isFilledIn({ ...initial, name: "Tonight" }, initial)).toBe(true);
+  expect(isFilledIn({ ...initial, variables: [] }, initial)).toBe(true);
+  expect(isFilledIn({ ...initial, answers: { tls: { value: "", secret: false } } }, initial)).toBe(true);
 });
 
 it("leaves out what the form does not ask for", () => {

@@ -1,24 +1,10 @@
-import { isWithin, messageAbout } from "@/api/client";
-import type {
-  Accelerator,
-  CreateDeployment,
-  Deployment,
-  DeploymentOptions,
-  FieldError,
-  FileAnswer,
-} from "@/api/types";
-import { splitWords } from "@/format/words";
+import { isWithin } from "@/api/client";
+import type { CreateDeployment, Deployment, FieldError, FileAnswer } from "@/api/types";
+import { checkOptions, formOfOptions, optionsOfForm, type OptionsForm } from "@/features/options/options";
+import { checkRows, readValue, writeValue, type VariableRow } from "@/features/variables/variableRows";
 
 export const STEPS = ["configuration", "servers", "review"] as const;
 export type Step = (typeof STEPS)[number];
-
-export interface VariableRow {
-  /** Tells rows apart while they are edited. */
-  key: number;
-  name: string;
-  value: string;
-  secret: boolean;
-}
 
 export type TargetMode = "server_ids" | "tags" | "all";
 
@@ -31,7 +17,7 @@ export interface Answer {
 export type ChosenFile = FileAnswer & { size: number };
 
 /** The whole form, as typed. */
-export interface LaunchForm {
+export interface LaunchForm extends OptionsForm {
   name: string;
   description: string;
   kind: "playbook" | "adhoc";
@@ -47,21 +33,6 @@ export interface LaunchForm {
   files: Readonly<Record<string, ChosenFile>>;
   /** Variables that are no fields of the playbook's form. */
   variables: VariableRow[];
-  forks: string;
-  timeout: string;
-  limit: string;
-  tags: string;
-  skipTags: string;
-  startAtTask: string;
-  verbosity: string;
-  check: boolean;
-  diff: boolean;
-  become: boolean;
-  slices: string;
-  /** Empty: as the playbook says. */
-  accelerator: "" | Accelerator;
-  allowOverlap: boolean;
-  priority: string;
   mode: TargetMode;
   serverIds: string[];
   targetTags: string[];
@@ -80,27 +51,14 @@ export const EMPTY_LAUNCH: LaunchForm = {
   answers: {},
   files: {},
   variables: [],
-  forks: "50",
-  timeout: "3600",
-  limit: "",
-  tags: "",
-  skipTags: "",
-  startAtTask: "",
-  verbosity: "0",
-  check: false,
-  diff: false,
-  become: false,
-  slices: "1",
-  accelerator: "",
-  allowOverlap: false,
-  priority: "0",
+  ...formOfOptions({}),
   mode: "server_ids",
   serverIds: [],
   targetTags: [],
 };
 
 /** What a deployment was launched with that still exists. */
-export interface Sources {
+interface Sources {
   environmentId?: string | undefined;
   presetId?: string | undefined;
 }
@@ -125,7 +83,8 @@ export function formOfDeployment(deployment: Deployment, sources: Sources = {}):
     ({ name }) => !comesAgain(name) && !deployment.file_variables.includes(name),
   );
   return {
-    ...applyOptions(EMPTY_LAUNCH, deployment.options),
+    ...EMPTY_LAUNCH,
+    ...formOfOptions(deployment.options),
     name: deployment.name,
     description: deployment.description ?? "",
     kind: deployment.kind === "adhoc" ? "adhoc" : "playbook",
@@ -141,25 +100,19 @@ export function formOfDeployment(deployment: Deployment, sources: Sources = {}):
   };
 }
 
-/** The form with the options of a deployment or a preset. */
-export function applyOptions(form: LaunchForm, options: DeploymentOptions): LaunchForm {
-  return {
-    ...form,
-    forks: String(options.forks ?? EMPTY_LAUNCH.forks),
-    timeout: String(options.timeout_seconds ?? EMPTY_LAUNCH.timeout),
-    limit: options.limit ?? "",
-    tags: (options.tags ?? []).join(", "),
-    skipTags: (options.skip_tags ?? []).join(", "),
-    startAtTask: options.start_at_task ?? "",
-    verbosity: String(options.verbosity ?? 0),
-    check: options.check ?? false,
-    diff: options.diff ?? false,
-    become: options.become ?? false,
-    slices: String(options.slices ?? 1),
-    accelerator: options.accelerator ?? "",
-    allowOverlap: options.allow_overlap ?? false,
-    priority: String(options.priority ?? 0),
-  };
+/** Whether leaving the form would lose work: more was filled in than the choice of a playbook. */
+export function isFilledIn(form: LaunchForm, initial: LaunchForm): boolean {
+  return contentOf(form) !== contentOf(initial);
+}
+
+/** The form as text, whether a variable is a row or an answer to a field. */
+function contentOf({ answers, variables, files, ...rest }: LaunchForm): string {
+  const rows = [...Object.entries(answers).map(([name, answer]) => ({ name, ...answer })), ...variables];
+  return JSON.stringify([
+    { ...rest, playbook: "" },
+    rows.map(({ name, value, secret }) => JSON.stringify([name.trim(), value, secret])).sort(),
+    files,
+  ]);
 }
 
 /**
@@ -186,45 +139,6 @@ export function settleAnswers(form: LaunchForm, fields: readonly string[]): Laun
   };
 }
 
-/**
- * What a typed value means: JSON where it is JSON (`3`, `true`, `["a"]`, `"3"`), the text itself elsewhere.
- */
-export function readValue(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return text;
-  }
-}
-
-/** The text that `readValue` reads as this value. */
-export function writeValue(value: unknown): string {
-  return typeof value === "string" && readValue(value) === value ? value : JSON.stringify(value);
-}
-
-export function optionsOfLaunch(form: LaunchForm): DeploymentOptions {
-  const options: DeploymentOptions = {
-    forks: Number(form.forks),
-    timeout_seconds: Number(form.timeout),
-    verbosity: Number(form.verbosity),
-    check: form.check,
-    diff: form.diff,
-    become: form.become,
-    slices: Number(form.slices),
-    allow_overlap: form.allowOverlap,
-    priority: Number(form.priority),
-  };
-  if (form.accelerator !== "") options.accelerator = form.accelerator;
-  if (form.limit.trim() !== "") options.limit = form.limit.trim();
-  if (form.startAtTask.trim() !== "") options.start_at_task = form.startAtTask.trim();
-  const tags = splitCommas(form.tags);
-  const skipTags = splitCommas(form.skipTags);
-  if (tags.length > 0) options.tags = tags;
-  if (skipTags.length > 0) options.skip_tags = skipTags;
-
-  return options;
-}
-
 /** Variables as the API takes them: answers and rows alike. Fields that are `hidden` are left out. */
 export function variablesOfLaunch(
   form: LaunchForm,
@@ -249,7 +163,7 @@ export function variablesOfLaunch(
 }
 
 export function requestOfLaunch(form: LaunchForm, hidden?: ReadonlySet<string>): CreateDeployment {
-  const request: CreateDeployment = { options: optionsOfLaunch(form) };
+  const request: CreateDeployment = { options: optionsOfForm(form) };
   if (form.kind === "adhoc")
     request.command = { module: form.module.trim(), arguments: form.moduleArguments.trim() };
   else {
@@ -274,27 +188,12 @@ export function checkLaunch(form: LaunchForm): FieldError[] {
   if (form.kind === "adhoc") {
     if (form.module.trim() === "") say("command.module", "Name a module, such as ping or shell.");
   } else if (form.playbook === "") say("playbook", "Choose a playbook.");
-  if (!isWhole(form.forks, 1, 500)) say("options.forks", "Forks is a whole number from 1 to 500.");
-  if (!isWhole(form.timeout, 1, 604_800))
-    say("options.timeout_seconds", "The timeout is a number of seconds from 1 to 604,800 (a week).");
-  if (!isWhole(form.slices, 1, 100)) say("options.slices", "Slices is a whole number from 1 to 100.");
-  else if (Number(form.slices) > 1 && form.limit.trim() !== "")
-    say("options.slices", "Slices cannot be combined with a limit. Choose fewer servers instead.");
-  if (!isWhole(form.priority, -100, 100))
-    say("options.priority", "The priority is a whole number from -100 to 100.");
-  const seen = new Set<string>();
-  for (const row of form.variables) {
-    const name = row.name.trim();
-    if (name === "") {
-      if (row.value !== "") say(`row.${row.key}`, "Give this variable a name, or remove it.");
-    } else if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
-      say(`row.${row.key}`, "A variable's name has letters, digits and _, and does not start with a digit.");
-    else if (seen.has(name)) say(`row.${row.key}`, `${name} is there twice.`);
-    else if (form.answers[name] !== undefined)
-      say(`row.${row.key}`, `${name} is a field of the form above. Answer it there.`);
-    else if (row.secret && row.value === "") say(`row.${row.key}`, `Type the secret value of ${name}.`);
-    seen.add(name);
-  }
+  errors.push(...checkOptions(form));
+  errors.push(
+    ...checkRows(form.variables, [], (name) =>
+      form.answers[name] === undefined ? null : `${name} is a field of the form above. Answer it there.`,
+    ),
+  );
   if (form.mode === "server_ids" && form.serverIds.length === 0)
     say("server_ids", "Choose at least one server, or deploy by tags.");
   if (form.mode === "tags" && form.targetTags.length === 0) say("tags", "Choose at least one tag.");
@@ -314,28 +213,4 @@ export function stepOfField(field: string): Step {
 /** The first step, in order, with an error. */
 export function firstStepWithError(errors: readonly FieldError[]): Step | null {
   return STEPS.find((step) => errors.some((error) => stepOfField(error.field) === step)) ?? null;
-}
-
-/** What was said about one variable: by its row, or by its name in the request. */
-export function variableError(errors: readonly FieldError[], row: VariableRow): string | undefined {
-  const list = row.secret ? "secret_variables" : "variables";
-  return messageAbout(errors, `row.${row.key}`) ?? messageAbout(errors, `${list}.${row.name.trim()}`);
-}
-
-function isWhole(text: string, from: number, to: number): boolean {
-  return /^-?\d+$/.test(text.trim()) && Number(text) >= from && Number(text) <= to;
-}
-
-/** Ansible's tags may hold blanks; only commas separate them here. */
-function splitCommas(text: string): string[] {
-  return text.includes(",")
-    ? [
-        ...new Set(
-          text
-            .split(",")
-            .map((tag) => tag.trim())
-            .filter((tag) => tag !== ""),
-        ),
-      ]
-    : splitWords(text);
 }

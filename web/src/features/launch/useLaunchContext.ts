@@ -54,7 +54,7 @@ export function useLaunchContext(form: LaunchForm): LaunchContext {
     environments: environments.data?.data ?? [],
     presets: ofPlaybook ? (presets.data?.data ?? []) : [],
     definition: shown,
-    definitionError: definition.error,
+    definitionError: definition.isLoadingError ? definition.error : null,
     definitionLoading: definition.isLoading,
     lower,
     given,

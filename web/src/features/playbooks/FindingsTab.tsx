@@ -25,7 +25,7 @@ export function FindingsTab({ playbook, of, version, operate }: TabProps) {
     onSuccess: () => client.invalidateQueries({ queryKey: ["packages", of.id] }),
   });
   if (findings.isPending) return <Loading what="the findings" />;
-  if (findings.isError)
+  if (findings.isLoadingError)
     return (
       <ErrorNotice
         title="The findings could not be read"

@@ -1,8 +1,8 @@
 import { Link } from "@tanstack/react-router";
-import { useState, type ReactNode } from "react";
+import { useState } from "react";
 
 import { Button } from "@/components/Button";
-import { Fact, Facts } from "@/components/Page";
+import { Fact, Facts, Section } from "@/components/Page";
 import { Tags } from "@/components/Tag";
 import { Time } from "@/components/Time";
 import { StatusLabel } from "@/features/deployments/StatusLabel";
@@ -150,14 +150,5 @@ function Words({ words, none }: { words: readonly string[]; none: string }) {
     <span className="text-faint">{none}</span>
   ) : (
     <span className="font-mono text-xs leading-5 break-words">{words.join(", ")}</span>
-  );
-}
-
-function Section({ title, children }: { title: string; children: ReactNode }) {
-  return (
-    <section aria-label={title}>
-      <h2 className="mb-2 font-semibold">{title}</h2>
-      {children}
-    </section>
   );
 }

@@ -111,7 +111,7 @@ function PackageActions({ of }: { of: Package }) {
       >
         Upload version
       </Button>
-      {open === "upload" && <UploadDialog file={null} name={of.name} onClose={close} />}
+      {open === "upload" && <UploadDialog file={null} of={of} onClose={close} />}
       {open === "delete" && (
         <ConfirmDialog
           title={`Delete the package ${of.name}?`}

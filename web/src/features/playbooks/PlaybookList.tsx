@@ -74,6 +74,7 @@ function PlaybookRow({ playbook, operate }: { playbook: Playbook; operate: boole
         )}
         <Few label="role" names={outline.roles ?? []} />
         <Few label="tag" names={outline.tags ?? []} />
+        <Few label="variable" names={outline.variables ?? []} />
       </div>
       <div className="text-soft text-xs">
         {playbook.version_number !== null && <>version {playbook.version_number}</>}
@@ -101,7 +102,7 @@ function Few({ label, names }: { label: string; names: readonly string[] }) {
   return (
     <>
       {names.slice(0, most).map((name) => (
-        <Tag key={name}>{label === "role" ? `role ${name}` : name}</Tag>
+        <Tag key={name}>{label === "tag" ? name : `${label} ${name}`}</Tag>
       ))}
       {names.length > most && (
         <span className="text-faint" title={names.slice(most).join(", ")}>

@@ -7,11 +7,12 @@ import type { Package, PackageVersion, Playbook } from "@/api/types";
 import { ButtonLink } from "@/components/Button";
 import { EmptyState, ErrorNotice, Loading, Notice } from "@/components/Notice";
 import { Tabs } from "@/components/Tabs";
+import { useLeaveGuard } from "@/components/useLeaveGuard";
 import { useTitle } from "@/components/useTitle";
 import { usePermissions } from "@/features/session/usePermissions";
-import type { Edits } from "./files/edits";
+import { plural } from "@/format/numbers";
+import { isDirty, type Edits } from "./files/edits";
 import { FilesTab } from "./files/FilesTab";
-import { useLeaveGuard } from "./files/useLeaveGuard";
 import { FindingsTab } from "./FindingsTab";
 import { FormTab } from "./form/FormTab";
 import { OverviewTab } from "./OverviewTab";
@@ -32,8 +33,18 @@ const TABS = [
 
 export function PlaybookPage() {
   const { _splat: id = "" } = route.useParams();
+  return <WatchedPlaybook key={id} id={id} />;
+}
+
+/** Reads the playbook again and again. Unsaved work outlives an outage, and the playbook itself. */
+function WatchedPlaybook({ id }: { id: string }) {
   const library = useQuery(libraryQuery);
-  const playbook = library.data?.data.find((known) => known.id === id);
+  const known = library.data?.data.find((one) => one.id === id);
+  const [last, setLast] = useState(known);
+  if (known !== undefined && known !== last) setLast(known);
+  const [edits, setEdits] = useState<Edits | null>(null);
+  const gone = known === undefined && edits !== null && isDirty(edits);
+  const playbook = gone ? last : known;
   const found = useQuery({
     ...packageQuery(playbook?.package_id ?? ""),
     enabled: playbook !== undefined,
@@ -41,7 +52,7 @@ export function PlaybookPage() {
   useTitle(playbook?.outline.name ?? id);
   if (library.isPending || (playbook !== undefined && found.isPending))
     return <Loading what="the playbook" />;
-  const failed = library.isError ? library : found.isError ? found : null;
+  const failed = library.isLoadingError ? library : found.isLoadingError ? found : null;
   if (failed !== null)
     return (
       <ErrorNotice
@@ -60,7 +71,17 @@ export function PlaybookPage() {
         {id} is not in the library. It may have been deleted, or renamed.
       </EmptyState>
     );
-  return <Loaded key={id} playbook={playbook} of={found.data} />;
+  return (
+    <>
+      {gone && (
+        <Notice tone="warning" title="It is no longer in the library" className="mb-4">
+          Somebody deleted or renamed it while you were editing. What you typed is still here: copy what you
+          need before you leave.
+        </Notice>
+      )}
+      <Loaded playbook={playbook} of={found.data} edits={edits} onEdit={setEdits} />
+    </>
+  );
 }
 
 /** What the tabs look at. */
@@ -80,18 +101,31 @@ export type EditingTabProps = TabProps & {
   onEdit: (edits: Edits | null) => void;
 };
 
-function Loaded({ playbook, of }: { playbook: Playbook; of: Package }) {
+function Loaded({
+  playbook,
+  of,
+  edits,
+  onEdit,
+}: Pick<EditingTabProps, "playbook" | "of" | "edits" | "onEdit">) {
   const { tab = "overview", version: wanted } = route.useSearch();
   const navigate = route.useNavigate();
   const { operate } = usePermissions();
-  // Unsaved work outlives a look at another tab.
-  const [edits, setEdits] = useState<Edits | null>(null);
-  const guard = useLeaveGuard(edits);
+  const changed = Object.keys(edits?.changes ?? {});
+  const guard = useLeaveGuard(
+    changed.length > 0,
+    "Leave without saving?",
+    <>
+      <p className="text-soft text-sm">
+        Your changes to {plural(changed.length, "file")} are not saved yet and would be lost:
+      </p>
+      <p className="mt-2 max-h-40 overflow-y-auto font-mono text-xs break-all">{changed.join(", ")}</p>
+    </>,
+  );
   const current = of.current_version;
   const older = wanted !== undefined && wanted !== current?.number;
   const versions = useQuery({ ...versionsQuery(of.id, current?.id), enabled: older });
   const version = older ? versions.data?.find((known) => known.number === wanted) : (current ?? undefined);
-  const props = { playbook, of, operate, edits, onEdit: setEdits };
+  const props = { playbook, of, operate, edits, onEdit };
   return (
     <>
       <PlaybookHeader playbook={playbook} of={of} version={version} operate={operate} />

@@ -121,7 +121,7 @@ export function PlaybooksPage() {
                 </Button>
               }
             >
-              Search looks at names, descriptions, categories, hosts, tags and roles.
+              Search looks at names, descriptions, categories, hosts, tags, roles and variables.
             </EmptyState>
           ) : (
             <EmptyState icon="playbooks" title="No playbooks yet" action={actions}>

@@ -38,12 +38,19 @@ it("groups by origin, then by category, those without one first", () => {
 
 describe("search", () => {
   const shop = playbook("custom/shop/site.yml", {
-    outline: { name: "Bring up the shop", tags: ["Deploy"], roles: ["nginx"], hosts: ["web"] },
+    outline: {
+      name: "Bring up the shop",
+      tags: ["Deploy"],
+      roles: ["nginx"],
+      hosts: ["web"],
+      variables: ["shop_port"],
+    },
   });
   it.each([
     ["shop", true],
     ["SHOP nginx", true],
     ["deploy", true],
+    ["web shop_port", true],
     ["shop database", false],
   ])("%s", (search, found) => {
     expect(matches(shop, search)).toBe(found);

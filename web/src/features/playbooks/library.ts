@@ -54,7 +54,8 @@ export function matches(playbook: Playbook, search: string): boolean {
 }
 
 function listsOf(outline: Outline): string[] {
-  return [...(outline.hosts ?? []), ...(outline.tags ?? []), ...(outline.roles ?? [])];
+  const { hosts = [], tags = [], roles = [], variables = [] } = outline;
+  return [...hosts, ...tags, ...roles, ...variables];
 }
 
 /** `92% of 25` runs completed; null before the first one ended. */

@@ -4,6 +4,7 @@ import { getRouteApi, Link } from "@tanstack/react-router";
 import { projectsQuery } from "@/api/playbookQueries";
 import type { Project } from "@/api/types";
 import { Button, ButtonLink } from "@/components/Button";
+import { Commit } from "@/components/Commit";
 import { EmptyState, ErrorNotice, Loading } from "@/components/Notice";
 import { Cell, HeadCell, PageHeader, TableFrame } from "@/components/Page";
 import { Time } from "@/components/Time";
@@ -99,8 +100,6 @@ export function ProjectsPage() {
   );
 }
 
-const COMMIT_LENGTH = 10;
-
 function ProjectsTable({
   projects,
   operate,
@@ -148,11 +147,11 @@ function ProjectsTable({
             <Cell className="text-soft">
               {project.synced_at === null ? "never" : <Time value={project.synced_at} />}
             </Cell>
-            <Cell className="font-mono text-xs">
+            <Cell>
               {project.commit_id === null ? (
                 <span className="text-faint">–</span>
               ) : (
-                <span title={project.commit_id}>{project.commit_id.slice(0, COMMIT_LENGTH)}</span>
+                <Commit id={project.commit_id} />
               )}
             </Cell>
             <Cell className="text-right whitespace-nowrap">

@@ -8,10 +8,12 @@ import { Button, ButtonLink } from "@/components/Button";
 import { EmptyState, ErrorNotice, Loading } from "@/components/Notice";
 import { PageHeader, Pager } from "@/components/Page";
 import { SearchBox } from "@/components/SearchBox";
+import { TagToggles } from "@/components/TagToggles";
 import { useTitle } from "@/components/useTitle";
 import { usePermissions } from "@/features/session/usePermissions";
 import { plural } from "@/format/numbers";
 import { DeleteServerDialog } from "./DeleteServerDialog";
+import { ImportServersDialog } from "./ImportServersDialog";
 import { ServerFormDialog } from "./ServerFormDialog";
 import { ServerPanel } from "./ServerPanel";
 import { ServersTable } from "./ServersTable";
@@ -25,7 +27,7 @@ export function ServersPage() {
   const navigate = route.useNavigate();
   const { operate } = usePermissions();
   const servers = useQuery(serversQuery({ ...filters, page: filters.page ?? 1, per_page: PER_PAGE }));
-  const [adding, setAdding] = useState(false);
+  const [opening, setOpening] = useState<"add" | "import" | null>(null);
   const [selected, setSelected] = useState<ReadonlyMap<string, Server>>(new Map());
   const [deleting, setDeleting] = useState(false);
 
@@ -33,16 +35,26 @@ export function ServersPage() {
     void navigate({ search: (old) => ({ ...old, page: undefined, ...changes }), replace: true });
   const open = (id: string | undefined) => void navigate({ search: (old) => ({ ...old, server: id }) });
   const filtered = Boolean(filters.search ?? filters.tag ?? filters.status);
-  const add = (
-    <Button
-      variant="primary"
-      icon="plus"
-      onClick={() => {
-        setAdding(true);
-      }}
-    >
-      Add server
-    </Button>
+  const add = operate && (
+    <>
+      <Button
+        icon="download"
+        onClick={() => {
+          setOpening("import");
+        }}
+      >
+        Import
+      </Button>
+      <Button
+        variant="primary"
+        icon="plus"
+        onClick={() => {
+          setOpening("add");
+        }}
+      >
+        Add server
+      </Button>
+    </>
   );
 
   return (
@@ -50,7 +62,7 @@ export function ServersPage() {
       <PageHeader
         title="Servers"
         detail={servers.data && `${plural(servers.data.meta.total, "server")}${filtered ? " match" : ""}`}
-        actions={operate && add}
+        actions={add}
       />
       <div className="panel overflow-hidden">
         <Filters filters={filters} onChange={change} />
@@ -139,15 +151,22 @@ export function ServersPage() {
               Try fewer words or another tag.
             </EmptyState>
           ) : (
-            <EmptyState icon="servers" title="No servers yet" action={operate && add}>
+            <EmptyState icon="servers" title="No servers yet" action={add}>
               Register the machines you want to deploy to: an SSH address, a user, and the key that opens it.
             </EmptyState>
           ))}
       </div>
-      {adding && (
+      {opening === "add" && (
         <ServerFormDialog
           onClose={() => {
-            setAdding(false);
+            setOpening(null);
+          }}
+        />
+      )}
+      {opening === "import" && (
+        <ImportServersDialog
+          onClose={() => {
+            setOpening(null);
           }}
         />
       )}
@@ -188,8 +207,6 @@ function Filters({
   onChange: (changes: FilterValues) => void;
 }) {
   const tags = useQuery(serverTagsQuery);
-  const known = tags.data?.data ?? [];
-  const chosen = filters.tag ?? [];
   return (
     <div className="border-line flex flex-wrap items-center gap-2 border-b p-3">
       <SearchBox
@@ -212,25 +229,13 @@ function Filters({
         <option value="active">active</option>
         <option value="inactive">inactive</option>
       </select>
-      <div role="group" aria-label="Tags" className="flex flex-wrap gap-1">
-        {known.map(({ tag, servers }) => {
-          const on = chosen.includes(tag);
-          return (
-            <button
-              key={tag}
-              type="button"
-              aria-pressed={on}
-              onClick={() => {
-                const next = on ? chosen.filter((other) => other !== tag) : [...chosen, tag];
-                onChange({ tag: next.length === 0 ? undefined : next });
-              }}
-              className={`rounded border px-1.5 py-0.5 text-xs ${on ? "bg-accent-strong border-transparent text-white" : "border-line bg-sunken text-soft hover:border-edge"}`}
-            >
-              {tag} <span className={on ? "" : "text-faint"}>{servers}</span>
-            </button>
-          );
-        })}
-      </div>
+      <TagToggles
+        tags={tags.data?.data ?? []}
+        chosen={filters.tag ?? []}
+        onChange={(tag) => {
+          onChange({ tag: tag.length === 0 ? undefined : tag });
+        }}
+      />
     </div>
   );
 }

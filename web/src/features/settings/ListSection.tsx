@@ -21,15 +21,16 @@ export function ListSection<T>({
   about: string;
   /** What the list holds, as in "no tokens yet". */
   what: string;
-  query: UseQueryResult<{ data: T[] }>;
+  query: UseQueryResult<T[] | { data: T[] }>;
   icon: IconName;
   /** What to do while it is empty. */
-  empty: string;
+  empty: ReactNode;
   /** The button; undefined for whoever may not add. */
   add: string | undefined;
   onAdd: () => void;
   children: (all: readonly T[]) => ReactNode;
 }) {
+  const all = Array.isArray(query.data) ? query.data : query.data?.data;
   return (
     <section aria-label={title}>
       <div className="mb-2 flex flex-wrap items-end justify-between gap-2">
@@ -53,13 +54,13 @@ export function ListSection<T>({
             onRetry={() => void query.refetch()}
           />
         )}
-        {query.data &&
-          (query.data.data.length === 0 ? (
+        {all !== undefined &&
+          (all.length === 0 ? (
             <EmptyState icon={icon} title={`No ${what} yet`}>
               {empty}
             </EmptyState>
           ) : (
-            children(query.data.data)
+            children(all)
           ))}
       </div>
     </section>

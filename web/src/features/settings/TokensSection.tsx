@@ -8,9 +8,10 @@ import { Button } from "@/components/Button";
 import { CopyBox } from "@/components/Copy";
 import { ConfirmDialog, Dialog, DialogActions } from "@/components/Dialog";
 import { SelectField, TextField } from "@/components/Field";
-import { EmptyState, ErrorNotice, Loading } from "@/components/Notice";
+import { ErrorNotice } from "@/components/Notice";
 import { Cell, HeadCell, TableFrame } from "@/components/Page";
 import { Time } from "@/components/Time";
+import { ListSection } from "./ListSection";
 
 const LIFETIMES = [
   ["7", "7 days"],
@@ -25,87 +26,69 @@ export function TokensSection() {
   const tokens = useQuery(tokensQuery);
   const [creating, setCreating] = useState(false);
   const [revoking, setRevoking] = useState<ApiToken | null>(null);
-  const create = (
-    <Button
-      icon="plus"
-      onClick={() => {
-        setCreating(true);
-      }}
-    >
-      Create token
-    </Button>
-  );
   return (
-    <section aria-label="API tokens">
-      <div className="mb-2 flex flex-wrap items-end justify-between gap-2">
-        <div>
-          <h2 className="text-base font-semibold">API tokens</h2>
-          <p className="text-soft text-sm">
-            For scripts and the command line. A token may do what its owner may.
-          </p>
-        </div>
-        {create}
-      </div>
-      <div className="panel overflow-hidden">
-        {tokens.isPending && <Loading what="tokens" />}
-        {tokens.isError && (
-          <ErrorNotice
-            className="m-3"
-            title="The tokens could not be read"
-            error={tokens.error}
-            onRetry={() => void tokens.refetch()}
-          />
-        )}
-        {tokens.data &&
-          (tokens.data.length === 0 ? (
-            <EmptyState icon="keys" title="No tokens yet">
-              Create one to call the API as <code>Authorization: Bearer adm_…</code>
-            </EmptyState>
-          ) : (
-            <TableFrame label="API tokens">
-              <thead>
-                <tr>
-                  <HeadCell>Name</HeadCell>
-                  <HeadCell>Owner</HeadCell>
-                  <HeadCell>Created</HeadCell>
-                  <HeadCell>Expires</HeadCell>
-                  <HeadCell>Last used</HeadCell>
-                  <HeadCell>
-                    <span className="sr-only">Actions</span>
-                  </HeadCell>
+    <>
+      <ListSection
+        title="API tokens"
+        about="For scripts and the command line. A token may do what its owner may."
+        what="tokens"
+        query={tokens}
+        icon="keys"
+        empty={
+          <>
+            Create one to call the API as <code>Authorization: Bearer adm_…</code>
+          </>
+        }
+        add="Create token"
+        onAdd={() => {
+          setCreating(true);
+        }}
+      >
+        {(all) => (
+          <TableFrame label="API tokens">
+            <thead>
+              <tr>
+                <HeadCell>Name</HeadCell>
+                <HeadCell>Owner</HeadCell>
+                <HeadCell>Created</HeadCell>
+                <HeadCell>Expires</HeadCell>
+                <HeadCell>Last used</HeadCell>
+                <HeadCell>
+                  <span className="sr-only">Actions</span>
+                </HeadCell>
+              </tr>
+            </thead>
+            <tbody>
+              {all.map((token) => (
+                <tr key={token.id} className="hover:bg-hover">
+                  <Cell className="font-medium">{token.name}</Cell>
+                  <Cell>{token.username}</Cell>
+                  <Cell className="text-soft">
+                    <Time value={token.created_at} />
+                  </Cell>
+                  <Cell className="text-soft">
+                    {token.expires_at === null ? "never" : <Time value={token.expires_at} />}
+                  </Cell>
+                  <Cell className="text-soft">
+                    {token.last_used_at === null ? "never" : <Time value={token.last_used_at} />}
+                  </Cell>
+                  <Cell className="text-right">
+                    <Button
+                      small
+                      aria-label={`Revoke ${token.name}`}
+                      onClick={() => {
+                        setRevoking(token);
+                      }}
+                    >
+                      Revoke
+                    </Button>
+                  </Cell>
                 </tr>
-              </thead>
-              <tbody>
-                {tokens.data.map((token) => (
-                  <tr key={token.id} className="hover:bg-hover">
-                    <Cell className="font-medium">{token.name}</Cell>
-                    <Cell>{token.username}</Cell>
-                    <Cell className="text-soft">
-                      <Time value={token.created_at} />
-                    </Cell>
-                    <Cell className="text-soft">
-                      {token.expires_at === null ? "never" : <Time value={token.expires_at} />}
-                    </Cell>
-                    <Cell className="text-soft">
-                      {token.last_used_at === null ? "never" : <Time value={token.last_used_at} />}
-                    </Cell>
-                    <Cell className="text-right">
-                      <Button
-                        small
-                        aria-label={`Revoke ${token.name}`}
-                        onClick={() => {
-                          setRevoking(token);
-                        }}
-                      >
-                        Revoke
-                      </Button>
-                    </Cell>
-                  </tr>
-                ))}
-              </tbody>
-            </TableFrame>
-          ))}
-      </div>
+              ))}
+            </tbody>
+          </TableFrame>
+        )}
+      </ListSection>
       {creating && (
         <CreateTokenDialog
           onClose={() => {
@@ -128,7 +111,7 @@ export function TokensSection() {
           <p>Whatever uses it is refused from now on.</p>
         </ConfirmDialog>
       )}
-    </section>
+    </>
   );
 }
 

@@ -7,10 +7,11 @@ import type { Role, User } from "@/api/types";
 import { Button } from "@/components/Button";
 import { ConfirmDialog } from "@/components/Dialog";
 import { Icon } from "@/components/Icon";
-import { ErrorNotice, Loading } from "@/components/Notice";
+import { ErrorNotice } from "@/components/Notice";
 import { Cell, HeadCell, TableFrame } from "@/components/Page";
 import { Time } from "@/components/Time";
 import { AddUserDialog } from "./AddUserDialog";
+import { ListSection } from "./ListSection";
 import { SignInLinkDialog } from "./SignInLinkDialog";
 import { ROLES } from "./roles";
 
@@ -30,36 +31,21 @@ export function UsersSection() {
     onSettled: () => client.invalidateQueries({ queryKey: ["users"] }),
   });
   return (
-    <section aria-label="Users">
-      <div className="mb-2 flex flex-wrap items-end justify-between gap-2">
-        <div>
-          <h2 className="text-base font-semibold">Users</h2>
-          <p className="text-soft text-sm">
-            Viewers and auditors look; operators also change servers and keys, and deploy; administrators do
-            everything.
-          </p>
-        </div>
-        <Button
-          icon="plus"
-          onClick={() => {
-            setOpen({ act: "add" });
-          }}
-        >
-          Add user
-        </Button>
-      </div>
-      {update.isError && <ErrorNotice className="mb-2" title="Not changed" error={update.error} />}
-      <div className="panel overflow-hidden">
-        {users.isPending && <Loading what="users" />}
-        {users.isError && (
-          <ErrorNotice
-            className="m-3"
-            title="The users could not be read"
-            error={users.error}
-            onRetry={() => void users.refetch()}
-          />
-        )}
-        {users.data && (
+    <>
+      {update.isError && <ErrorNotice title="Not changed" error={update.error} />}
+      <ListSection
+        title="Users"
+        about="Viewers and auditors look; operators also change servers and keys, and deploy; administrators do everything."
+        what="users"
+        query={users}
+        icon="user"
+        empty="Add those who work with Admiral."
+        add="Add user"
+        onAdd={() => {
+          setOpen({ act: "add" });
+        }}
+      >
+        {(all) => (
           <TableFrame label="Users">
             <thead>
               <tr>
@@ -73,7 +59,7 @@ export function UsersSection() {
               </tr>
             </thead>
             <tbody>
-              {users.data.map((user) => (
+              {all.map((user) => (
                 <tr key={user.id} className="hover:bg-hover">
                   <Cell className="font-medium">
                     {user.username}
@@ -140,7 +126,7 @@ export function UsersSection() {
             </tbody>
           </TableFrame>
         )}
-      </div>
+      </ListSection>
       {open?.act === "add" && <AddUserDialog onClose={close} />}
       {open?.act === "link" && <SignInLinkDialog user={open.user} onClose={close} />}
       {open?.act === "disable" && (
@@ -153,6 +139,6 @@ export function UsersSection() {
           <p>{open.user.username} is signed out and cannot sign in until enabled again.</p>
         </ConfirmDialog>
       )}
-    </section>
+    </>
   );
 }

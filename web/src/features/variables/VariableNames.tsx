@@ -1,3 +1,4 @@
+import { SecretMark } from "./SecretMark";
 import type { VariableSet } from "./variableSet";
 
 /** The variables of a set in one line each; secrets by name only. */
@@ -13,7 +14,7 @@ export function VariableNames({ set }: { set: VariableSet }) {
       ))}
       {set.secret_variables.map((name) => (
         <li key={name}>
-          {name} = <span className="text-faint">•••••••• secret</span>
+          {name} = <SecretMark />
         </li>
       ))}
     </ul>

@@ -2,46 +2,59 @@ import { useMutation } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 
 import { ApiError } from "@/api/client";
-import type { FieldError } from "@/api/types";
+import type { DeploymentOptions, FieldError } from "@/api/types";
 import { Button } from "@/components/Button";
 import { Dialog, DialogActions } from "@/components/Dialog";
 import { TextField } from "@/components/Field";
 import { ErrorNotice } from "@/components/Notice";
-import { VariablesEditor } from "@/features/launch/VariablesEditor";
-import { changesOfRows, checkRows, rowsOf, type VariableChanges, type VariableSet } from "./variableSet";
+import { OptionFields } from "@/features/options/OptionFields";
+import { changedOptions, checkOptions, formOfOptions } from "@/features/options/options";
+import { checkRows } from "./variableRows";
+import { VariablesEditor } from "./VariablesEditor";
+import { changesOfRows, rowsOf, type VariableChanges, type VariableSet } from "./variableSet";
 
-export type SetRequest = { name: string; description: string | null } & VariableChanges;
+type SetRequest = { name: string; description: string | null; options?: DeploymentOptions } & VariableChanges;
 
-/** Adds or edits variables that are kept under a name. */
+const NO_OPTIONS = {};
+
+/** Adds or edits variables that are kept under a name; with those of a playbook, options are. */
 export function VariableSetDialog({
   title,
   action,
   before,
+  playbook,
   onSave,
   onClose,
 }: {
   title: string;
   action: string;
-  before?: VariableSet & { name: string; description: string | null };
+  before?: VariableSet & { name: string; description: string | null; options?: DeploymentOptions };
+  /** The playbook's id, when options are kept, too. */
+  playbook?: string;
   onSave: (request: SetRequest) => Promise<unknown>;
   onClose: () => void;
 }) {
   const [name, setName] = useState(before?.name ?? "");
   const [description, setDescription] = useState(before?.description ?? "");
   const [rows, setRows] = useState(() => (before === undefined ? [] : rowsOf(before)));
+  const optionsBefore = before?.options ?? NO_OPTIONS;
+  const [optionsForm, setOptionsForm] = useState(() => formOfOptions(optionsBefore));
   const [found, setFound] = useState<readonly FieldError[]>([]);
   const save = useMutation({ mutationFn: onSave, onSuccess: onClose });
   const refused = save.error instanceof ApiError ? save.error : null;
+  const errors = [...found, ...(refused?.fields ?? [])];
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    const wrong: FieldError[] = checkRows(rows, before);
+    const wrong = [...checkRows(rows, before?.secret_variables), ...checkOptions(optionsForm)];
     if (name.trim() === "") wrong.push({ field: "name", message: "Give it a name." });
     setFound(wrong);
     if (wrong.length > 0) return;
+    const options = changedOptions(optionsForm, optionsBefore);
     save.mutate({
       name: name.trim(),
       description: description.trim() === "" ? null : description.trim(),
       ...changesOfRows(rows, before),
+      ...(options !== undefined && { options }),
     });
   };
   return (
@@ -71,7 +84,7 @@ export function VariableSetDialog({
         </div>
         <VariablesEditor
           rows={rows}
-          errors={[...found, ...(refused?.fields ?? [])]}
+          errors={errors}
           hint={
             before !== undefined && before.secret_variables.length > 0
               ? "A secret whose value is left empty stays as it is."
@@ -79,6 +92,16 @@ export function VariableSetDialog({
           }
           onChange={setRows}
         />
+        {playbook !== undefined && (
+          <OptionFields
+            form={optionsForm}
+            change={(changes) => {
+              setOptionsForm({ ...optionsForm, ...changes });
+            }}
+            errors={errors}
+            playbook={playbook}
+          />
+        )}
         <DialogActions>
           <Button onClick={onClose}>Cancel</Button>
           <Button type="submit" variant="primary" busy={save.isPending}>

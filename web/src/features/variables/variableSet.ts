@@ -1,5 +1,4 @@
-import type { VariableRow } from "@/features/launch/launchForm";
-import { readValue, writeValue } from "@/features/launch/launchForm";
+import { readValue, writeValue, type VariableRow } from "./variableRows";
 
 /** Variables that are kept under a name: a preset's, an environment's. */
 export interface VariableSet {
@@ -20,7 +19,8 @@ export function rowsOf(set: VariableSet): VariableRow[] {
 }
 
 export interface VariableChanges {
-  variables: Record<string, unknown>;
+  /** All that are not secret; left out when they are as before. */
+  variables?: Record<string, unknown>;
   /** Only those that are new or typed anew; null takes one away. */
   secret_variables: Record<string, string | null>;
 }
@@ -31,34 +31,20 @@ export function changesOfRows(
   before: VariableSet | undefined,
 ): VariableChanges {
   const named = rows.map((row) => ({ ...row, name: row.name.trim() })).filter((row) => row.name !== "");
+  const plain = named.filter((row) => !row.secret).map(({ name, value }) => [name, value] as const);
   const secret = named.filter((row) => row.secret);
   const gone = (before?.secret_variables ?? []).filter((name) => !secret.some((row) => row.name === name));
+  // As typed, because a value that was read may differ from the stored one: numbers lose digits in a browser.
+  const typedBefore = before === undefined ? null : rowsOf(before).filter((row) => !row.secret);
+  const same =
+    JSON.stringify(plain) === JSON.stringify(typedBefore?.map(({ name, value }) => [name, value] as const));
   return {
-    variables: Object.fromEntries(
-      named.filter((row) => !row.secret).map((row) => [row.name, readValue(row.value)]),
-    ),
+    ...(!same && {
+      variables: Object.fromEntries(plain.map(([name, value]) => [name, readValue(value)])),
+    }),
     secret_variables: Object.fromEntries([
       ...secret.filter((row) => row.value !== "").map((row) => [row.name, row.value] as const),
       ...gone.map((name) => [name, null] as const),
     ]),
   };
-}
-
-/** What is wrong with the rows, by the row's key as `row.KEY`. */
-export function checkRows(rows: readonly VariableRow[], before: VariableSet | undefined) {
-  const errors: { field: string; message: string }[] = [];
-  const seen = new Set<string>();
-  for (const row of rows) {
-    const name = row.name.trim();
-    const say = (message: string) => errors.push({ field: `row.${row.key}`, message });
-    if (name === "") {
-      if (row.value !== "") say("Give this variable a name, or remove it.");
-    } else if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
-      say("A variable's name has letters, digits and _, and does not start with a digit.");
-    else if (seen.has(name)) say(`${name} is there twice.`);
-    else if (row.secret && row.value === "" && before?.secret_variables.includes(name) !== true)
-      say(`Type the secret value of ${name}.`);
-    seen.add(name);
-  }
-  return errors;
 }

@@ -2,11 +2,11 @@ import { useState } from "react";
 
 import type { PackageFile, PackageVersion } from "@/api/types";
 import { Button } from "@/components/Button";
-import { ConfirmDialog } from "@/components/Dialog";
 import { Notice } from "@/components/Notice";
 import { plural } from "@/format/numbers";
 import type { TabProps } from "../PlaybookPage";
-import { add, editedFiles, isDirty, remove, rename, restore, type Edits } from "./edits";
+import { add, editedFiles, isDirty, remove, rename, without, type Edits } from "./edits";
+import { DiscardDialog } from "./DiscardDialog";
 import { PathDialog } from "./PathDialog";
 import { SaveFlow } from "./SaveFlow";
 
@@ -133,7 +133,7 @@ export function EditBar({
             small
             variant="quiet"
             onClick={() => {
-              onEdit(restore(edits, path));
+              onEdit(without(edits, path));
             }}
           >
             Undo
@@ -189,18 +189,13 @@ export function EditBar({
         />
       )}
       {open === "discard" && (
-        <ConfirmDialog
-          title={`Discard your changes to ${plural(count, "file")}?`}
-          action="Discard changes"
-          keep="Keep editing"
+        <DiscardDialog
+          paths={Object.keys(edits.changes)}
           onClose={close}
-          onConfirm={() => {
+          onDiscard={() => {
             onEdit(null);
-            return Promise.resolve();
           }}
-        >
-          <p className="font-mono text-xs break-all">{Object.keys(edits.changes).join(", ")}</p>
-        </ConfirmDialog>
+        />
       )}
       {(open === "save" || (typeof open === "object" && open !== null)) && (
         <SaveFlow

@@ -41,7 +41,7 @@ export function FilesTab({ playbook, of, version, operate, edits, onEdit }: Edit
       replace: true,
     });
   if (files.isPending) return <Loading what="the files" />;
-  if (files.isError)
+  if (files.isLoadingError)
     return (
       <ErrorNotice
         title="The files could not be read"
@@ -109,7 +109,7 @@ export function FilesTab({ playbook, of, version, operate, edits, onEdit }: Edit
               </p>
             ) : change === undefined && file.isPending ? (
               <Loading what="the file" />
-            ) : change === undefined && file.isError ? (
+            ) : change === undefined && file.isLoadingError ? (
               <ErrorNotice
                 className="m-3"
                 title={`${path} could not be read`}

@@ -1,5 +1,5 @@
 import { useMutation } from "@tanstack/react-query";
-import { useState, type FormEvent } from "react";
+import type { FormEvent } from "react";
 
 import { api, ApiError } from "@/api/client";
 import type { Package, PackageVersion } from "@/api/types";
@@ -15,6 +15,8 @@ export function SaveDialog({
   of,
   edits,
   files,
+  comment,
+  onComment,
   onSaved,
   onConflict,
   onClose,
@@ -22,11 +24,12 @@ export function SaveDialog({
   of: Package;
   edits: Edits;
   files: readonly EditedFile[];
+  comment: string;
+  onComment: (comment: string) => void;
   onSaved: (version: PackageVersion) => void;
   onConflict: (current: PackageVersion) => void;
   onClose: () => void;
 }) {
-  const [comment, setComment] = useState("");
   const save = useMutation({
     mutationFn: () =>
       api.post<PackageVersion>(`/api/packages/${of.id}/versions`, {
@@ -68,7 +71,7 @@ export function SaveDialog({
           error={refused?.field("comment")}
           value={comment}
           onChange={(event) => {
-            setComment(event.target.value);
+            onComment(event.target.value);
           }}
         />
         <DialogActions>

@@ -30,6 +30,8 @@ export function SaveFlow({
 }) {
   const client = useQueryClient();
   const [newer, setNewer] = useState(conflict ?? null);
+  // Outlives the look at what somebody else saved.
+  const [comment, setComment] = useState("");
   const renew = () => {
     void client.invalidateQueries({ queryKey: ["packages"] });
     void client.invalidateQueries({ queryKey: ["playbooks"] });
@@ -58,6 +60,8 @@ export function SaveFlow({
       of={of}
       edits={edits}
       files={files}
+      comment={comment}
+      onComment={setComment}
       onClose={onClose}
       onConflict={(current) => {
         renew();

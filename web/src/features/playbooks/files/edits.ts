@@ -48,8 +48,11 @@ export function rename(edits: Edits, from: string, to: string, content: string, 
 }
 
 /** Undoes what was done to one file. */
-export function restore(edits: Edits, path: string): Edits {
-  return without(edits, path);
+export function without(edits: Edits, path: string): Edits {
+  return {
+    ...edits,
+    changes: Object.fromEntries(Object.entries(edits.changes).filter(([other]) => other !== path)),
+  };
 }
 
 /** The files as they are after the edits, by path; deleted ones are among them. */
@@ -118,11 +121,4 @@ export function comparePaths(a: string, b: string): number {
 
 function change(edits: Edits, path: string, made: Change): Edits {
   return { ...edits, changes: { ...edits.changes, [path]: made } };
-}
-
-function without(edits: Edits, path: string): Edits {
-  return {
-    ...edits,
-    changes: Object.fromEntries(Object.entries(edits.changes).filter(([other]) => other !== path)),
-  };
 }

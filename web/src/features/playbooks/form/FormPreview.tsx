@@ -3,7 +3,7 @@ import { useState } from "react";
 import type { Form, PlaybookForm } from "@/api/types";
 import { checkAnswers, shownFields } from "@/features/launch/formAnswers";
 import { FormFields } from "@/features/launch/FormFields";
-import { givenAnswers } from "@/features/launch/given";
+import { givenAnswers, withEntry } from "@/features/launch/given";
 import type { Answer, ChosenFile } from "@/features/launch/launchForm";
 
 const NOTHING_BELOW = new Map<string, never>();
@@ -18,10 +18,6 @@ export function FormPreview({ form, source }: { form: Form; source: PlaybookForm
   const errors = checkAnswers(form, source, given).filter((error) =>
     touched.has(error.field.slice(error.field.indexOf(".") + 1)),
   );
-  const put = <T,>(all: Record<string, T>, name: string, value: T | undefined): Record<string, T> =>
-    value === undefined
-      ? Object.fromEntries(Object.entries(all).filter(([other]) => other !== name))
-      : { ...all, [name]: value };
   return (
     <div className="border-line rounded-md border border-dashed p-4">
       <FormFields
@@ -31,10 +27,10 @@ export function FormPreview({ form, source }: { form: Form; source: PlaybookForm
         lower={NOTHING_BELOW}
         errors={errors}
         onAnswer={(name, answer) => {
-          setAnswers(put(answers, name, answer));
+          setAnswers(withEntry(answers, name, answer));
         }}
         onFile={(name, file) => {
-          setFiles(put(files, name, file));
+          setFiles(withEntry(files, name, file));
         }}
       />
     </div>

@@ -1,4 +1,4 @@
-import { useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { playbookFormQuery } from "@/api/playbookQueries";
@@ -7,7 +7,8 @@ import { Button } from "@/components/Button";
 import { LazyEditor } from "@/components/editor/LazyEditor";
 import { EmptyState, ErrorNotice, Loading, Notice } from "@/components/Notice";
 import { FindingRows } from "../FindingRows";
-import { isDirty, restore, write } from "../files/edits";
+import { DiscardDialog } from "../files/DiscardDialog";
+import { isDirty, without, write } from "../files/edits";
 import { SaveFlow } from "../files/SaveFlow";
 import type { EditingTabProps } from "../PlaybookPage";
 import { FormPreview } from "./FormPreview";
@@ -16,9 +17,13 @@ import { useParsedForm } from "./useParsedForm";
 export function FormTab(props: EditingTabProps) {
   const { playbook, version, edits } = props;
   // Edits stay on the version that they began with, whatever is saved meanwhile.
-  const form = useQuery(playbookFormQuery(playbook.id, edits?.base ?? version.id));
+  const form = useQuery({
+    ...playbookFormQuery(playbook.id, edits?.base ?? version.id),
+    // Saving goes on while the edits move to another version.
+    placeholderData: keepPreviousData,
+  });
   if (form.isPending) return <Loading what="the form" />;
-  if (form.isError)
+  if (form.isLoadingError)
     return (
       <ErrorNotice
         title="The form could not be read"
@@ -43,7 +48,10 @@ function Loaded({
   // Null: nobody is editing it.
   const text = edits === null ? null : (made?.content ?? form.yaml);
   const { parsed, error } = useParsedForm(text);
-  const [saving, setSaving] = useState(false);
+  const [open, setOpen] = useState<"save" | "discard" | null>(null);
+  const close = () => {
+    setOpen(null);
+  };
   const [saved, setSaved] = useState<PackageVersion | null>(null);
   const isToday = version.id === of.current_version?.id;
   const maySave = operate && of.source === "upload" && (isToday || edits !== null);
@@ -85,15 +93,24 @@ function Loaded({
               >
                 Edit
               </Button>
-            ) : (
+            ) : made !== undefined ? (
               <Button
                 onClick={() => {
-                  const left = restore(edits, form.path);
-                  onEdit(isDirty(left) ? left : null);
+                  setOpen("discard");
                 }}
               >
-                {made === undefined ? "Stop editing" : "Discard"}
+                Discard
               </Button>
+            ) : (
+              !isDirty(edits) && (
+                <Button
+                  onClick={() => {
+                    onEdit(null);
+                  }}
+                >
+                  Stop editing
+                </Button>
+              )
             )}
             {(draft || edits !== null) && (
               <Button
@@ -102,7 +119,7 @@ function Loaded({
                 title={faulty ? "There are faults in it" : undefined}
                 onClick={() => {
                   if (made === undefined) put(form.yaml);
-                  setSaving(true);
+                  setOpen("save");
                 }}
               >
                 {draft ? "Save as form…" : "Save form…"}
@@ -154,7 +171,17 @@ function Loaded({
           </div>
         </section>
       </div>
-      {saving && edits !== null && (
+      {open === "discard" && edits !== null && (
+        <DiscardDialog
+          paths={[form.path]}
+          onClose={close}
+          onDiscard={() => {
+            const left = without(edits, form.path);
+            onEdit(isDirty(left) ? left : null);
+          }}
+        />
+      )}
+      {open === "save" && edits !== null && (
         <SaveFlow
           playbook={playbook}
           of={of}
@@ -165,9 +192,7 @@ function Loaded({
           }))}
           onEdit={onEdit}
           onSaved={setSaved}
-          onClose={() => {
-            setSaving(false);
-          }}
+          onClose={close}
         />
       )}
     </div>

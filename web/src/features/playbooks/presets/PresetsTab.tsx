@@ -35,7 +35,7 @@ export function PresetsTab({ playbook, operate }: TabProps) {
     </Button>
   );
   if (presets.isPending) return <Loading what="the presets" />;
-  if (presets.isError)
+  if (presets.isLoadingError)
     return (
       <ErrorNotice
         title="The presets could not be read"
@@ -119,6 +119,7 @@ export function PresetsTab({ playbook, operate }: TabProps) {
         <VariableSetDialog
           title="Add preset"
           action="Add preset"
+          playbook={playbook.id}
           onClose={close}
           onSave={async (request) => {
             await api.post<Preset>("/api/presets", { playbook: playbook.id, ...request });
@@ -131,6 +132,7 @@ export function PresetsTab({ playbook, operate }: TabProps) {
           title={`Edit ${open.preset.name}`}
           action="Save"
           before={open.preset}
+          playbook={playbook.id}
           onClose={close}
           onSave={async (request) => {
             await api.patch<Preset>(`/api/presets/${open.preset.id}`, request);

@@ -1,9 +1,9 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { useRef, useState, type FormEvent } from "react";
+import { useEffect, useRef, useState, type FormEvent } from "react";
 
 import { ApiError, withQuery } from "@/api/client";
-import type { PackageInspection, PackageUpload, PackageVersion } from "@/api/types";
+import type { Package, PackageInspection, PackageUpload, PackageVersion } from "@/api/types";
 import { Button } from "@/components/Button";
 import { DialogActions } from "@/components/Dialog";
 import { CheckboxField, TextField } from "@/components/Field";
@@ -11,6 +11,7 @@ import { ErrorNotice, Notice } from "@/components/Notice";
 import { formatBytes, plural } from "@/format/numbers";
 import { FindingRows } from "../FindingRows";
 import { countFindings } from "../findings";
+import { likelyEntries } from "./likelyEntries";
 import { Progress } from "./Progress";
 import { sendFile } from "./sendFile";
 
@@ -18,27 +19,44 @@ import { sendFile } from "./sendFile";
 export function InspectedForm({
   file,
   inspected,
+  of,
   onOther,
   onClose,
 }: {
   file: File;
   inspected: PackageInspection;
+  /** The package that it is a new version of; a new one otherwise. */
+  of: Package | undefined;
   onOther: () => void;
   onClose: () => void;
 }) {
   const client = useQueryClient();
   const navigate = useNavigate();
   const candidates = inspected.entry_points;
-  const [name, setName] = useState(inspected.suggested_name);
+  const [name, setName] = useState(of?.name ?? inspected.suggested_name);
   const [comment, setComment] = useState("");
+  // What is saved while this is open is not replaced unseen.
+  const [base] = useState(of?.current_version?.id);
   const [entries, setEntries] = useState<ReadonlySet<string>>(
-    () => new Set(candidates.length === 1 ? candidates.map((entry) => entry.path) : []),
+    () =>
+      new Set(
+        likelyEntries(
+          candidates.map((entry) => entry.path),
+          of?.entry_points ?? [],
+        ),
+      ),
   );
   const [missing, setMissing] = useState<{ name?: string; entry?: string }>({});
   const [share, setShare] = useState(0);
   const giveUp = useRef<AbortController>(null);
+  useEffect(
+    () => () => {
+      giveUp.current?.abort();
+    },
+    [],
+  );
   const upload = useMutation({
-    mutationFn: (base: string | undefined) => {
+    mutationFn: (replaced: string | undefined) => {
       giveUp.current = new AbortController();
       setShare(0);
       const path = withQuery("/api/packages", {
@@ -46,7 +64,7 @@ export function InspectedForm({
         file_name: file.name,
         comment: comment.trim(),
         entry: [...entries],
-        base_version_id: base,
+        base_version_id: replaced,
       });
       return sendFile<PackageUpload>(path, file, { signal: giveUp.current.signal, onProgress: setShare });
     },
@@ -76,7 +94,7 @@ export function InspectedForm({
       ...(entries.size === 0 && candidates.length > 0 && { entry: "Choose at least one playbook." }),
     };
     setMissing(found);
-    if (Object.keys(found).length === 0) upload.mutate(undefined);
+    if (Object.keys(found).length === 0) upload.mutate(base);
   };
   const total = inspected.files.reduce((sum, entry) => sum + entry.size, 0);
   const entryError = missing.entry ?? refused?.field("entry");
@@ -103,7 +121,11 @@ export function InspectedForm({
       {taken !== undefined && (
         <Notice
           tone="warning"
-          title={`${name.trim()} is there already`}
+          title={
+            of === undefined
+              ? `${name.trim()} is there already`
+              : `Somebody saved version ${taken.number} in between`
+          }
           action={
             <Button
               small
@@ -115,24 +137,26 @@ export function InspectedForm({
             </Button>
           }
         >
-          It is at version {taken.number}, by {taken.author_name}. Upload this as its next version, or choose
-          another name.
+          It is at version {taken.number}, by {taken.author_name}. Upload this as its next version
+          {of === undefined && ", or choose another name"}.
         </Notice>
       )}
       <div className="grid gap-4 sm:grid-cols-2">
-        <TextField
-          label="Name"
-          required
-          autoCapitalize="none"
-          spellCheck={false}
-          hint="Of the package; its playbooks are found under it."
-          error={missing.name ?? refused?.field("name")}
-          value={name}
-          onChange={(event) => {
-            setName(event.target.value);
-            upload.reset();
-          }}
-        />
+        {of === undefined && (
+          <TextField
+            label="Name"
+            required
+            autoCapitalize="none"
+            spellCheck={false}
+            hint="Of the package; its playbooks are found under it."
+            error={missing.name ?? refused?.field("name")}
+            value={name}
+            onChange={(event) => {
+              setName(event.target.value);
+              upload.reset();
+            }}
+          />
+        )}
         <TextField
           label="Comment"
           optional

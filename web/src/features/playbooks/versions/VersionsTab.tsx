@@ -5,6 +5,7 @@ import { useState } from "react";
 import { diffQuery, versionsQuery } from "@/api/playbookQueries";
 import type { PackageVersion } from "@/api/types";
 import { Button, ButtonLink } from "@/components/Button";
+import { Commit } from "@/components/Commit";
 import { ErrorNotice, Loading } from "@/components/Notice";
 import { Cell, HeadCell, TableFrame } from "@/components/Page";
 import { Time } from "@/components/Time";
@@ -14,7 +15,6 @@ import type { TabProps } from "../PlaybookPage";
 import { RollBackDialog } from "./RollBackDialog";
 
 const route = getRouteApi("/app/playbooks/$");
-const COMMIT_LENGTH = 10;
 
 export function VersionsTab({ playbook, of, operate }: TabProps) {
   const { from, to } = route.useSearch();
@@ -22,10 +22,12 @@ export function VersionsTab({ playbook, of, operate }: TabProps) {
   const current = of.current_version;
   const versions = useQuery(versionsQuery(of.id, current?.id));
   const [target, setTarget] = useState<PackageVersion | null>(null);
+  // Only what people upload and write here is accepted by somebody.
+  const reviewed = of.origin === "custom";
   const choose = (changes: { from?: number; to?: number }) =>
     void navigate({ search: (old) => ({ ...old, ...changes }), replace: true });
   if (versions.isPending) return <Loading what="the versions" />;
-  if (versions.isError)
+  if (versions.isLoadingError)
     return (
       <ErrorNotice
         title="The versions could not be read"
@@ -48,7 +50,7 @@ export function VersionsTab({ playbook, of, operate }: TabProps) {
             <HeadCell>By</HeadCell>
             <HeadCell>When</HeadCell>
             <HeadCell>Comment</HeadCell>
-            <HeadCell>Findings</HeadCell>
+            {reviewed && <HeadCell>Findings</HeadCell>}
             <HeadCell>
               <span className="sr-only">Actions</span>
             </HeadCell>
@@ -96,13 +98,15 @@ export function VersionsTab({ playbook, of, operate }: TabProps) {
                 <Cell className="min-w-40">
                   <Remark version={version} />
                 </Cell>
-                <Cell className="text-soft text-xs">
-                  {version.reviewed_at === null ? (
-                    <span className="text-faint">not accepted</span>
-                  ) : (
-                    <>accepted by {version.reviewed_by_name}</>
-                  )}
-                </Cell>
+                {reviewed && (
+                  <Cell className="text-soft text-xs">
+                    {version.reviewed_at === null ? (
+                      <span className="text-faint">not accepted</span>
+                    ) : (
+                      <>accepted by {version.reviewed_by_name}</>
+                    )}
+                  </Cell>
+                )}
                 <Cell className="text-right whitespace-nowrap">
                   <span className="inline-flex flex-wrap justify-end gap-1.5">
                     {version.number > 1 && byNumber(version.number - 1) !== undefined && (
@@ -126,7 +130,7 @@ export function VersionsTab({ playbook, of, operate }: TabProps) {
                         Run<span className="sr-only"> version {version.number}</span>
                       </ButtonLink>
                     )}
-                    {operate && of.origin === "custom" && !isCurrent && (
+                    {operate && reviewed && !isCurrent && (
                       <Button
                         small
                         aria-label={`Roll back to version ${version.number}`}
@@ -173,9 +177,9 @@ function Remark({ version }: { version: PackageVersion }) {
         <span className="text-soft"> (rolled back to version {version.rolled_back_to})</span>
       )}
       {version.commit_id !== null && (
-        <code className="text-faint block text-xs" title={version.commit_id}>
-          {version.commit_id.slice(0, COMMIT_LENGTH)}
-        </code>
+        <span className="text-faint block">
+          <Commit id={version.commit_id} />
+        </span>
       )}
       {version.comment === "" && version.rolled_back_to === null && version.commit_id === null && (
         <span className="text-faint">–</span>

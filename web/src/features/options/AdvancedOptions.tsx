@@ -2,27 +2,27 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { isWithin, messageAbout } from "@/api/client";
-import { playbooksQuery } from "@/api/queries";
+import { libraryQuery } from "@/api/playbookQueries";
 import type { Accelerator } from "@/api/types";
 import { CheckboxField, SelectField, TextField } from "@/components/Field";
-import { EMPTY_LAUNCH } from "./launchForm";
-import type { StepProps } from "./LaunchWizard";
+import type { OptionFieldsProps } from "./OptionFields";
+import { formOfOptions } from "./options";
 
 const FIELDS = ["options.slices", "options.accelerator", "options.allow_overlap", "options.priority"];
+const DEFAULTS = formOfOptions({});
 const ACCELERATORS: readonly Accelerator[] = ["none", "mitogen"];
 
 /** How a deployment is carried out, rather than what it does. Shut until somebody needs it. */
-export function AdvancedOptions({ form, change, errors }: StepProps) {
-  const playbooks = useQuery(playbooksQuery);
+export function AdvancedOptions({ form, change, errors, playbook }: OptionFieldsProps) {
+  const library = useQuery({ ...libraryQuery, refetchInterval: false });
   const differs =
-    form.slices !== EMPTY_LAUNCH.slices ||
-    form.accelerator !== EMPTY_LAUNCH.accelerator ||
+    form.slices !== DEFAULTS.slices ||
+    form.accelerator !== DEFAULTS.accelerator ||
     form.allowOverlap ||
-    form.priority !== EMPTY_LAUNCH.priority;
+    form.priority !== DEFAULTS.priority;
   const wrong = errors.some((error) => FIELDS.some((field) => isWithin(error.field, field)));
   const [opened, setOpened] = useState(differs);
-  const ofPlaybook =
-    playbooks.data?.data.find((playbook) => playbook.id === form.playbook)?.outline.accelerator ?? "none";
+  const ofPlaybook = library.data?.data.find((known) => known.id === playbook)?.outline.accelerator ?? "none";
   return (
     <details
       className="border-line rounded-md border px-4 py-3"

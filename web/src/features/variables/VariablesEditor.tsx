@@ -2,7 +2,7 @@ import type { FieldError } from "@/api/types";
 import { Button, IconButton } from "@/components/Button";
 import { Checkbox } from "@/components/Field";
 import { Icon } from "@/components/Icon";
-import { readValue, variableError, type VariableRow } from "./launchForm";
+import { readValue, variableError, type VariableRow } from "./variableRows";
 
 /** Variables as rows of name, value, and whether the value is secret. */
 export function VariablesEditor({
