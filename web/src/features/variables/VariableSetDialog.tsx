@@ -13,7 +13,12 @@ import { checkRows } from "./variableRows";
 import { VariablesEditor } from "./VariablesEditor";
 import { changesOfRows, rowsOf, type VariableChanges, type VariableSet } from "./variableSet";
 
-type SetRequest = { name: string; description: string | null; options?: DeploymentOptions } & VariableChanges;
+type SetRequest = VariableChanges & {
+  name: string;
+  description: string | null;
+  base_updated_at?: string;
+  options?: DeploymentOptions;
+};
 
 const NO_OPTIONS = {};
 
@@ -28,7 +33,12 @@ export function VariableSetDialog({
 }: {
   title: string;
   action: string;
-  before?: VariableSet & { name: string; description: string | null; options?: DeploymentOptions };
+  before?: VariableSet & {
+    name: string;
+    description: string | null;
+    options?: DeploymentOptions;
+    updated_at: string;
+  };
   /** The playbook's id, when options are kept, too. */
   playbook?: string;
   onSave: (request: SetRequest) => Promise<unknown>;
@@ -53,6 +63,7 @@ export function VariableSetDialog({
     save.mutate({
       name: name.trim(),
       description: description.trim() === "" ? null : description.trim(),
+      ...(before !== undefined && { base_updated_at: before.updated_at }),
       ...changesOfRows(rows, before),
       ...(options !== undefined && { options }),
     });

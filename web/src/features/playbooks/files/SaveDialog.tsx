@@ -1,16 +1,17 @@
-import { useMutation } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import type { FormEvent } from "react";
 
 import { api, ApiError } from "@/api/client";
-import type { Package, PackageVersion } from "@/api/types";
+import type { Finding, Package, PackageVersion } from "@/api/types";
 import { Button } from "@/components/Button";
 import { Dialog, DialogActions } from "@/components/Dialog";
 import { TextField } from "@/components/Field";
 import { ErrorNotice } from "@/components/Notice";
 import { plural } from "@/format/numbers";
+import { FindingRows } from "../FindingRows";
 import { changesOf, type EditedFile, type Edits } from "./edits";
 
-/** Saves the edits as a new version. Whoever saved in between is told about by `onConflict`. */
+/** Saves the edits as a new version, which Ansible has a look at meanwhile. Whoever saved in between is told about by `onConflict`. */
 export function SaveDialog({
   of,
   edits,
@@ -30,6 +31,18 @@ export function SaveDialog({
   onConflict: (current: PackageVersion) => void;
   onClose: () => void;
 }) {
+  const check = useQuery({
+    queryKey: ["check", of.id, "with Ansible", edits],
+    queryFn: ({ signal }) =>
+      api.post<{ data: Finding[] }>(
+        `/api/packages/${of.id}/check`,
+        { base_version_id: edits.base, changes: changesOf(edits), with_ansible: true },
+        { signal },
+      ),
+    staleTime: Infinity,
+    gcTime: 0,
+    retry: false,
+  });
   const save = useMutation({
     mutationFn: () =>
       api.post<PackageVersion>(`/api/packages/${of.id}/versions`, {
@@ -63,6 +76,20 @@ export function SaveDialog({
             </li>
           ))}
         </ul>
+        <section aria-label="Check" aria-busy={check.isPending} className="text-sm">
+          {check.isPending && (
+            <p role="status" className="text-soft">
+              Ansible checks the syntax…
+            </p>
+          )}
+          {check.isError && <ErrorNotice title="Not checked" error={check.error} />}
+          {check.data?.data.length === 0 && <p className="text-soft">Checked: nothing was found.</p>}
+          {check.data !== undefined && check.data.data.length > 0 && (
+            <div className="max-h-48 overflow-y-auto">
+              <FindingRows findings={check.data.data} label="Findings of the check" />
+            </div>
+          )}
+        </section>
         <TextField
           label="Comment"
           optional

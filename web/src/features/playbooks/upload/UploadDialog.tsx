@@ -123,10 +123,14 @@ function Inspect({
   const inspected = useQuery({
     queryKey: ["inspect", key, file.name, file.size, file.lastModified],
     queryFn: ({ signal }) =>
-      sendFile<PackageInspection>(withQuery("/api/packages/inspect", { file_name: file.name }), file, {
-        signal,
-        onProgress: setShare,
-      }),
+      sendFile<PackageInspection>(
+        withQuery("/api/packages/inspect", { file_name: file.name, with_ansible: "true" }),
+        file,
+        {
+          signal,
+          onProgress: setShare,
+        },
+      ),
     staleTime: Infinity,
     gcTime: 0,
     retry: false,
