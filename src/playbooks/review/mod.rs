@@ -15,6 +15,7 @@ mod requirements;
 mod scan;
 mod shell;
 mod task;
+mod undefined;
 mod walk;
 
 use super::yaml;

@@ -125,6 +125,17 @@ impl<'a> Package<'a> {
         found.take_while(move |path| path.starts_with(&start))
     }
 
+    /// A document that was read already.
+    pub fn known_document(&self, path: &str) -> Option<Rc<Node>> {
+        self.documents.get(path)?.clone()
+    }
+
+    /// A file's content, unless it is larger than is looked into.
+    pub fn content(&self, path: &str) -> Option<&'a [u8]> {
+        let content = self.files.get(path)?.content.as_slice();
+        (content.len() <= MAX_FILE).then_some(content)
+    }
+
     /// Whether a file is encrypted with `ansible-vault`.
     pub fn is_sealed(&self, path: &str) -> bool {
         self.files

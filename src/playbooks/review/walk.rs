@@ -8,6 +8,7 @@ use super::{
     place::{Hiding, Place},
     requirements, scan,
     task::Task,
+    undefined,
 };
 use crate::{
     domain::finding::{Finding, Severity},
@@ -74,10 +75,13 @@ pub(super) fn walk(package: Package<'_>, entries: &[String]) -> Vec<Finding> {
     };
     requirements::read(&mut walk.package, &mut walk.findings);
     let all = walk.playbooks();
+    let mut asked = BTreeSet::new();
     for entry in if entries.is_empty() { &all } else { entries } {
         let path = join("", entry);
         if walk.package.has_file(&path) {
             let given = Rc::new(hosts::form_fields(&walk.package, &path, &mut walk.findings));
+            undefined::judge_form(&mut walk, &path, &given);
+            asked.extend(given.iter().cloned());
             walk.queue.push_back(Job::Playbook(path, given));
         } else {
             walk.findings.at_file(
@@ -94,6 +98,7 @@ pub(super) fn walk(package: Package<'_>, entries: &[String]) -> Vec<Finding> {
         walk.work();
     }
     walk.variables();
+    undefined::judge(&mut walk, &asked);
     lookup::settle(&mut walk);
     walk.findings.finish()
 }

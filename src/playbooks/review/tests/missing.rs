@@ -472,11 +472,67 @@ fn variables_that_hosts_need() {
     );
     assert_eq!(
         found(&[play, ("site.form.yml", "fields:\n  - name: other\n    type: text\n")]),
-        HIT
+        ["site.form.yml note unused_field", HIT[0]]
     );
     let imported = [
         ("all.yml", "- import_playbook: site.yml\n  vars: {target: web}\n"),
         play,
     ];
     assert_eq!(shown(&review(&package(&imported), &["all.yml".to_owned()])), NONE);
+}
+
+#[test]
+fn variables_that_nothing_defines() {
+    let site = "- hosts: all\n  vars: {a: 1}\n  vars_prompt: [{name: asked}]\n  roles: [web]\n  tasks:\n    - debug:\n        msg: \"{{ a }} {{ asked }} \
+                {{ answer }} {{ x }} {{ y | default(1) }} {{ ansible_host }} {{ item.z }} {{ inventory_hostname }}\"\n    - command: id\n      \
+                register: result\n      when: switch and result.rc == 0\n    - set_fact: made=1\n    - debug: var=made\n    - debug:\n        \
+                msg: '{{ made }}{{ option }}{{ from_group }}{{ own_fact }}'\n      when: maybe is defined and maybe\n    - debug:\n        msg: !unsafe '{{ never }}'\n";
+    let files = [
+        ("site.yml", site),
+        (
+            "site.form.yml",
+            "fields:\n  - {name: answer, type: text}\n  - {name: useless, type: text}\n",
+        ),
+        ("group_vars/all.yml", "from_group: 1\n"),
+        ("library/facts.py", "EXIT = {'own_fact': 1}\n"),
+        ("README.md", "x is the thing\n"),
+        ("roles/web/defaults/main.yml", "port: 80\n"),
+        (
+            "roles/web/meta/argument_specs.yml",
+            "argument_specs: {main: {options: {option: {type: str}}}}\n",
+        ),
+        ("roles/web/tasks/main.yml", "- template: {src: a.j2, dest: /x}\n"),
+        (
+            "roles/web/templates/a.j2",
+            "{# {{ no }} #}\n{% for host in hosts_of %}{{ host }}:{{ port }}{% endfor %}\n{% set local = 1 %}{{ local }}\n",
+        ),
+    ];
+    let findings = review(&package(&files), &["site.yml".to_owned()]);
+    let told: Vec<String> = findings
+        .iter()
+        .map(|finding| format!("{}:{} {}", finding.path, finding.line.unwrap_or(0), finding.message))
+        .collect();
+    let missing = |name: &str| {
+        format!("nothing in the package gives {name} a value: a server, an environment or the launch has to")
+    };
+    assert_eq!(
+        told,
+        [
+            format!("roles/web/templates/a.j2:2 {}", missing("hosts_of")),
+            "site.form.yml:0 the form asks for useless, which nothing in the package uses".to_owned(),
+            format!("site.yml:7 {}", missing("x")),
+            format!("site.yml:10 {}", missing("switch")),
+        ]
+    );
+    // What comes from elsewhere may define anything.
+    let with_roles = [
+        &files[..],
+        &[(
+            "roles/requirements.yml",
+            "- src: https://example.org/x.git\n  version: v1\n  name: x\n",
+        )],
+    ]
+    .concat();
+    let findings = review(&package(&with_roles), &["site.yml".to_owned()]);
+    assert!(findings.iter().all(|finding| finding.rule != "undefined_variable"));
 }
