@@ -78,6 +78,30 @@ async fn what_was_recorded_for_one_server_goes_to_no_other_by_itself() {
     assert!(shell.recordings().is_empty());
 }
 
+#[tokio::test]
+async fn what_never_became_a_recording_is_swept() {
+    let shell = Shell::alone(&ansible_bins()[0]);
+    let (old, young) = (
+        "new-0199f2f0-0000-7000-8000-000000000001",
+        "new-0199f2f0-0000-7000-8000-000000000002",
+    );
+    for name in [old, young, "somebodys-own"] {
+        shell.write(&format!("state/admiral/recordings/{name}/events.jsonl"), "");
+    }
+    for name in [old, "somebodys-own"] {
+        let path = format!("state/admiral/recordings/{name}");
+        assert!(shell.run(&["touch", "-d", "2 hours ago", &path]).status.success());
+    }
+    let listed = shell.run(&["admiral", "recordings", "list"]);
+    assert!(stderr(&listed).contains("is stored"), "{}", stderr(&listed));
+    let left: Vec<String> = shell
+        .recordings()
+        .iter()
+        .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(left, [young, "somebodys-own"]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_that_is_mended_sends_what_was_kept() {
     let server = AdmiralServer::start().await;
