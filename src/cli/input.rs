@@ -1,6 +1,9 @@
 //! What the person types: passwords without echo, files, `name=value` pairs.
 
-use super::failure::{Hinted, UsageError};
+use super::{
+    failure::{Hinted, UsageError},
+    output,
+};
 use anyhow::Context as _;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use secrecy::SecretString;
@@ -76,6 +79,21 @@ pub fn ask_secret(prompt: &str) -> anyhow::Result<SecretString> {
     BufReader::new(&terminal).take(4096).read_line(&mut text)?;
     writeln!(writer)?;
     Ok(SecretString::from(text.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+/// Asks whether to do something; only `y` and `yes` say so.
+pub fn confirm(question: &str) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Hinted::new(
+            format!("cannot ask \"{question}\": there is no terminal"),
+            "--yes does it without asking",
+        )
+        .into());
+    }
+    output::say(&format!("{question} [y/N]"));
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
 }
 
 /// Asks for a new password, twice.

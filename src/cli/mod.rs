@@ -3,6 +3,7 @@
 //! Data subcommands are clients of the HTTP API. With `--server` they speak to a running server; without, they call the same
 //! handlers in this process, on the database that the data directory or `--database-url` names.
 
+pub mod ansible_inventory;
 pub mod ansible_options;
 pub mod check;
 pub mod client;

@@ -33,12 +33,12 @@ pub(super) fn tag_group(tag: &str) -> String {
 }
 
 /// The group that is called as the tag itself, so that a play for `hosts: web` finds the servers tagged `web`; none for a tag that
-/// is no group's name, or another group's.
+/// is no group's name.
 pub(super) fn own_group(tag: &str) -> Option<&str> {
     let mut characters = tag.chars();
     let is_name = characters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
         && characters.all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-    (is_name && !TAKEN.contains(&tag) && !tag.starts_with(TAG_PREFIX)).then_some(tag)
+    (is_name && !TAKEN.contains(&tag)).then_some(tag)
 }
 
 /// The group of a distro, apart from those of tags: a distro `tag web` must not join the servers tagged `web`.
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_tag_that_is_a_groups_name_makes_that_group() {
-        for tag in ["web", "Web", "_x1", "eu-west"] {
+        for tag in ["web", "Web", "_x1", "eu-west", "tag_Role_web"] {
             assert_eq!(own_group(tag), Some(tag));
         }
         for tag in [
@@ -93,7 +93,6 @@ mod tests {
             "localhost",
             "_meta",
             "ungrouped",
-            "tag_web",
             "-x",
             "{{x}}",
         ] {

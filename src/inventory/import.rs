@@ -5,8 +5,8 @@
 //! what it keeps sealed elsewhere, and what would act on the controller, is left out, and said so.
 
 use super::{
-    validation::ServerInput,
-    variable_names::{ALLOWED_ON_SERVERS, MANAGED, refuse_on_server},
+    validation::{ServerInput, refuse_tag},
+    variable_names::{ALLOWED_ON_SERVERS, MANAGED, check_value, refuse_on_server},
 };
 use crate::domain::server::ServerStatus;
 use serde_json::{Map, Value};
@@ -22,6 +22,10 @@ pub struct ImportedHost {
     pub input: ServerInput,
     /// Whether the inventory names the user; otherwise it is the default.
     pub has_user: bool,
+    /// Whether the inventory names the port.
+    pub has_port: bool,
+    /// Variables that must not stay from an earlier import either: as they are now, or whatever they are.
+    pub left_out: BTreeMap<String, Option<Value>>,
     /// The path of its private key, as the inventory says it.
     pub key_path: Option<String>,
     /// What is left out of it, and why.
@@ -107,23 +111,39 @@ fn read_host(
     let connection = first(&["ansible_connection"]).flatten();
     let mut notes = Vec::new();
     let mut metadata = Map::new();
+    let mut left_out = BTreeMap::new();
     for (name, value) in variables {
         let is_own = MANAGED.contains(&name.as_str())
             || name.starts_with("ansible_ssh_") && !ALLOWED_ON_SERVERS.contains(&name.as_str())
             || ["ansible_connection"].contains(&name.as_str());
         if is_own {
-            if let Some(note) = left_out(name) {
-                notes.push(note);
-            }
+            notes.extend(why_left_out(name).or_else(|| is_vaulted(value).then(|| encrypted(name))));
         } else if let Some(note) = refuse_variable(name, value) {
-            notes.push(note);
-        } else {
-            if holds_template(value) {
-                notes.push(format!(
-                    "{name} holds a template, which is not evaluated here: move it to group_vars beside the playbook"
-                ));
+            if is_vaulted(value) {
+                left_out.insert(name.clone(), None);
             }
-            metadata.insert(name.clone(), without_marks(value));
+            notes.push(note);
+        } else if holds_template(value) {
+            notes.push(format!(
+                "{name} holds a template, which is not evaluated here, and is left out: move it to group_vars beside the playbook"
+            ));
+            left_out.insert(name.clone(), Some(without_marks(value)));
+        } else {
+            let value = without_marks(value);
+            let wrong = notes.len();
+            check_value(name, &value, 1, &mut |path, reason| {
+                notes.push(format!("{name} is left out: {path} {reason}"));
+            });
+            if notes.len() == wrong {
+                metadata.insert(name.clone(), value);
+            }
+        }
+    }
+    let mut tags = Vec::new();
+    for group in groups.into_iter().flatten() {
+        match refuse_tag(group) {
+            None => tags.push((*group).to_owned()),
+            Some(reason) => notes.push(format!("the group {group} is left out: as a tag it {reason}")),
         }
     }
     let skipped = match connection.as_deref() {
@@ -132,6 +152,8 @@ fn read_host(
     };
     ImportedHost {
         has_user: user.is_some(),
+        has_port: port.is_some(),
+        left_out,
         input: ServerInput {
             hostname: name.to_owned(),
             name: None,
@@ -141,7 +163,7 @@ fn read_host(
             // What is no number is refused by the server's own checks.
             ssh_port: port.map_or(22, |port| port.parse().unwrap_or(0)),
             ssh_username: user.unwrap_or_else(|| default_user.to_owned()),
-            tags: groups.into_iter().flatten().map(|group| (*group).to_owned()).collect(),
+            tags,
             distro: None,
             architecture: None,
             status: ServerStatus::Active,
@@ -154,7 +176,7 @@ fn read_host(
 }
 
 /// Why one of the variables about connections is not taken over; nothing for those that become fields.
-fn left_out(name: &str) -> Option<String> {
+fn why_left_out(name: &str) -> Option<String> {
     const TAKEN_OVER: [&str; 6] = [
         "ansible_host",
         "ansible_port",
@@ -185,11 +207,13 @@ fn refuse_variable(name: &str, value: &Value) -> Option<String> {
         ));
     }
     if is_vaulted(value) {
-        return Some(format!(
-            "{name} is encrypted with ansible-vault and left out: keep it in group_vars beside the playbook"
-        ));
+        return Some(encrypted(name));
     }
     refuse_on_server(name).map(|reason| format!("{name} is left out: it {reason}"))
+}
+
+fn encrypted(name: &str) -> String {
+    format!("{name} is encrypted with ansible-vault and left out: keep it in group_vars beside the playbook")
 }
 
 fn plain_text(value: &Value) -> Option<String> {
@@ -214,7 +238,9 @@ fn is_vaulted(value: &Value) -> bool {
 
 fn holds_template(value: &Value) -> bool {
     match value {
-        Value::String(text) => ["{{", "{%"].iter().any(|open| text.contains(open)),
+        Value::String(text) => ["{{", "{%", "{#"].iter().any(|open| text.contains(open)),
+        // `!unsafe`: it says what it is.
+        Value::Object(entries) if entries.contains_key("__ansible_unsafe") => false,
         Value::Object(entries) => entries.values().any(holds_template),
         Value::Array(items) => items.iter().any(holds_template),
         _ => false,
@@ -283,18 +309,37 @@ mod tests {
         let found = hosts(json!({"_meta": {"hostvars": {
             "a": {"ansible_become_password": "canary", "ansible_ssh_pass": "canary", "ansible_ssh_common_args": "-J x",
                   "secret": {"__ansible_vault": "$ANSIBLE_VAULT;1.1;AES256"}, "dir": "{{ home }}/x", "ansible_become": true,
-                  "server_id": 4, "ansible_network_os": "x"},
+                  "server_id": 4, "ansible_network_os": "x", "ansible_host": {"__ansible_vault": ""}},
             "local": {"ansible_connection": "local"},
             "win": {"ansible_connection": "winrm"},
         }}}));
+        assert_eq!(json!(found[0].input.metadata), json!({"ansible_become": true}));
         assert_eq!(
-            json!(found[0].input.metadata),
-            json!({"dir": "{{ home }}/x", "ansible_become": true})
+            found[0].left_out,
+            BTreeMap::from([
+                ("dir".to_owned(), Some(json!("{{ home }}/x"))),
+                ("secret".to_owned(), None)
+            ])
         );
-        assert_eq!(found[0].notes.len(), 7, "{:?}", found[0].notes);
+        assert_eq!(found[0].input.ssh_host, "a");
+        assert_eq!(found[0].notes.len(), 8, "{:?}", found[0].notes);
         assert!(!found[0].notes.iter().any(|note| note.contains("canary")));
         assert!(found[1].skipped.as_ref().unwrap().contains("local"));
         assert!(found[2].skipped.is_some());
+    }
+
+    #[test]
+    fn one_odd_part_does_not_cost_the_host() {
+        let long = "g".repeat(65);
+        let found = hosts(json!({
+            "_meta": {"hostvars": {"a": {"fine": {"x": {"__ansible_unsafe": "{{ no template }}"}}, "odd": {"{{ k }}": 1}}}},
+            "web": {"hosts": ["a"]}, long.as_str(): {"hosts": ["a"]},
+        }));
+        let host = &found[0];
+        assert_eq!(json!(host.input.metadata), json!({"fine": {"x": "{{ no template }}"}}));
+        assert_eq!(host.input.tags, ["web"]);
+        assert_eq!(host.notes.len(), 2, "{:?}", host.notes);
+        assert_eq!(host.input.validate(), Ok(()));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Whether a `--limit` leaves any host: Ansible refuses to start on one that does not.
 
-use super::groups::{distro_group, tag_group};
+use super::groups::{distro_group, own_group, tag_group};
 use crate::domain::server::Server;
 
 /// `false` when the pattern surely matches none of the servers, by name or by group. Patterns that only Ansible can judge
@@ -22,7 +22,8 @@ pub fn may_match(limit: &str, servers: &[Server]) -> bool {
         ["all", "ungrouped", "localhost", "127.0.0.1"].contains(&pattern)
             || servers.iter().any(|server| {
                 let distro = server.distro.as_deref().and_then(distro_group);
-                let groups = server.tags.iter().map(|tag| tag_group(tag)).chain(distro);
+                let own = server.tags.iter().filter_map(|tag| own_group(tag)).map(str::to_owned);
+                let groups = server.tags.iter().map(|tag| tag_group(tag)).chain(own).chain(distro);
                 matches(pattern, &server.hostname) || groups.into_iter().any(|group| matches(pattern, &group))
             })
     })
@@ -84,6 +85,7 @@ mod tests {
             "web?",
             "*.org",
             "tag_web",
+            "Web",
             "ubuntu_22_04",
             "tag_*",
             "nobody,web1",

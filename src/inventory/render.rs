@@ -29,10 +29,13 @@ pub struct HostList<'a> {
 
 /// The answer to `--list` for these hosts, each named once.
 pub fn render_list(hosts: &[InventoryHost]) -> HostList<'_> {
-    // Names that a tag's own group must not have: Ansible warns of a group that is called as a host, and a distro is no tag.
+    // Names that a tag's own group must not have: Ansible warns of a group that is called as a host, a distro is no tag, and `tag_web`
+    // holds the servers tagged `web`.
     let mut taken: HashSet<Cow<'_, str>> = hosts.iter().map(|host| Cow::from(host.hostname.as_str())).collect();
     let distros: BTreeSet<&str> = hosts.iter().filter_map(|host| host.distro.as_deref()).collect();
     taken.extend(distros.into_iter().filter_map(distro_group).map(Cow::from));
+    let tags: BTreeSet<&str> = hosts.iter().flat_map(|host| &host.tags).map(String::as_str).collect();
+    taken.extend(tags.into_iter().map(tag_group).map(Cow::from));
     let mut names: HashMap<(bool, &str), Vec<String>> = HashMap::new();
     let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     let mut ungrouped: Vec<&str> = Vec::new();
@@ -296,6 +299,20 @@ mod tests {
           }
         }
         "#);
+    }
+
+    #[test]
+    fn a_tag_that_looks_like_a_tags_group_keeps_its_own() {
+        let hosts = [host("a", &["tag_Role_web", "tag_db"], None), host("b", &["db"], None)];
+        let list = written(&render_list(&hosts));
+        for (group, members) in [
+            ("tag_Role_web", json!(["a"])),
+            // That of the servers tagged `db`.
+            ("tag_db", json!(["b"])),
+            ("tag_tag_db", json!(["a"])),
+        ] {
+            assert_eq!(list[group]["hosts"], members, "{group}");
+        }
     }
 
     #[test]

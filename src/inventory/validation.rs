@@ -10,7 +10,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 const NAME_LIMIT: usize = 255;
 const USERNAME_LIMIT: usize = 64;
-const TAGS_LIMIT: usize = 64;
+/// Most tags of a server.
+pub const TAGS_LIMIT: usize = 64;
 const LABEL_LIMIT: usize = 64;
 const METADATA_LIMIT: usize = 64 * 1024;
 const DNS_LIMIT: usize = 253;
@@ -68,8 +69,7 @@ impl ServerInput {
         validator.check(self.tags.len() <= TAGS_LIMIT, "tags", "must be at most 64 tags");
         for (index, tag) in self.tags.iter().enumerate().take(TAGS_LIMIT) {
             let field = format!("tags[{index}]");
-            check_label(&mut validator, &field, tag, LABEL_LIMIT);
-            validator.check(!tag.contains(','), &field, "must not hold a comma");
+            check_tag(&mut validator, &field, tag);
             validator.check(!self.tags[..index].contains(tag), &field, "is given twice");
         }
         for (field, value) in [("distro", &self.distro), ("architecture", &self.architecture)] {
@@ -80,6 +80,19 @@ impl ServerInput {
         validate_metadata(&mut validator, &self.metadata);
         validator.finish()
     }
+}
+
+/// Says what is wrong with a tag, if anything.
+pub(super) fn refuse_tag(tag: &str) -> Option<String> {
+    let mut validator = Validator::new();
+    check_tag(&mut validator, "", tag);
+    let wrong = validator.finish().err()?;
+    wrong.errors.into_iter().next().map(|error| error.message)
+}
+
+fn check_tag(validator: &mut Validator, field: &str, tag: &str) {
+    check_label(validator, field, tag, LABEL_LIMIT);
+    validator.check(!tag.contains(','), field, "must not hold a comma");
 }
 
 /// A short text for people: something to see, on one line.

@@ -99,7 +99,12 @@ pub async fn discover(explicit: Option<&Path>) -> Result<AnsibleTools, AnsibleEr
 
 /// Where a program of Ansible's is, such as `ansible`: the first in `PATH`, else where [`discover`] looks.
 pub fn find_for_user(name: &str) -> Option<PathBuf> {
-    process::find_program(name, &[]).or_else(|| process::find_program(name, &folders()))
+    // Relative folders too, as a shell looks: it is what the user would start.
+    let path = env::var_os("PATH").unwrap_or_default();
+    let of_shell: Vec<PathBuf> = env::split_paths(&path)
+        .map(|folder| absolute(&Path::new(".").join(folder)))
+        .collect();
+    process::find_program(name, &of_shell).or_else(|| process::find_program(name, &folders()))
 }
 
 fn find(explicit: Option<&Path>) -> Option<PathBuf> {

@@ -114,6 +114,28 @@ pub async fn run_limited(
         .await
 }
 
+/// Runs a program for somebody at a terminal to its end, however long they take, and keeps its standard output. It stays in our
+/// process group and has our input and standard error: it may ask, and Ctrl-C ends it and us.
+pub async fn run_interactive(mut command: Command) -> Result<Captured, ProcessError> {
+    let program = command.as_std().get_program().to_string_lossy().into_owned();
+    let started = command
+        .stdin(Stdio::inherit())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn();
+    let child = match started {
+        Ok(child) => child,
+        Err(source) => return Err(ProcessError::Start { program, source }),
+    };
+    let ended = child.wait_with_output().await;
+    let output = ended.map_err(|source| ProcessError::Read { program, source })?;
+    Ok(Captured {
+        status: output.status,
+        stdout: output.stdout,
+        stderr: output.stderr,
+    })
+}
+
 /// How much of standard output is kept.
 #[derive(Clone, Copy)]
 enum Keep {

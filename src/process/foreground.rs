@@ -6,7 +6,10 @@ use std::{
     io,
     os::{
         fd::{AsFd as _, OwnedFd},
-        unix::process::{CommandExt as _, ExitStatusExt as _},
+        unix::{
+            ffi::OsStringExt as _,
+            process::{CommandExt as _, ExitStatusExt as _},
+        },
     },
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
@@ -19,10 +22,10 @@ use std::{
 
 use rustix::{
     event::{EventfdFlags, eventfd},
-    fs::{OFlags, fcntl_getfl, fcntl_setfl},
+    fs::{OFlags, fcntl_getfl, fcntl_setfl, fstat},
     io::write,
     process::{PidfdFlags, Signal, pidfd_open},
-    termios::{OptionalActions, isatty, tcsetattr, tcsetwinsize},
+    termios::{OptionalActions, isatty, tcsetattr, tcsetwinsize, ttyname},
 };
 use tokio::{
     signal::unix::{SignalKind, signal as listen},
@@ -35,6 +38,9 @@ use super::{
     signal::{ignored, pid, signal},
     terminal::{Terminal, is_in_foreground},
 };
+
+/// Names the terminal at which GnuPG asks for passphrases.
+const GPG_TERMINAL: &str = "GPG_TTY";
 
 /// A program to be. It inherits our folder and environment.
 #[derive(Debug)]
@@ -116,7 +122,15 @@ impl Foreground {
     ) -> io::Result<Started> {
         tcsetattr(&pts, OptionalActions::Now, terminal.modes())?;
         tcsetwinsize(&pty, terminal.size()?)?;
-        let mut command = pty_process::blocking::Command::from(self.command());
+        let mut command = self.command();
+        if std::env::var_os(GPG_TERMINAL).is_some() {
+            // A passphrase is asked for there, and nobody else may read at that terminal.
+            command.env(
+                GPG_TERMINAL,
+                OsString::from_vec(ttyname(&pts, Vec::new())?.into_bytes()),
+            );
+        }
+        let mut command = pty_process::blocking::Command::from(command);
         if !isatty(&self.stdin) {
             command = command.stdin(Stdio::inherit());
         }
@@ -156,27 +170,41 @@ impl Foreground {
 
     fn start_on_pipes(self) -> io::Result<Started> {
         let mut command = self.command();
-        let mut child = command
-            .stdin(Stdio::inherit())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let streams = vec![
-            Stream {
-                from: child.stdout.take().map(OwnedFd::from),
+        command.stdin(Stdio::inherit());
+        let (child, streams) = if is_same_file(&self.stdout, &self.stderr)? {
+            // `2>&1`: what is written first stands first.
+            let (from, both) = io::pipe()?;
+            let child = command.stdout(both.try_clone()?).stderr(both).spawn()?;
+            let stream = Stream {
+                from: Some(from.into()),
                 to: self.stdout,
-            },
-            Stream {
-                from: child.stderr.take().map(OwnedFd::from),
-                to: self.stderr,
-            },
-        ];
+            };
+            (child, vec![stream])
+        } else {
+            let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+            let streams = vec![
+                Stream {
+                    from: child.stdout.take().map(OwnedFd::from),
+                    to: self.stdout,
+                },
+                Stream {
+                    from: child.stderr.take().map(OwnedFd::from),
+                    to: self.stderr,
+                },
+            ];
+            (child, streams)
+        };
         Ok(Started {
             child,
             pty: None,
             streams,
         })
     }
+}
+
+fn is_same_file(one: &OwnedFd, other: &OwnedFd) -> io::Result<bool> {
+    let (one, other) = (fstat(one)?, fstat(other)?);
+    Ok((one.st_dev, one.st_ino) == (other.st_dev, other.st_ino))
 }
 
 /// A program that was just started.

@@ -16,7 +16,7 @@ mod subreaper;
 mod terminal;
 mod watch;
 
-pub use capture::{CaptureLimits, Captured, ProcessError, run_captured, run_limited};
+pub use capture::{CaptureLimits, Captured, ProcessError, run_captured, run_interactive, run_limited};
 pub use descendants::{descendants, group_members, processes_marked, processes_mentioning};
 pub use foreground::{Foreground, RunningForeground};
 pub use identity::{ProcessIdentity, boot_id};

@@ -103,6 +103,19 @@ impl StoreError {
     }
 }
 
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// What a database holds of Admiral.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// Nothing: it is new, or another program's.
+    Missing,
+    /// Migrations are to be applied yet.
+    Older,
+    /// All that this version knows of.
+    Current,
+}
+
 /// How a pool of connections is used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PoolUse {
@@ -200,8 +213,25 @@ impl Database {
 
     /// Applies the embedded migrations, forward only; sqlx takes an advisory lock, so that several processes may start at once.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        sqlx::migrate!("./migrations").run(&self.pool).await?;
+        MIGRATIONS.run(&self.pool).await?;
         Ok(())
+    }
+
+    /// Whether it is Admiral's, and up to date. Changes nothing.
+    pub async fn schema(&self) -> Result<Schema, StoreError> {
+        let (is_ours,): (bool,) = sqlx::query_as(
+            "SELECT to_regclass('admiral.deployments') IS NOT NULL AND to_regclass('public._sqlx_migrations') IS NOT NULL",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        if !is_ours {
+            return Ok(Schema::Missing);
+        }
+        let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM public._sqlx_migrations WHERE success")
+            .fetch_all(&self.pool)
+            .await?;
+        let is_current = MIGRATIONS.iter().all(|migration| applied.contains(&migration.version));
+        Ok(if is_current { Schema::Current } else { Schema::Older })
     }
 
     /// A connection outside a transaction.

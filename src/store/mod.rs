@@ -38,7 +38,7 @@ pub mod vault_keys;
 pub mod vault_passwords;
 pub mod workers;
 
-pub use database::{Connection, Database, StoreError};
+pub use database::{Connection, Database, Schema, StoreError};
 
 /// A stored word back as its enum; `what` names the column in the error.
 pub(in crate::store) fn word<T: std::str::FromStr>(text: &str, what: &'static str) -> Result<T, StoreError> {

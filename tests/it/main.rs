@@ -47,6 +47,7 @@ mod playbooks;
 mod project_settings;
 mod recorder;
 mod recordings_api;
+mod recordings_kept;
 mod retention;
 mod roles;
 mod runner;

@@ -627,3 +627,68 @@ async fn a_database_of_ones_own_will_do() {
     assert_eq!(deployment["reason"], "hosts_failed");
     assert_eq!(deployment["created_by"]["username"], "local");
 }
+
+/// `2>&1`: what was written first stands first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_streams_into_one_file_keep_their_order() {
+    let shell = Shell::alone(&newest());
+    shell.write_program(
+        "ansible-playbook",
+        "#!/bin/sh\ni=0\nwhile [ $i -lt 200 ]; do echo out $i; echo err $i >&2; i=$((i+1)); done\n",
+    );
+    let admiral = env!("CARGO_BIN_EXE_admiral");
+    for redirection in ["> FILE 2>&1", "2>&1 | cat > FILE"] {
+        let merged = |program: &str, name: &str| {
+            let line = format!("{program} x.yml {}", redirection.replace("FILE", name));
+            assert!(shell.run(&["sh", "-c", &line]).status.success());
+            std::fs::read_to_string(shell.folder.path().join(name)).unwrap()
+        };
+        let plain = merged("ansible-playbook", "plain");
+        // Its own word about where the recording is comes last.
+        let recorded = merged(&format!("{admiral} ansible-playbook"), "recorded");
+        assert_eq!(plain.lines().count(), 400);
+        assert!(recorded.starts_with(&plain), "{recorded}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_is_the_one_that_the_shell_would_start() {
+    let shell = Shell::alone(&newest());
+    shell.write_program("ansible-playbook", "#!/bin/sh\necho the other\n");
+    let program = shell.folder.path().join("bin/ansible-playbook");
+    let own = shell.write("venv/ansible-playbook", "");
+    std::fs::copy(&program, &own).unwrap();
+    std::fs::write(&own, "#!/bin/sh\necho \"asks at $GPG_TTY, is at $(tty)\"\n").unwrap();
+    // What asks for passphrases does so at the program's own terminal, not at ours.
+    let line = format!(
+        "GPG_TTY=$(tty) PATH=venv:$PATH exec {} ansible-playbook x.yml",
+        env!("CARGO_BIN_EXE_admiral")
+    );
+    let (_, shown) = shell.sit_down(&["sh", "-c", &line]).wait();
+    let told = shown.lines().next().unwrap();
+    let (asks, is) = told
+        .strip_prefix("asks at ")
+        .expect(told)
+        .split_once(", is at ")
+        .expect(told);
+    assert_eq!(asks, is);
+    assert!(asks.starts_with("/dev/pts/"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn secrets_of_the_command_line_are_not_in_the_recorded_output() {
+    const SECRET: &str = "canary of the log";
+    let server = AdmiralServer::start().await;
+    let shell = Shell::with(&server, &newest());
+    shell.write(
+        "tell.yml",
+        "- hosts: h1\n  connection: local\n  gather_facts: false\n  tasks:\n    - debug: { msg: '{{ word }} {{ db_password }}' }\n",
+    );
+    let given = format!("word=harmless db_password='{SECRET}'");
+    let output = shell.run(&["admiral", "ansible-playbook", "tell.yml", "-e", &given]);
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(told.contains(SECRET), "{told}");
+    let deployment = last_recorded(&server).await;
+    let log = server.output(&text(&deployment, "id")).await;
+    assert_eq!(log, told.replace(SECRET, "********"));
+}

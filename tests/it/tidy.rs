@@ -61,6 +61,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "domain",
             "embedded",
             "events",
+            "ingest",
             "inventory",
             "playbooks",
             "process",

@@ -2,6 +2,7 @@
 //!
 //! Ansible reads the arguments itself, untouched. Here they are only looked at, with the rules of Python's argparse.
 
+use secrecy::SecretString;
 use serde_json::Value;
 use std::ffi::OsString;
 
@@ -101,7 +102,7 @@ impl Program {
 }
 
 /// What the arguments say.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Scanned {
     /// Something is run. What only shows something is not recorded.
     pub runs: bool,
@@ -109,6 +110,8 @@ pub struct Scanned {
     pub playbook: String,
     /// The program and its arguments, without values that may be secret.
     pub words: Vec<String>,
+    /// Values that are secret by their names, as Ansible may print them.
+    pub secrets: Vec<SecretString>,
 }
 
 /// Looks at the arguments of a program.
@@ -118,6 +121,7 @@ pub fn scan(program: Program, arguments: &[OsString]) -> Scanned {
         named: Vec::new(),
         module: None,
         words: vec![program.name().to_owned()],
+        secrets: Vec::new(),
     };
     let mut rest = arguments.iter().map(|word| word.to_string_lossy().into_owned());
     let mut options_ended = false;
@@ -143,6 +147,7 @@ pub fn scan(program: Program, arguments: &[OsString]) -> Scanned {
         runs: scan.runs && !scan.named.is_empty(),
         playbook,
         words: scan.words,
+        secrets: scan.secrets,
     }
 }
 
@@ -151,6 +156,7 @@ struct Scan {
     named: Vec<String>,
     module: Option<String>,
     words: Vec<String>,
+    secrets: Vec<SecretString>,
 }
 
 impl Scan {
@@ -210,6 +216,9 @@ impl Scan {
 
     /// An option's value as it may be shown.
     fn value(&mut self, name: &str, value: String) -> String {
+        if ["--extra-vars", "--args"].contains(&name) {
+            collect_secrets(&value, &mut self.secrets);
+        }
         match name {
             "--extra-vars" => mask_variables(&value),
             "--args" => mask_arguments(&value),
@@ -292,6 +301,59 @@ fn mask_arguments(text: &str) -> String {
         }
     }
     masked
+}
+
+/// The values of variables or arguments whose names say that they are secret.
+fn collect_secrets(text: &str, secrets: &mut Vec<SecretString>) {
+    if text.trim_start().starts_with(['{', '['])
+        && let Ok(given) = serde_saphyr::from_str::<Value>(text)
+    {
+        return collect_from(&given, false, secrets);
+    }
+    for token in tokens(text) {
+        if let Some((name, value)) = token.split_once('=')
+            && is_secret_name(name)
+        {
+            secrets.push(value.into());
+            secrets.push(unquoted(value).into());
+        }
+    }
+}
+
+fn collect_from(given: &Value, is_secret: bool, secrets: &mut Vec<SecretString>) {
+    match given {
+        Value::Object(entries) => {
+            for (name, value) in entries {
+                collect_from(value, is_secret || is_secret_name(name), secrets);
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                collect_from(item, is_secret, secrets);
+            }
+        }
+        Value::String(text) if is_secret => secrets.push(text.as_str().into()),
+        Value::Number(number) if is_secret => secrets.push(number.to_string().into()),
+        _ => {}
+    }
+}
+
+/// A word as a shell understands it.
+fn unquoted(token: &str) -> String {
+    let (mut plain, mut quote, mut escaped) = (String::new(), None, false);
+    for letter in token.chars() {
+        match (letter, quote) {
+            _ if escaped => {
+                plain.push(letter);
+                escaped = false;
+            }
+            ('\\', None | Some('"')) => escaped = true,
+            ('"' | '\'', None) => quote = Some(letter),
+            (_, Some(open)) if letter == open => quote = None,
+            _ => plain.push(letter),
+        }
+    }
+    plain
 }
 
 fn is_name(text: &str) -> bool {
@@ -427,6 +489,35 @@ mod tests {
             let shown = shown(&["-e", odd, "a.yml"]);
             assert!(!shown.contains("hunter2"), "{shown}");
         }
+    }
+
+    #[test]
+    fn values_that_are_secret_by_name_are_known() {
+        let secrets = |option: &str, text: &str| -> Vec<String> {
+            use secrecy::ExposeSecret as _;
+            let scanned = scan_line(Program::Adhoc, &["all", option, text]);
+            let mut found: Vec<String> = scanned
+                .secrets
+                .iter()
+                .map(|secret| secret.expose_secret().to_owned())
+                .collect();
+            found.dedup();
+            found
+        };
+        assert_eq!(secrets("-e", "env=prod db_password=hunter2"), ["hunter2"]);
+        assert_eq!(
+            secrets("-a", r#"name=x password='a "b" c' state=present"#),
+            [r#"'a "b" c'"#, r#"a "b" c"#]
+        );
+        assert_eq!(
+            secrets(
+                "-e",
+                r#"{"env": "prod", "db": {"password": "hunter2"}, "tokens": ["x1", 12]}"#
+            ),
+            ["hunter2", "x1", "12"]
+        );
+        assert_eq!(secrets("-e", "{env: prod, api_key: hunter2}"), ["hunter2"]);
+        assert!(secrets("-e", "@secrets.yml").is_empty());
     }
 
     #[test]

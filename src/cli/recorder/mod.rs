@@ -4,6 +4,8 @@
 //! to the user, and none of them ever waits for the recording.
 
 pub mod arguments;
+pub mod destination;
+mod log;
 pub mod settings;
 pub mod spool;
 pub mod upload;
@@ -14,18 +16,20 @@ use super::{Cli, client::Client, failure::Hinted, options::GlobalOptions, output
 use crate::{
     domain::clock::{Clock as _, SystemClock, new_id},
     playbooks::ansible,
-    process::{Foreground, ProcessIdentity, ProcessTarget, Signal, Tee, signal},
+    process::{Foreground, ProcessIdentity, ProcessTarget, Signal, signal},
 };
 use anyhow::Context as _;
 use arguments::Scanned;
 use clap::CommandFactory as _;
+use destination::destination;
+use log::log_to;
+use secrecy::SecretString;
 use settings::{CALLBACK_PLUGINS, LOAD_CALLBACK_PLUGINS, UserSettings};
 use spool::{Begun, Held, Spool};
 use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
-    fs::OpenOptions,
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _},
     os::fd::AsFd as _,
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
@@ -38,6 +42,8 @@ use upload::{Upload, UploadError, send_left};
 const LAST_LIMIT: Duration = Duration::from_secs(3);
 /// The same where a database has to be started first.
 const LAST_LOCAL_LIMIT: Duration = Duration::from_secs(8);
+/// How long a database that was opened here may take to be closed after that.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 const LONGEST_RETRY: Duration = Duration::from_secs(10);
 /// What a shell adds to the number of the signal that ended a program.
@@ -97,7 +103,7 @@ pub async fn run(global: &GlobalOptions, program: Program, untouched: Untouched)
         return Err(foreground.replace_us()).with_context(failed);
     }
     let trouble = Trouble::default();
-    let recording = match Recording::begin(program, scanned) {
+    let recording = match Recording::begin(global, program, scanned) {
         Ok((recording, environment)) => {
             foreground.environment = environment;
             Some(recording)
@@ -108,7 +114,7 @@ pub async fn run(global: &GlobalOptions, program: Program, untouched: Untouched)
         }
     };
     let tee = match &recording {
-        Some(recording) => log_to(&recording.spool, trouble.clone()),
+        Some(recording) => log_to(&recording.spool, &recording.secrets, trouble.clone()),
         None => Box::new(|_: &[u8]| {}),
     };
     let started = foreground.start(tee);
@@ -121,7 +127,7 @@ pub async fn run(global: &GlobalOptions, program: Program, untouched: Untouched)
             return Err(error).with_context(failed);
         }
     };
-    let ended = CancellationToken::new();
+    let (ended, given_up) = (CancellationToken::new(), CancellationToken::new());
     let sending = recording.as_ref().map(|recording| {
         trouble.note_failure(recording.spool.note_process(running.identity()));
         let task = send_in_background(
@@ -129,6 +135,7 @@ pub async fn run(global: &GlobalOptions, program: Program, untouched: Untouched)
             recording.spool.clone(),
             running.identity(),
             ended.clone(),
+            given_up.clone(),
         );
         tokio::spawn(task)
     });
@@ -148,7 +155,11 @@ pub async fn run(global: &GlobalOptions, program: Program, untouched: Untouched)
             () = tokio::time::sleep(limit) => Outcome::Kept("there was no time to send all of it".to_owned()),
             () = running.asked_to_end() => Outcome::Kept("sending it was interrupted".to_owned()),
         };
-        sending.abort();
+        if !sending.is_finished() {
+            given_up.cancel();
+            let _ = tokio::time::timeout(CLOSE_LIMIT, &mut sending).await;
+            sending.abort();
+        }
         conclude(recording, outcome, &trouble);
     }
     trouble.say();
@@ -160,12 +171,18 @@ pub async fn run(global: &GlobalOptions, program: Program, untouched: Untouched)
 /// A run that is being recorded.
 struct Recording {
     spool: Spool,
+    /// What was given on the command line and is not written down.
+    secrets: Vec<SecretString>,
     _held: Held,
 }
 
 impl Recording {
     /// Makes its folder, and says what is to be set for Ansible.
-    fn begin(program: Program, scanned: Scanned) -> io::Result<(Self, BTreeMap<String, OsString>)> {
+    fn begin(
+        global: &GlobalOptions,
+        program: Program,
+        scanned: Scanned,
+    ) -> io::Result<(Self, BTreeMap<String, OsString>)> {
         let plugins = spool::plugin_folder()?;
         let user = ["USER", "LOGNAME"]
             .iter()
@@ -180,10 +197,16 @@ impl Recording {
             machine: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             user,
             started_at: SystemClock.now(),
+            destination: destination(global),
         };
         let (spool, held) = Spool::create(&begun)?;
         let environment = environment(program, &UserSettings::of_this_process(), &plugins, &spool);
-        Ok((Self { spool, _held: held }, environment))
+        let recording = Self {
+            spool,
+            secrets: scanned.secrets,
+            _held: held,
+        };
+        Ok((recording, environment))
     }
 }
 
@@ -218,25 +241,6 @@ fn environment(program: Program, user: &UserSettings, plugins: &OsStr, spool: &S
     environment
 }
 
-/// Appends what the user is shown to the log. A log that cannot be written is given up, not the run.
-fn log_to(spool: &Spool, trouble: Trouble) -> Tee {
-    let mut log = match OpenOptions::new().append(true).open(spool.output()) {
-        Ok(log) => Some(log),
-        Err(error) => {
-            trouble.note(format!("the output is not recorded: {error}"));
-            None
-        }
-    };
-    Box::new(move |bytes| {
-        if let Some(file) = &mut log
-            && let Err(error) = file.write_all(bytes)
-        {
-            trouble.note(format!("the output is not recorded to its end: {error}"));
-            log = None;
-        }
-    })
-}
-
 /// What became of sending.
 enum Outcome {
     /// All of it is stored.
@@ -245,8 +249,8 @@ enum Outcome {
     Kept(String),
     /// The server does not want it.
     Refused(String),
-    /// There is nobody to send it to.
-    NoDestination,
+    /// There is nobody to send it to, and why.
+    NoDestination(&'static str),
 }
 
 /// Sends the recording while it grows, and earlier ones that are left.
@@ -255,18 +259,29 @@ async fn send_in_background(
     spool: Spool,
     ansible: ProcessIdentity,
     ended: CancellationToken,
+    given_up: CancellationToken,
 ) -> Outcome {
-    if !has_destination(&global) {
-        return Outcome::NoDestination;
-    }
+    let Some(destination) = destination(&global) else {
+        return Outcome::NoDestination("neither --server nor a data directory says where that is");
+    };
     let mut pause = FIRST_RETRY;
     let cancelled = Arc::new(Mutex::new(false));
     loop {
         let was_over = ended.is_cancelled();
-        match send(&global, &spool, ansible, &cancelled, &ended).await {
+        let sent = async {
+            let client = destination::connect(&global).await?;
+            let sending = send(&client, &spool, &destination, ansible, &cancelled, &ended);
+            let sent = given_up.run_until_cancelled(sending).await;
+            if let Err(error) = client.close().await {
+                tracing::debug!(%error, "the connection could not be closed");
+            }
+            sent.unwrap_or_else(|| Err(UploadError::Passing(anyhow::anyhow!("sending it was given up"))))
+        };
+        match sent.await {
             Ok(()) => return Outcome::Stored,
+            Err(UploadError::NoDestination(reason)) => return Outcome::NoDestination(reason),
             Err(UploadError::Refused(reason)) => return Outcome::Refused(reason),
-            Err(error) if was_over => return Outcome::Kept(error.to_string()),
+            Err(error) if was_over || given_up.is_cancelled() => return Outcome::Kept(error.to_string()),
             Err(UploadError::Passing(error)) => tracing::debug!(%error, "the recording could not be sent yet"),
         }
         ended.run_until_cancelled(tokio::time::sleep(pause)).await;
@@ -275,34 +290,26 @@ async fn send_in_background(
 }
 
 async fn send(
-    global: &GlobalOptions,
+    client: &Client,
     spool: &Spool,
+    destination: &str,
     ansible: ProcessIdentity,
     cancelled: &Arc<Mutex<bool>>,
     ended: &CancellationToken,
 ) -> Result<(), UploadError> {
-    let client = Client::connect(global).await.map_err(UploadError::Passing)?;
-    let mut upload = Upload::new(&client, spool).on_cancel(|by| {
+    let mut upload = Upload::new(client, spool).on_cancel(|by| {
         // Once, however often the server was lost and found again.
         if !std::mem::replace(&mut *cancelled.lock().unwrap_or_else(PoisonError::into_inner), true) {
             interrupt(ansible, by);
         }
     });
-    let result = async {
-        upload.begin().await?;
-        let following = upload.follow(ended);
-        tokio::pin!(following);
-        tokio::select! {
-            result = &mut following => result,
-            () = send_earlier(&client) => following.await,
-        }
+    upload.begin().await?;
+    let following = upload.follow(ended);
+    tokio::pin!(following);
+    tokio::select! {
+        result = &mut following => result,
+        () = send_earlier(client, destination) => following.await,
     }
-    .await;
-    drop(upload);
-    if let Err(error) = client.close().await {
-        tracing::debug!(%error, "the connection could not be closed");
-    }
-    result
 }
 
 /// Somebody cancelled the deployment: Ansible is interrupted, as by Ctrl-C.
@@ -320,10 +327,11 @@ fn interrupt(ansible: ProcessIdentity, by: Option<&str>) {
     }
 }
 
-/// Recordings that nobody could send when they were made.
-async fn send_earlier(client: &Client) {
+/// Recordings for the same destination that nobody could send when they were made.
+async fn send_earlier(client: &Client, destination: &str) {
+    Spool::sweep();
     for spool in Spool::list().unwrap_or_default() {
-        if spool.refusal().is_some() {
+        if spool.refusal().is_some() || !spool.is_for(destination) {
             continue;
         }
         match send_left(client, &spool).await {
@@ -331,21 +339,9 @@ async fn send_earlier(client: &Client) {
             Err(UploadError::Refused(reason)) => {
                 let _ = spool.note_refusal(&reason);
             }
-            Err(UploadError::Passing(error)) => {
-                tracing::debug!(%error, "an earlier recording could not be sent");
-                return;
-            }
+            Err(error) => tracing::debug!(%error, "an earlier recording could not be sent"),
         }
     }
-}
-
-/// Whether the options name a server or a database, or there is one of one's own.
-pub fn has_destination(global: &GlobalOptions) -> bool {
-    global.server.is_some()
-        || global.database_url.is_some()
-        || global
-            .data_directory_path()
-            .is_ok_and(|folder| std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()))
 }
 
 fn conclude(recording: Recording, outcome: Outcome, trouble: &Trouble) {
@@ -356,12 +352,15 @@ fn conclude(recording: Recording, outcome: Outcome, trouble: &Trouble) {
         Outcome::Refused(reason) => {
             trouble.note_failure(recording.spool.note_refusal(&reason));
             trouble.note(format!(
-                "Admiral does not take the recording of this run ({reason}); it is kept in {}",
-                recording.spool.path().display()
+                "Admiral does not take the recording of this run ({reason}); it is kept in {}, and `admiral recordings upload {}` \
+                 offers it again",
+                recording.spool.path().display(),
+                recording.spool.name()
             ));
         }
-        Outcome::NoDestination => trouble.note(format!(
-            "this run is not in Admiral yet: neither --server nor a data directory says where that is; {later}"
+        Outcome::NoDestination(reason) => trouble.note(format!(
+            "this run is not in Admiral yet: {reason}; with ADMIRAL_SERVER set, `admiral recordings upload {}` sends it",
+            recording.spool.name()
         )),
     }
 }

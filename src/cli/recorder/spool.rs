@@ -13,11 +13,17 @@ use std::{
     io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
+    time::Duration,
 };
 use uuid::Uuid;
 
 /// The plugin that writes the events.
 const CALLBACK_PLUGIN: &str = include_str!("../../../ansible/callback_plugins/admiral_events.py");
+
+/// The name of a folder that is being made begins so.
+const BEGINNING: &str = "new-";
+/// Making one takes no longer.
+const LONGEST_BEGINNING: Duration = Duration::from_hours(1);
 
 /// What was begun. `recording.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +44,9 @@ pub struct Begun {
     pub user: String,
     /// When it began.
     pub started_at: DateTime<Utc>,
+    /// Where it is to be stored, if that was known.
+    #[serde(default)]
+    pub destination: Option<String>,
 }
 
 /// Ansible's process. `process.json`.
@@ -91,8 +100,9 @@ impl Spool {
     pub fn create(begun: &Begun) -> io::Result<(Self, Held)> {
         let recordings = state_directory()?.join("recordings");
         make_folder(&recordings)?;
-        let spool = Self {
-            path: recordings.join(begun.id.to_string()),
+        // Nobody takes it for a recording before it is one.
+        let mut spool = Self {
+            path: recordings.join(format!("{BEGINNING}{}", begun.id)),
         };
         DirBuilder::new().mode(0o700).create(&spool.path)?;
         let held = spool
@@ -107,28 +117,47 @@ impl Spool {
                 .open(path)?;
         }
         spool.write("recording.json", begun)?;
+        let path = recordings.join(begun.id.to_string());
+        fs::rename(&spool.path, &path)?;
+        spool.path = path;
         Ok((spool, held))
     }
 
     /// All recordings of this user, the oldest first.
     pub fn list() -> io::Result<Vec<Self>> {
-        let entries = match fs::read_dir(state_directory()?.join("recordings")) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        let mut found: Vec<Self> = entries
-            .flatten()
-            .filter(|entry| {
-                entry
-                    .file_name()
-                    .to_str()
-                    .is_some_and(|name| Uuid::try_parse(name).is_ok())
-            })
-            .map(|entry| Self { path: entry.path() })
-            .collect();
+        let mut found = Self::folders()?;
+        found.retain(|spool| Uuid::try_parse(&spool.name()).is_ok());
         found.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(found)
+    }
+
+    /// Removes what never became a recording, because its recorder died at the beginning.
+    pub fn sweep() {
+        for spool in Self::folders().unwrap_or_default() {
+            let is_old = fs::metadata(&spool.path)
+                .and_then(|metadata| metadata.modified())
+                .is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > LONGEST_BEGINNING));
+            let name = spool.name();
+            let is_abandoned = name.starts_with(BEGINNING)
+                || Uuid::try_parse(&name).is_ok() && !spool.path.join("recording.json").exists();
+            if is_old && is_abandoned && matches!(spool.hold(), Ok(Some(_))) {
+                let _ = spool.remove();
+            }
+        }
+    }
+
+    fn folders() -> io::Result<Vec<Self>> {
+        match fs::read_dir(state_directory()?.join("recordings")) {
+            Ok(entries) => Ok(entries.flatten().map(|entry| Self { path: entry.path() }).collect()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether it may be sent there without being asked: it was recorded for that, or nobody knew yet.
+    pub fn is_for(&self, destination: &str) -> bool {
+        self.begun()
+            .is_ok_and(|begun| begun.destination.is_none_or(|wanted| wanted == destination))
     }
 
     /// Takes hold of it, unless somebody else has: then `None`.

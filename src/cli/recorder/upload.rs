@@ -1,19 +1,27 @@
 //! Sends a recording to Admiral, while it grows and afterwards, from wherever the last one stopped.
 
 use super::spool::{Growing, Spool};
-use crate::cli::client::{Client, Refused, with_query};
+use crate::{
+    api::problem::Problem,
+    cli::client::{Client, Refused, with_query},
+};
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// Bytes of events sent at once; more when one line is longer.
-const EVENT_BYTES: usize = 2 * 1024 * 1024;
+/// Bytes sent at once: of events more when one line is longer, of both fewer when a proxy takes no more.
+const PIECE_BYTES: usize = 512 * 1024;
+const SMALLEST_PIECE: usize = 16 * 1024;
 /// Most bytes of events that the server takes at once.
 const MAX_EVENT_BYTES: usize = 16 * 1024 * 1024;
-/// Bytes of output sent at once.
-const OUTPUT_BYTES: usize = 512 * 1024;
+/// The server takes no more of what was typed, in bytes and in words.
+const MAX_TYPED_BYTES: usize = 64 * 1024;
+const MAX_TYPED_WORDS: usize = 1000;
+const MAX_PLAYBOOK_BYTES: usize = 4096;
+/// Why the server wants something in no case, whoever asks and whenever.
+const FINAL: [&str; 4] = ["recording_ended", "conflict", "somebody_elses", "validation_failed"];
 /// News is sent this often at most.
 const GATHER: Duration = Duration::from_millis(200);
 /// The server hears of a recording without news this often.
@@ -32,6 +40,9 @@ pub enum UploadError {
     /// The server does not want it, and says why.
     #[error("{0}")]
     Refused(String),
+    /// There is no Admiral to send it to, and why.
+    #[error("{0}")]
+    NoDestination(&'static str),
 }
 
 /// What the server has of a recording.
@@ -49,6 +60,8 @@ pub struct Upload<'a> {
     spool: &'a Spool,
     path: String,
     sent: Sent,
+    /// Bytes sent at once.
+    piece: usize,
     /// Called once, with the name of who wants the run to end.
     on_cancel: Option<OnCancel<'a>>,
     /// The deployment's number, once the server has said it.
@@ -63,6 +76,7 @@ impl<'a> Upload<'a> {
             spool,
             path: format!("/api/recordings/{}", spool.name()),
             sent: Sent::default(),
+            piece: PIECE_BYTES,
             on_cancel: None,
             number: None,
         }
@@ -84,8 +98,8 @@ impl<'a> Upload<'a> {
         let body = json!({
             "id": begun.id,
             "kind": begun.kind,
-            "playbook": begun.playbook,
-            "words": begun.words,
+            "playbook": shortened(&begun.playbook, MAX_PLAYBOOK_BYTES),
+            "words": fitting(&begun.words),
             "folder": begun.folder,
             "machine": begun.machine,
             "started_at": begun.started_at,
@@ -142,7 +156,7 @@ impl<'a> Upload<'a> {
     /// One piece of each file. `true`: the server has more than before.
     async fn send_news(&mut self, last: bool) -> Result<bool, UploadError> {
         let before = self.sent;
-        let mut most = EVENT_BYTES;
+        let mut most = self.piece;
         loop {
             let bytes = self.read(Growing::Events, self.sent.events, most)?;
             let is_whole = bytes.len() < most;
@@ -150,19 +164,48 @@ impl<'a> Upload<'a> {
                 break;
             }
             let begin = self.sent.events;
-            self.send(Growing::Events, &bytes, last && is_whole).await?;
+            match self.send(Growing::Events, &bytes, last && is_whole).await {
+                Err(error) if self.halves(most, &error) => {
+                    most = self.piece;
+                    continue;
+                }
+                sent => sent?,
+            }
             if self.sent.events > begin || is_whole || most >= MAX_EVENT_BYTES {
                 break;
             }
             // A line is longer than that.
             most *= 2;
         }
-        let bytes = self.read(Growing::Output, self.sent.output, OUTPUT_BYTES)?;
-        let is_whole = bytes.len() < OUTPUT_BYTES;
-        if !bytes.is_empty() && (last || !is_whole || bytes.contains(&b'\n')) {
-            self.send(Growing::Output, &bytes, last && is_whole).await?;
+        loop {
+            let bytes = self.read(Growing::Output, self.sent.output, self.piece)?;
+            let is_whole = bytes.len() < self.piece;
+            if bytes.is_empty() || (is_whole && !last && !bytes.contains(&b'\n')) {
+                break;
+            }
+            match self.send(Growing::Output, &bytes, last && is_whole).await {
+                Err(error) if self.halves(self.piece, &error) => {}
+                sent => {
+                    sent?;
+                    break;
+                }
+            }
         }
         Ok(self.sent.events != before.events || self.sent.output != before.output)
+    }
+
+    /// Goes on with smaller pieces when one of `most` bytes is too large for a proxy; `false` when that is not it, or does not help.
+    fn halves(&mut self, most: usize, error: &UploadError) -> bool {
+        let UploadError::Passing(error) = error else {
+            return false;
+        };
+        let is_too_large = refusal(error).is_some_and(|problem| problem.status == 413);
+        // A longer piece was sent because a line is so long.
+        if !is_too_large || most > self.piece || self.piece <= SMALLEST_PIECE {
+            return false;
+        }
+        self.piece /= 2;
+        true
     }
 
     fn read(&self, file: Growing, offset: u64, most: usize) -> Result<Vec<u8>, UploadError> {
@@ -189,7 +232,7 @@ impl<'a> Upload<'a> {
             }
             let path = with_query(&format!("{}/{name}", self.path), &query);
             let sending = self.client.put_bytes(&path, std::mem::take(&mut bytes));
-            let refusal = match timeout(ANSWER_LIMIT, sending).await {
+            let error = match timeout(ANSWER_LIMIT, sending).await {
                 Ok(Ok(answer)) => {
                     self.take_offsets(&answer);
                     self.hear(&answer);
@@ -198,11 +241,10 @@ impl<'a> Upload<'a> {
                 Ok(Err(error)) => error,
                 Err(_) => return Err(UploadError::Passing(anyhow::anyhow!("the server does not answer"))),
             };
-            let lost_something = refusal
-                .downcast_ref::<Refused>()
-                .is_some_and(|Refused(problem)| ["offset_gap", "not_found"].contains(&problem.code.as_str()));
+            let lost_something =
+                refusal(&error).is_some_and(|problem| ["offset_gap", "not_found"].contains(&problem.code.as_str()));
             if !lost_something || beginnings >= MOST_BEGINNINGS {
-                return Err(sort(refusal));
+                return Err(sort(error));
             }
             // It was restored from a backup, or somebody deleted the deployment.
             beginnings += 1;
@@ -211,12 +253,7 @@ impl<'a> Upload<'a> {
                 Growing::Events => self.sent.events,
                 Growing::Output => self.sent.output,
             };
-            let most = if file == Growing::Events {
-                EVENT_BYTES
-            } else {
-                OUTPUT_BYTES
-            };
-            bytes = self.read(file, offset, most)?;
+            bytes = self.read(file, offset, self.piece)?;
         }
     }
 
@@ -243,15 +280,46 @@ async fn answered(asking: impl Future<Output = anyhow::Result<Value>>) -> Result
     }
 }
 
-/// Whether there is any use in trying again.
+/// Whether there is any use in trying again: a role may still be given, a token renewed, a proxy mended.
 fn sort(error: anyhow::Error) -> UploadError {
-    let refused = error.chain().find_map(|cause| cause.downcast_ref::<Refused>());
-    match refused {
-        Some(Refused(problem)) if problem.status < 500 && problem.status != 429 => {
-            UploadError::Refused(error.to_string())
-        }
+    match refusal(&error) {
+        Some(problem) if FINAL.contains(&problem.code.as_str()) => UploadError::Refused(error.to_string()),
         _ => UploadError::Passing(error),
     }
+}
+
+/// What the server has against it.
+fn refusal(error: &anyhow::Error) -> Option<&Problem> {
+    let refused = error.chain().find_map(|cause| cause.downcast_ref::<Refused>());
+    refused.map(|Refused(problem)| problem)
+}
+
+/// What was typed as far as the server takes it; nothing follows a word that was cut.
+fn fitting(words: &[String]) -> Vec<String> {
+    let (mut fitting, mut room) = (Vec::new(), MAX_TYPED_BYTES);
+    for word in words.iter().take(MAX_TYPED_WORDS) {
+        let shown = shortened(word, room);
+        room -= shown.len();
+        let is_whole = shown == *word;
+        fitting.push(shown);
+        if !is_whole {
+            break;
+        }
+    }
+    fitting
+}
+
+/// At most so many bytes of a text, with a mark where it was cut.
+fn shortened(text: &str, most: usize) -> String {
+    const MARK: &str = "…";
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(most.saturating_sub(MARK.len()));
+    if most < MARK.len() {
+        return text[..end].to_owned();
+    }
+    format!("{}{MARK}", &text[..end])
 }
 
 /// The error and its causes in one line.
@@ -279,4 +347,57 @@ pub async fn send_left(client: &Client, spool: &Spool) -> Result<Option<i64>, Up
         .context("failed to remove the recording")
         .map_err(UploadError::Passing)?;
     Ok(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::StatusCode;
+
+    fn sorted(status: u16, code: &str) -> UploadError {
+        let status = StatusCode::from_u16(status).unwrap();
+        sort(Refused(Problem::new(status, code, "no")).into())
+    }
+
+    #[test]
+    fn only_what_never_changes_is_final() {
+        for (status, code) in [
+            (409, "recording_ended"),
+            (403, "somebody_elses"),
+            (422, "validation_failed"),
+            (409, "conflict"),
+        ] {
+            assert!(
+                matches!(sorted(status, code), UploadError::Refused(_)),
+                "{status} {code}"
+            );
+        }
+        for (status, code) in [
+            (401, "unauthorized"),
+            (403, "forbidden"),
+            (302, "unreadable"),
+            (404, "unreadable"),
+            (408, "unreadable"),
+            (413, "unreadable"),
+            (422, "unreadable"),
+            (503, "unavailable"),
+        ] {
+            assert!(
+                matches!(sorted(status, code), UploadError::Passing(_)),
+                "{status} {code}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_typed_is_cut_to_fit() {
+        let words = vec!["ansible-playbook".to_owned(), "é".repeat(40_000), "x".to_owned()];
+        let cut = fitting(&words);
+        assert_eq!(cut.len(), 2);
+        assert!(cut.iter().map(String::len).sum::<usize>() <= MAX_TYPED_BYTES);
+        assert!(cut[1].ends_with("é…"));
+        assert_eq!(fitting(&vec!["a".to_owned(); 2000]).len(), MAX_TYPED_WORDS);
+        assert_eq!(shortened("abcé", 5), "abcé");
+        assert_eq!(shortened("abcdé", 5), "ab…");
+    }
 }

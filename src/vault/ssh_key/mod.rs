@@ -41,6 +41,14 @@ pub fn inspect(text: &SecretString, passphrase: Option<&SecretString>, comment: 
     describe(&parse(text, passphrase)?, comment)
 }
 
+/// The fingerprint of a private key in OpenSSH form, whose public half is never encrypted.
+pub fn public_fingerprint(text: &SecretString) -> Option<String> {
+    let text = text.expose_secret();
+    let block = (text.len() <= TEXT_LIMIT).then(|| private_block(text))?.ok()?;
+    let body = block.strip_prefix(openssh::BEGIN)?.split("-----END").next()?;
+    Some(fingerprint(&openssh::public_half(body).ok()?))
+}
+
 /// The same key as plain text in OpenSSH form, as `ssh -i` takes it without asking anything.
 pub fn open_for_ansible(text: &SecretString, passphrase: Option<&SecretString>) -> Result<SecretString, KeyError> {
     openssh::render(&parse(text, passphrase)?, "")

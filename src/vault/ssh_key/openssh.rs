@@ -11,19 +11,14 @@ use ssh_key::{Cipher, Kdf};
 use zeroize::Zeroizing;
 
 const MAGIC: &[u8] = b"openssh-key-v1\0";
-const BEGIN: &str = "-----BEGIN OPENSSH PRIVATE KEY-----";
+pub(super) const BEGIN: &str = "-----BEGIN OPENSSH PRIVATE KEY-----";
 const END: &str = "-----END OPENSSH PRIVATE KEY-----";
 /// `ssh-keygen` makes 16 (24 of late). More rounds than this would hold a request for minutes.
 const MOST_ROUNDS: u32 = 1024;
 
 /// Reads the base64 between the `BEGIN` and `END` lines.
 pub(super) fn parse(body: &str, passphrase: Option<&SecretString>) -> Result<Material, KeyError> {
-    let mut packed = Zeroizing::new(String::with_capacity(body.len()));
-    packed.extend(body.chars().filter(|c| !c.is_ascii_whitespace()));
-    let message = STANDARD
-        .decode(packed.as_bytes())
-        .map_err(|_| KeyError::Damaged("its base64 is broken"))?;
-    let message = Zeroizing::new(message);
+    let message = decode(body)?;
     let mut reader = Reader::new(&message);
     if reader.bytes(MAGIC.len())? != MAGIC {
         return Err(KeyError::Damaged("it does not start as an OpenSSH key does"));
@@ -65,6 +60,28 @@ pub(super) fn parse(body: &str, passphrase: Option<&SecretString>) -> Result<Mat
         ));
     }
     Ok(material)
+}
+
+/// The public half, which is not encrypted.
+pub(super) fn public_half(body: &str) -> Result<Vec<u8>, KeyError> {
+    let message = decode(body)?;
+    let mut reader = Reader::new(&message);
+    reader.bytes(MAGIC.len())?;
+    // Cipher, key derivation and its options.
+    for _ in 0..3 {
+        reader.string()?;
+    }
+    reader.number()?;
+    Ok(reader.string()?.to_vec())
+}
+
+fn decode(body: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let mut packed = Zeroizing::new(String::with_capacity(body.len()));
+    packed.extend(body.chars().filter(|c| !c.is_ascii_whitespace()));
+    let message = STANDARD
+        .decode(packed.as_bytes())
+        .map_err(|_| KeyError::Damaged("its base64 is broken"))?;
+    Ok(Zeroizing::new(message))
 }
 
 /// The plain text that `ssh -i` takes, with a newline at the end: OpenSSH refuses the file without it.

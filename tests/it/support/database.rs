@@ -13,6 +13,11 @@ pub struct TestDatabase {
 impl TestDatabase {
     /// Makes one in the cluster that `ADMIRAL_TEST_DATABASE_URL` names.
     pub async fn create() -> Self {
+        Self::open(Self::make_empty().await).await
+    }
+
+    /// Makes one that is not migrated; its URL.
+    pub async fn make_empty() -> String {
         let base = std::env::var("ADMIRAL_TEST_DATABASE_URL")
             .expect("ADMIRAL_TEST_DATABASE_URL names a throw-away PostgreSQL; `make test` starts one");
         let name = format!("admiral_test_{}", admiral::domain::clock::new_id().simple());
@@ -21,7 +26,7 @@ impl TestDatabase {
         admin.close().await;
         let (server, query) = base.split_once('?').unwrap_or((&base, ""));
         let (server, _) = server.rsplit_once('/').expect("the URL names a database");
-        Self::open(format!("{server}/{name}?{query}")).await
+        format!("{server}/{name}?{query}")
     }
 
     /// Migrates the one at `url`.

@@ -10,7 +10,7 @@ use crate::{
     },
     domain::{PrivateKeyId, validation::Validator},
     store::{Connection, keys},
-    vault::ssh_key,
+    vault::ssh_key::{self, KeyError},
 };
 
 /// Stores a key unless it is there already, by its fingerprint. A key that cannot be read is skipped, and told of.
@@ -37,7 +37,19 @@ pub(in crate::api::routes) async fn import_key(
         .map_err(|error| Problem::internal(&error))?;
     let parsed = match inspected {
         Ok(parsed) => parsed,
-        Err(error) => return Ok((None, told(&name, ImportAction::Skipped, Some(error.to_string())))),
+        Err(error) => {
+            // The public half of an encrypted key tells whether it is here already.
+            let known = match (&error, ssh_key::public_fingerprint(&key.private_key)) {
+                (KeyError::PassphraseMissing, Some(fingerprint)) => {
+                    keys::find_by_fingerprint(connection, &fingerprint).await?
+                }
+                _ => None,
+            };
+            if let Some(known) = known {
+                return Ok((Some(known.id), told(&known.name, ImportAction::Unchanged, None)));
+            }
+            return Ok((None, told(&name, ImportAction::Skipped, Some(error.to_string()))));
+        }
     };
     if let Some(known) = keys::find_by_fingerprint(connection, &parsed.fingerprint).await? {
         return Ok((Some(known.id), told(&known.name, ImportAction::Unchanged, None)));

@@ -66,10 +66,13 @@ async fn lock(connection: &mut Connection, actor: &Actor, id: DeploymentId) -> R
     if own || actor.principal.role == Role::Admin {
         return Ok(recording);
     }
-    Err(actor.denied(
+    let mut problem = actor.denied(
         Action::Record,
         "only who began a recording, or an admin, may write to it",
-    ))
+    );
+    // Another role would not help, unlike with other refusals.
+    "somebody_elses".clone_into(&mut problem.code);
+    Err(problem)
 }
 
 /// Stores bytes of a recording.

@@ -1,6 +1,6 @@
 //! `POST /api/servers/import`.
 
-use super::checked;
+use super::values;
 use crate::{
     api::{
         AppState,
@@ -12,9 +12,9 @@ use crate::{
     domain::{PrivateKeyId, clock::new_id, server::Server, text_enum::text_enum, validation::Invalid},
     inventory::{
         import::{self, ImportedHost},
-        validation::ServerInput,
+        validation::{ServerInput, TAGS_LIMIT},
     },
-    store::{Connection, StoreError, servers},
+    store::{Connection, StoreError, keys, servers},
 };
 use axum::{
     Json,
@@ -149,18 +149,24 @@ pub(super) async fn import_servers(
         return Err(Invalid::field("inventory", "must hold at most 20000 hosts").into());
     }
     let mut transaction = state.database.begin().await?;
+    if let Some(id) = body.default_private_key_id {
+        keys::get_key(&mut transaction, id).await.map_err(|error| match error {
+            StoreError::NotFound(_) => Invalid::field("default_private_key_id", "names no key").into(),
+            other => Problem::from(other),
+        })?;
+    }
     let mut report = ImportReport {
         dry_run: body.dry_run,
         servers: Vec::with_capacity(hosts.len()),
         keys: Vec::new(),
     };
-    let mut keys: BTreeMap<String, PrivateKeyId> = BTreeMap::new();
+    let mut of_paths: BTreeMap<String, PrivateKeyId> = BTreeMap::new();
     for key in body.keys {
         let path = key.path.clone();
         let (id, told) = import_key(&mut transaction, &state, &actor, key).await?;
         report.keys.push(told);
         if let Some(id) = id {
-            keys.insert(path, id);
+            of_paths.insert(path, id);
         }
     }
     let known: BTreeMap<String, Server> = servers::list_all_servers(&mut transaction)
@@ -171,7 +177,7 @@ pub(super) async fn import_servers(
     for host in hosts {
         let before = known.get(&host.input.hostname);
         let key = match &host.key_path {
-            Some(path) => keys.get(path).copied(),
+            Some(path) => of_paths.get(path).copied(),
             None => body.default_private_key_id,
         };
         report
@@ -208,16 +214,23 @@ async fn import_host(
             "its private key {path} could not be read; give it one afterwards"
         ));
     }
-    let input = match before {
-        Some(before) => merged(before, host.input, host.has_user),
+    let mut input = match before {
+        Some(before) => merged(before, host.input, host.has_user, &host.left_out),
         None => host.input,
     };
+    if let Some(too_many) = input.tags.get(TAGS_LIMIT..).filter(|tags| !tags.is_empty()) {
+        told.notes.push(format!(
+            "a server has at most {TAGS_LIMIT} tags; left out: {}",
+            too_many.join(", ")
+        ));
+        input.tags.truncate(TAGS_LIMIT);
+    }
     if let Err(invalid) = input.validate() {
         told.notes.insert(0, invalid.to_string());
         return Ok(told);
     }
     let key = key.or(before.and_then(|before| before.private_key.as_ref().map(|key| key.id)));
-    let values = checked(connection, input, key).await?;
+    let values = values(input, key);
     let Some(before) = before else {
         let server = servers::insert_server(connection, new_id(), &values).await?;
         actor
@@ -245,11 +258,21 @@ async fn import_host(
     Ok(told)
 }
 
-/// The server with what the inventory says; what it does not speak of stays.
-fn merged(before: &Server, new: ServerInput, has_user: bool) -> ServerInput {
+/// The server with what the inventory says; what it does not speak of stays, but for what is left out now and was not once.
+fn merged(
+    before: &Server,
+    new: ServerInput,
+    has_user: bool,
+    left_out: &BTreeMap<String, Option<Value>>,
+) -> ServerInput {
     let mut tags = before.tags.clone();
     tags.extend(new.tags.into_iter().filter(|tag| !before.tags.contains(tag)));
     let mut metadata = before.metadata.clone();
+    metadata.retain(|name, value| match left_out.get(name) {
+        Some(Some(template)) => template != value,
+        Some(None) => false,
+        None => true,
+    });
     metadata.extend(new.metadata);
     ServerInput {
         name: Some(before.name.clone()),

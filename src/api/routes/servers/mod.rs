@@ -53,7 +53,11 @@ async fn checked(
     if !wrong.is_empty() {
         return Err(Invalid { errors: wrong }.into());
     }
-    Ok(ServerValues {
+    Ok(values(input, private_key_id))
+}
+
+fn values(input: ServerInput, private_key_id: Option<Uuid>) -> ServerValues {
+    ServerValues {
         name: input.name.unwrap_or_else(|| input.hostname.clone()),
         hostname: input.hostname,
         ssh_host: input.ssh_host,
@@ -65,5 +69,5 @@ async fn checked(
         status: input.status,
         metadata: input.metadata,
         private_key_id,
-    })
+    }
 }
