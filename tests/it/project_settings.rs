@@ -30,6 +30,7 @@ FORKS = 3
 timeout = 7
 gathering = explicit
 hash_behaviour = merge
+force_valid_group_names = always
 interpreter_python = auto_silent
 fact_caching = jsonfile
 fact_caching_connection = ./.facts
@@ -68,7 +69,7 @@ const PLAYBOOK: &str = r#"
     settings:
       [DEFAULT_TIMEOUT, DEFAULT_GATHERING, DEFAULT_HASH_BEHAVIOUR, DEFAULT_REMOTE_USER, DEFAULT_BECOME, DEFAULT_BECOME_USER,
        DEFAULT_BECOME_METHOD, CACHE_PLUGIN, DIFF_ALWAYS, VARIABLE_PLUGINS_ENABLED, DEFAULT_JINJA2_EXTENSIONS, INTERPRETER_PYTHON,
-       DEFAULT_STDOUT_CALLBACK, RETRY_FILES_ENABLED, DEFAULT_STRATEGY, DEFAULT_TRANSPORT]
+       DEFAULT_STDOUT_CALLBACK, RETRY_FILES_ENABLED, DEFAULT_STRATEGY, DEFAULT_TRANSPORT, TRANSFORM_INVALID_GROUP_CHARS]
   roles: [greeting]
   tasks:
     - name: What holds
