@@ -201,6 +201,15 @@ async fn hostile_trees_are_refused_and_nothing_is_taken() {
         folder = repository.git_bare(&["rev-parse", "main^{tree}"]);
     }
     let bomb = format!("040000 tree {folder}\tbomb\n");
+    // Folders that share one chain of folders: a file each, and millions of folders.
+    let mut chain = small.clone();
+    for _ in 0..400 {
+        repository.push_tree(&format!("040000 tree {chain}\ta\n"));
+        chain = repository.git_bare(&["rev-parse", "main^{tree}"]);
+    }
+    let chains: String = (0..7_500)
+        .map(|number| format!("040000 tree {chain}\tf{number}\n"))
+        .collect();
     for (tree, reason) in [
         (
             format!("100644 blob {play}\t..\n"),
@@ -220,6 +229,7 @@ async fn hostile_trees_are_refused_and_nothing_is_taken() {
         (many, "more than 10,000 files"),
         (format!("100644 blob {large}\tlarge.bin\n"), "more than 64 MiB"),
         (bomb, "more files than a package may have"),
+        (chains, "nested too deeply"),
     ] {
         repository.push_tree(&tree);
         let failed = stage.sync(&project).await;
