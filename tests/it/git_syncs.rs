@@ -207,6 +207,42 @@ async fn a_running_scheduler_is_woken_by_whoever_asks() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_cannot_be_stored_is_a_failure_like_others() {
+    let stage = GitStage::set().await;
+    let repository = TestRepository::new("site");
+    repository.write("site.yml", PLAYBOOK);
+    let one = repository.commit("One");
+    let project = stage.add("site", &repository, json!({})).await;
+    stage
+        .pad
+        .execute(
+            "CREATE FUNCTION admiral.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$",
+        )
+        .await;
+    stage
+        .pad
+        .execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON admiral.playbook_versions FOR EACH ROW EXECUTE FUNCTION admiral.refuse()",
+        )
+        .await;
+    repository.write("site.yml", &PLAYBOOK.replace("Hello", "Hello again"));
+    let two = repository.commit("Two");
+    let failed = stage.sync(&project).await;
+    assert!(error_of(&failed).contains("could not be stored"), "{failed}");
+    assert_eq!(failed["commit_id"], json!(one), "{failed}");
+    assert_ne!(failed["attempted_at"], project["attempted_at"]);
+    // It is tried again when a failure is, and not at once.
+    scheduler(&stage).sync_pass().await.unwrap();
+    assert_eq!(stage.get(&project).await["attempted_at"], failed["attempted_at"]);
+    stage
+        .pad
+        .execute("DROP TRIGGER refuse ON admiral.playbook_versions")
+        .await;
+    let stored = stage.sync(&project).await;
+    assert_eq!((error_of(&stored), &stored["commit_id"]), ("", &json!(two)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_launch_begins_with_a_sync_where_that_is_wanted() {
     let stage = GitStage::set().await;
     stage.pad.add_server("web-1", &[], "active", true).await;

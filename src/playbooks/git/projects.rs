@@ -161,7 +161,17 @@ impl GitProjects {
                 return Ok(project.error);
             }
             let look = self.look(database, &project).await?;
-            if let Some(result) = record(database, &project, began, look).await? {
+            let known_hosts = look.known_hosts.clone();
+            let recorded = match record(database, &project, began, look).await {
+                // Not noted, it would be due again at once, and fetched anew without end.
+                Err(error) if !error.is_unavailable() => {
+                    tracing::error!(?error, project = project.name, "a commit could not be stored");
+                    let outcome = Err(GitError::NotStored(error));
+                    record(database, &project, began, Look { known_hosts, outcome }).await?
+                }
+                recorded => recorded?,
+            };
+            if let Some(result) = recorded {
                 turn.end().await;
                 return Ok(result);
             }
