@@ -2,7 +2,7 @@
 
 use crate::support::{
     git_hosts::{PLAYBOOK, TestRepository},
-    git_stage::{GitStage, error_of},
+    git_stage::{GitStage, create, error_of},
 };
 use admiral::{domain::clock::SystemClock, scheduler::Scheduler};
 use hmac::{Hmac, Mac as _};
@@ -12,6 +12,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 const SECRET: &str = "a secret of the webhook";
@@ -204,6 +205,29 @@ async fn a_running_scheduler_is_woken_by_whoever_asks() {
         task.await.unwrap();
     }
     assert_eq!(stage.package(&project).await["current_version"]["number"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_hangs_holds_nobody_up() {
+    let stage = GitStage::set().await;
+    let hanging = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/site.git", hanging.local_addr().unwrap());
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn(scheduler(&stage).run(shutdown.clone()));
+    create(&stage.pad, json!({"name": "hanging", "url": url})).await;
+    let (_held, _) = hanging.accept().await.unwrap();
+
+    let repository = TestRepository::new("site");
+    repository.write("site.yml", PLAYBOOK);
+    let commit = repository.commit("One");
+    let project = stage.create("site", &repository, json!({})).await;
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while stage.get(&project).await["commit_id"] != json!(commit) {
+        assert!(Instant::now() < deadline, "{}", stage.get(&project).await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    shutdown.cancel();
+    running.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
