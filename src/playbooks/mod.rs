@@ -17,6 +17,7 @@ mod lint;
 pub mod mitogen;
 mod outline;
 mod review;
+mod room;
 mod snapshot;
 pub mod upload;
 pub mod vault_ids;

@@ -16,18 +16,18 @@ use crate::{
     playbooks::{
         ansible::vault_id_argument,
         configuration,
-        galaxy::{Galaxy, ServerAccess, has_requirements},
+        galaxy::{Galaxy, has_requirements, open_servers},
         mitogen,
     },
     runner::{RECORD_VERSION, RunFolder, RunSpec, SecretsFolder},
     store::{
-        Database, deployments, galaxy_servers,
+        Database, deployments,
         host_keys::{self, TrustedHostKey},
         packages,
         run_targets::{self, RunTarget},
         runs::OwnedRun,
     },
-    vault::{RowIdentity, Vault},
+    vault::Vault,
 };
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
@@ -154,24 +154,7 @@ async fn fetch(
     if !has_requirements(files) {
         return Ok(None);
     }
-    let sealed = galaxy_servers::list_sealed(&mut *database.acquire().await?).await?;
-    let mut servers = Vec::with_capacity(sealed.len());
-    for server in sealed {
-        let row = RowIdentity::galaxy_token(server.id);
-        let token = server
-            .sealed_token
-            .map(|token| vault.open_text(&token, row))
-            .transpose();
-        servers.push(ServerAccess {
-            token: token.map_err(|source| PrepareError::Vault {
-                what: format!("the token of the Galaxy server {:?}", server.name),
-                source,
-            })?,
-            name: server.name,
-            url: server.url,
-            auth_url: server.auth_url,
-        });
-    }
+    let servers = open_servers(&mut *database.acquire().await?, vault).await?;
     Ok(galaxy.provide(files, &servers).await?)
 }
 

@@ -10,11 +10,14 @@
 //! never changes: a requirement without a version stays at what it was when it was first fetched.
 
 mod cache;
+mod dependencies;
 mod failures;
 mod fetch;
 mod requirements;
+mod servers;
 
 pub use requirements::has_requirements;
+pub use servers::{ServersError, open_servers};
 
 use self::{
     cache::Slot,
@@ -25,7 +28,7 @@ use super::ansible::{self, AnsibleError};
 use crate::{
     domain::playbook::PlaybookFile,
     process::{self, ProcessError},
-    runner::{Isolation, isolation},
+    runner::{Isolation, Seclusion, isolation},
 };
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
@@ -34,7 +37,10 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
+
+/// Fetches of one process at once.
+const AT_ONCE: usize = 4;
 
 /// A Galaxy server, with what it takes to use it.
 #[derive(Debug, Clone)]
@@ -95,10 +101,11 @@ pub struct Galaxy {
     ansible_playbook: PathBuf,
     version: Arc<OnceCell<String>>,
     isolation: Arc<OnceCell<Isolation>>,
+    room: Arc<Semaphore>,
 }
 
 impl Galaxy {
-    /// Keeps in `folder`, which need not exist, what the `ansible-galaxy` beside `ansible_playbook` fetches. The `version` of
+    /// Keeps in `folder` of the data directory, which need not exist, what the `ansible-galaxy` beside `ansible_playbook` fetches. The `version` of
     /// ansible-core is asked for when it is needed and not known.
     pub fn new(folder: PathBuf, ansible_playbook: PathBuf, version: Option<String>) -> Self {
         Self {
@@ -106,6 +113,7 @@ impl Galaxy {
             ansible_playbook,
             version: Arc::new(OnceCell::new_with(version)),
             isolation: Arc::default(),
+            room: Arc::new(Semaphore::new(AT_ONCE)),
         }
     }
 
@@ -135,15 +143,20 @@ impl Galaxy {
         };
         let fetch = Fetch {
             ansible_galaxy,
-            isolation: *self.isolation.get_or_init(isolation::detect).await,
+            seclusion: Seclusion {
+                isolation: *self.isolation.get_or_init(isolation::detect).await,
+                data_directory: self.folder.parent().map(Path::to_owned).unwrap_or_default(),
+            },
             galaxy_folder: self.folder.clone(),
             files: files.to_vec(),
             requirements,
             settings: configuration,
         };
         // Goes on when the request that asked for it is given up: whoever asks again finds it done.
+        let room = Arc::clone(&self.room);
         let fetching = tokio::spawn(async move {
             let _held = slot.lock().await?;
+            let _room = room.acquire().await.map_err(|_| GalaxyError::Stopped)?;
             if !slot.take_up() {
                 fetch.run(&slot).await?;
                 cache::sweep(&fetch.galaxy_folder);

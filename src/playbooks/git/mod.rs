@@ -17,4 +17,5 @@ pub use error::GitError;
 pub use projects::{GitProjects, SyncError};
 pub use push::Push;
 pub use reference::{Reference, ReferenceError};
+pub(super) use session::ssh_command;
 pub use url::{GitUrl, UrlError};
