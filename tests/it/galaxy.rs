@@ -5,7 +5,7 @@ use crate::support::{
     git_hosts::{HttpsHost, TestRepository},
     processes,
     server::{AdmiralServer, text},
-    ssh_hosts::free_port,
+    ssh_hosts::{SshHosts, free_port},
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -447,4 +447,45 @@ async fn what_roles_need_is_fetched_and_held_to_the_rules() {
     pack_role(&folder, "dependencies: []\n", 1100 << 20);
     let told = refused(&server, &body).await;
     assert_eq!(told, "what requirements.yml asks for takes more than 1 GiB");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn repositories_on_the_projects_own_host_are_read_with_its_key() {
+    let hosts = SshHosts::start();
+    let server = AdmiralServer::start().await;
+    let (key, public_key) = server.generate_key("deploy").await;
+    hosts.authorize(&public_key);
+    let role = TestRepository::new("private");
+    role.write("meta/main.yml", "dependencies: []\n");
+    role.write(
+        "tasks/main.yml",
+        "- ansible.builtin.debug: { msg: from the private role }\n",
+    );
+    role.commit("One");
+    let playbook = "- hosts: all\n  connection: local\n  gather_facts: false\n  roles: [private]\n";
+    let requirements = format!("- name: private\n  src: git+{}\n", role.ssh_url(&hosts));
+    let site = TestRepository::new("site");
+    site.write("site.yml", playbook);
+    site.write("requirements.yml", &requirements);
+    site.commit("One");
+    server.add_local_servers(&["h1"]).await;
+    let project = json!({"name": "site", "url": site.ssh_url(&hosts), "private_key_id": key});
+    let project = server.post("/api/projects", project).await;
+    let sync = format!("/api/projects/{}/sync", text(&project, "id"));
+    let (status, synced) = server.request(Method::POST, &sync, None).await;
+    assert_eq!((status, &synced["error"]), (StatusCode::OK, &Value::Null), "{synced}");
+
+    // Nobody else has it.
+    let other = server.folder.path().join("playbooks/other");
+    write(&other, "site.yml", playbook);
+    write(&other, "requirements.yml", &requirements);
+    let told = refused(&server, &json!({"playbook": "project/other/site.yml", "all": true})).await;
+    assert!(told.contains("Permission denied"), "{told}");
+
+    let body = json!({"playbook": "project/site/site.yml", "all": true});
+    let id = text(&server.post("/api/deployments", body).await, "id");
+    let deployment = server.wait_for_end(&id).await;
+    let output = server.output(&id).await;
+    assert_eq!(deployment["status"], "completed", "{deployment}\n{output}");
+    assert!(output.contains("from the private role"), "{output}");
 }

@@ -207,9 +207,10 @@ async fn hostile_trees_are_refused_and_nothing_is_taken() {
         repository.push_tree(&format!("040000 tree {chain}\ta\n"));
         chain = repository.git_bare(&["rev-parse", "main^{tree}"]);
     }
-    let chains: String = (0..7_500)
-        .map(|number| format!("040000 tree {chain}\tf{number}\n"))
-        .collect();
+    let mut chains = String::new();
+    for number in 0..7_500 {
+        writeln!(chains, "040000 tree {chain}\tf{number}").unwrap();
+    }
     for (tree, reason) in [
         (
             format!("100644 blob {play}\t..\n"),

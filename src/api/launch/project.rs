@@ -11,6 +11,7 @@ use crate::{
     playbooks::{
         configuration::{self, Ours, Terms},
         galaxy::{self, ServersError},
+        git::GitSource,
         vault_ids::{self, OpenedPassword, StoredPassword},
     },
     store::{Connection, galaxy_servers, packages, vault_passwords},
@@ -48,12 +49,12 @@ pub(super) struct Project {
 pub(super) async fn prepare(state: &AppState, package: PackageId, files: &[PlaybookFile]) -> Result<Project, Problem> {
     Ok(Project {
         vault_passwords: vault_passwords(state, package, files).await?,
-        galaxy: fetched(state, files).await?,
+        galaxy: fetched(state, package, files).await?,
     })
 }
 
 /// The roles and collections that the package asks for; fetches what is not there yet.
-async fn fetched(state: &AppState, files: &[PlaybookFile]) -> Result<Option<PathBuf>, Problem> {
+async fn fetched(state: &AppState, package: PackageId, files: &[PlaybookFile]) -> Result<Option<PathBuf>, Problem> {
     if !galaxy::has_requirements(files) {
         return Ok(None);
     }
@@ -62,7 +63,12 @@ async fn fetched(state: &AppState, files: &[PlaybookFile]) -> Result<Option<Path
         Err(ServersError::Store(error)) => return Err(error.into()),
         Err(error) => return Err(Problem::internal(&error)),
     };
-    match state.library.galaxy().provide(files, &servers).await {
+    let git = GitSource {
+        database: &state.database,
+        vault: &state.vault,
+        package,
+    };
+    match state.library.galaxy().provide(files, &servers, git).await {
         Ok(folder) => Ok(folder),
         Err(error) if error.is_refusal() => Err(Invalid::field("playbook", error.to_string()).into()),
         Err(error) => Err(Problem::internal(&error)),

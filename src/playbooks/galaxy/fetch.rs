@@ -8,7 +8,12 @@ use super::{
 };
 use crate::{
     domain::playbook::PlaybookFile,
-    playbooks::{ansible::lay_out, configuration, git::ssh_command, room},
+    playbooks::{
+        ansible::lay_out,
+        configuration,
+        git::{self, GitAccess},
+        room,
+    },
     process::{self, CaptureLimits, ProcessError},
     runner::{PassingSecrets, Seclusion},
 };
@@ -18,6 +23,7 @@ use sha2::{Digest as _, Sha256};
 use std::{
     collections::BTreeSet,
     env,
+    ffi::OsString,
     fs::{self, DirBuilder},
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
@@ -114,6 +120,8 @@ pub(super) struct Fetch {
     pub(super) files: Vec<PlaybookFile>,
     pub(super) requirements: Requirements,
     pub(super) settings: ServerSettings,
+    /// For repositories on the package's own host.
+    pub(super) git: Option<GitAccess>,
 }
 
 /// The folders of one fetching.
@@ -125,6 +133,8 @@ struct Place {
     home: PathBuf,
     configuration: PathBuf,
     known_hosts: PathBuf,
+    /// What has `git` do as it should.
+    git: Vec<(&'static str, OsString)>,
 }
 
 /// What one call fetches.
@@ -154,11 +164,14 @@ impl Fetch {
             .canonicalize()
             .map_err(io_error("find the folder for roles and collections"))?;
         let secrets = PassingSecrets::create().map_err(io_error("make the folder for secrets"))?;
+        let known_hosts = self.galaxy_folder.join("ssh/known_hosts");
         let place = Place {
             project: whole.join("project"),
             home: whole.join("home"),
             configuration: secrets.path().join("ansible.cfg"),
-            known_hosts: self.galaxy_folder.join("ssh/known_hosts"),
+            git: git::environment(self.git.as_ref(), &secrets, &known_hosts)
+                .map_err(io_error("write down the credentials of the git project"))?,
+            known_hosts,
             whole,
         };
         self.prepare(&place, &secrets)?;
@@ -349,11 +362,6 @@ impl Fetch {
             // They are judged first.
             command.arg("--no-deps");
         }
-        let ssh = ssh_command(
-            "/dev/null",
-            "-o IdentityFile=none -o PubkeyAuthentication=no",
-            &place.known_hosts,
-        );
         command
             .envs(process::base_environment(&place.home))
             .envs(PASSED_ON.iter().filter_map(|name| Some((*name, env::var_os(name)?))))
@@ -362,15 +370,7 @@ impl Fetch {
             .env("ANSIBLE_NOCOLOR", "1")
             .env("TMPDIR", place.home.join("tmp"))
             .env("PYTHONNOUSERSITE", "1")
-            .env("GIT_ALLOW_PROTOCOL", "https:ssh")
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_TERMINAL_PROMPT", "0")
-            .env("GIT_SSH_VARIANT", "ssh")
-            .env("GIT_SSH_COMMAND", ssh);
-        if let Some(file) = env::var_os("ADMIRAL_GIT_CA_FILE").filter(|file| !file.is_empty()) {
-            command.env("GIT_SSL_CAINFO", file);
-        }
+            .envs(place.git.iter().map(|(name, value)| (*name, value)));
         command
     }
 
@@ -378,7 +378,8 @@ impl Fetch {
         let mut said = said
             .replace(&format!("{}/", place.project.display()), "")
             .replace(&format!("{}/", place.whole.display()), "");
-        for token in self.settings.servers.iter().filter_map(|server| server.token.as_ref()) {
+        let tokens = self.settings.servers.iter().filter_map(|server| server.token.as_ref());
+        for token in tokens.chain(self.git.as_ref().and_then(GitAccess::token)) {
             said = said.replace(token.expose_secret(), "********");
         }
         said

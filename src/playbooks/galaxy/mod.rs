@@ -24,7 +24,10 @@ use self::{
     fetch::Fetch,
     requirements::{RequirementError, Requirements},
 };
-use super::ansible::{self, AnsibleError};
+use super::{
+    ansible::{self, AnsibleError},
+    git::{AccessError, GitSource},
+};
 use crate::{
     domain::playbook::PlaybookFile,
     process::{self, ProcessError},
@@ -73,6 +76,9 @@ pub enum GalaxyError {
     /// `ansible-galaxy` could not be run to its end.
     #[error("failed to run ansible-galaxy")]
     Process(#[from] ProcessError),
+    /// The package's own credentials are of no use.
+    #[error("failed to open the credentials of the git project")]
+    Credentials(#[from] AccessError),
     /// A file could not be made.
     #[error("failed to {what}")]
     Io {
@@ -120,11 +126,13 @@ impl Galaxy {
     /// The folder with `roles/` and `collections/` that a package asks for; `None` when it asks for nothing, or has all of it in
     /// its own files. Fetches only what is not kept; two that ask for the same at once fetch it once.
     ///
-    /// `servers` are asked in their order. Without any, those of the project's `ansible.cfg` are, or else Ansible's own.
+    /// `servers` are asked in their order. Without any, those of the project's `ansible.cfg` are, or else Ansible's own. Repositories on
+    /// the host that the package itself comes from are read with its credentials.
     pub async fn provide(
         &self,
         files: &[PlaybookFile],
         servers: &[ServerAccess],
+        git: GitSource<'_>,
     ) -> Result<Option<PathBuf>, GalaxyError> {
         let requirements = Requirements::find(files, servers)?;
         if requirements.is_empty() {
@@ -151,6 +159,7 @@ impl Galaxy {
             files: files.to_vec(),
             requirements,
             settings: configuration,
+            git: git.open().await?,
         };
         // Goes on when the request that asked for it is given up: whoever asks again finds it done.
         let room = Arc::clone(&self.room);

@@ -34,9 +34,12 @@ pub(super) const ANSWER_BYTES: usize = 8 * 1024 * 1024;
 const CONNECT_SECONDS: u32 = 20;
 
 /// Names the file that the credential helper prints.
-const CREDENTIAL_VARIABLE: &str = "ADMIRAL_GIT_CREDENTIAL";
+pub(super) const CREDENTIAL_VARIABLE: &str = "ADMIRAL_GIT_CREDENTIAL";
 /// git asks it to `get`, and tells it to `store` and to `erase`.
-const CREDENTIAL_HELPER: &str = "!f() { test \"$1\" = get && cat \"$ADMIRAL_GIT_CREDENTIAL\"; }; f";
+pub(super) const CREDENTIAL_HELPER: &str = "!f() { test \"$1\" = get && cat \"$ADMIRAL_GIT_CREDENTIAL\"; }; f";
+
+/// Options of `ssh` that offer no key.
+pub(super) const NO_IDENTITY: &str = "-o IdentityFile=none -o PubkeyAuthentication=no";
 
 /// Settings of every call. Given as arguments they outrank whatever a file says.
 const SETTINGS: &[&str] = &[
@@ -137,13 +140,7 @@ impl Session {
             write_private(&self.key_path(), key.expose_secret().as_bytes())?;
         }
         if let Some(token) = &self.token {
-            // Without a name GitHub and GitLab take any; the others ask for one in the settings.
-            let username = if self.username.is_empty() {
-                "x-access-token"
-            } else {
-                &self.username
-            };
-            let answer = SecretString::from(format!("username={username}\npassword={}\n", token.expose_secret()));
+            let answer = credential_answer(&self.username, token);
             write_private(&self.credential_path(), answer.expose_secret().as_bytes())?;
         }
         Ok(())
@@ -313,11 +310,11 @@ impl Session {
         let identity = if is_meant && self.has_key {
             format!("-i {}", quote(&self.key_path()))
         } else {
-            "-o IdentityFile=none -o PubkeyAuthentication=no".to_owned()
+            NO_IDENTITY.to_owned()
         };
         command.env("GIT_SSH_VARIANT", "ssh").env(
             "GIT_SSH_COMMAND",
-            ssh_command("/dev/null", &identity, &self.known_hosts_path()),
+            ssh_command(Path::new("/dev/null"), &identity, &self.known_hosts_path()),
         );
     }
 }
@@ -333,15 +330,27 @@ impl Drop for Session {
     }
 }
 
+/// What the credential helper prints.
+pub(super) fn credential_answer(username: &str, token: &SecretString) -> SecretString {
+    // Without a name GitHub and GitLab take any; the others ask for one in the settings.
+    let username = if username.is_empty() {
+        "x-access-token"
+    } else {
+        username
+    };
+    SecretString::from(format!("username={username}\npassword={}\n", token.expose_secret()))
+}
+
 /// How git calls `ssh`: without whatever the user of this process has set up for himself. `settings` is a file of settings.
-pub(in crate::playbooks) fn ssh_command(settings: &str, options: &str, known_hosts: &Path) -> String {
+pub(super) fn ssh_command(settings: &Path, options: &str, known_hosts: &Path) -> String {
     format!(
-        "ssh -F {settings} {options} -o IdentitiesOnly=yes -o IdentityAgent=none -o BatchMode=yes \
+        "ssh -F {} {options} -o IdentitiesOnly=yes -o IdentityAgent=none -o BatchMode=yes \
          -o PasswordAuthentication=no -o KbdInteractiveAuthentication=no -o StrictHostKeyChecking=accept-new \
          -o UserKnownHostsFile={} -o GlobalKnownHostsFile=/dev/null -o HashKnownHosts=no -o UpdateHostKeys=no \
          -o CheckHostIP=no -o ForwardAgent=no -o ClearAllForwardings=yes -o PermitLocalCommand=no \
          -o ControlMaster=no -o ControlPath=none -o ConnectTimeout={CONNECT_SECONDS} -o ServerAliveInterval=15 \
          -o ServerAliveCountMax=4 -o LogLevel=ERROR",
+        quote(settings),
         // Within the shell's quotes those of ssh, which takes blanks apart.
         quote(Path::new(&format!("\"{}\"", known_hosts.display()))),
     )
