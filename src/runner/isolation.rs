@@ -126,7 +126,7 @@ impl Seclusion {
     fn bwrap_arguments(&self, readable: &[&Path], writable: &[&Path]) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = SECLUDED.iter().map(OsString::from).collect();
         hide(&mut arguments, std::slice::from_ref(&self.data_directory));
-        let binds = readable.iter().map(|path| ("--ro-bind", path));
+        let binds = readable.iter().map(|path| ("--ro-bind-try", path));
         for (bind, path) in binds.chain(writable.iter().map(|path| ("--bind", path))) {
             // What a link leads to: links are there in the place as well.
             let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());

@@ -397,7 +397,9 @@ async fn what_roles_need_is_fetched_and_held_to_the_rules() {
     let host = HttpsHost::start(repository.root(), "", "");
     let mut server = AdmiralServer::start().await;
     server.kill();
-    let authorities = host.certificate().to_string_lossy().into_owned();
+    let authorities = server.data.join("authorities.pem");
+    fs::copy(host.certificate(), &authorities).unwrap();
+    let authorities = authorities.to_string_lossy().into_owned();
     server.start_again(&[("ADMIRAL_GIT_CA_FILE", &authorities)]).await;
     server.add_local_servers(&["h1"]).await;
     let folder = server.folder.path().join("playbooks/needs");

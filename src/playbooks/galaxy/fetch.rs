@@ -53,6 +53,8 @@ const PASSED_ON: [&str; 8] = [
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
 ];
+/// Of our own environment, what names the authorities that vouch for servers.
+const AUTHORITIES: [&str; 3] = ["SSL_CERT_FILE", "SSL_CERT_DIR", "ADMIRAL_GIT_CA_FILE"];
 /// Settings of a project's `[galaxy]` that say which servers are asked.
 const OF_SERVERS: [&str; 3] = ["server", "server_list", "ignore_certs"];
 /// Those that say which signatures are demanded, whoever is asked.
@@ -349,10 +351,17 @@ impl Fetch {
     fn command(&self, place: &Place, wanted: &Wanted<'_>) -> tokio::process::Command {
         let folder = |path: &Path| path.parent().map(Path::to_owned).unwrap_or_default();
         let (secrets, known_hosts) = (folder(&place.configuration), folder(&place.known_hosts));
+        // Wherever they lie: the data directory is as good a place as another.
+        let authorities: Vec<PathBuf> = AUTHORITIES
+            .iter()
+            .filter_map(|name| env::var_os(name).filter(|path| !path.is_empty()))
+            .map(PathBuf::from)
+            .collect();
+        let readable: Vec<&Path> = authorities.iter().chain([&secrets]).map(PathBuf::as_path).collect();
         let mut command = self.seclusion.command(
             &self.ansible_galaxy,
             wanted.folder,
-            &[&secrets],
+            &readable,
             &[&place.whole, &known_hosts],
         );
         command.args([wanted.kind, "install"]);
