@@ -2,6 +2,7 @@
 
 use super::{
     failure::Hinted,
+    options::GlobalOptions,
     output::{self, Format},
 };
 use crate::{
@@ -10,6 +11,7 @@ use crate::{
         self, Snapshot, ansible,
         check::{self, Report},
     },
+    runner::{Seclusion, isolation},
 };
 use anyhow::Context as _;
 use serde_json::json;
@@ -27,7 +29,7 @@ pub struct CheckOptions {
 }
 
 /// Prints what is found, one line each. The exit code is 1 when Ansible would refuse something.
-pub async fn run(options: &CheckOptions, format: Format) -> anyhow::Result<ExitCode> {
+pub async fn run(global: &GlobalOptions, options: &CheckOptions) -> anyhow::Result<ExitCode> {
     let path = std::path::absolute(&options.path)?
         .canonicalize()
         .with_context(|| format!("failed to read {}", options.path.display()))?;
@@ -51,7 +53,14 @@ pub async fn run(options: &CheckOptions, format: Format) -> anyhow::Result<ExitC
         return Err(Hinted::new(what, "a playbook is a list of plays, each with `hosts`").into());
     }
     let report = match ansible::discover(None).await {
-        Ok(tools) => check::check(&tools, files.into(), entries).await?,
+        Ok(tools) => {
+            // Somebody else may have written them.
+            let seclusion = Seclusion {
+                isolation: isolation::detect().await,
+                data_directory: global.data_directory_path()?,
+            };
+            check::check(&tools, &seclusion, files.into(), entries).await?
+        }
         Err(error) => {
             output::say(&format!("Ansible's own syntax check is left out: {error}"));
             Report {
@@ -60,7 +69,7 @@ pub async fn run(options: &CheckOptions, format: Format) -> anyhow::Result<ExitC
             }
         }
     };
-    print(&report, format)?;
+    print(&report, global.output)?;
     let is_refused = report
         .findings
         .iter()

@@ -9,6 +9,7 @@ use crate::{
     },
     embedded::EmbeddedPostgres,
     playbooks::{self, AnsibleTools, Library, LibraryConfig},
+    runner::{Isolation, Seclusion},
     store::{Database, vault_keys, workers},
     vault::{KeyRing, Vault, VaultError},
     worker::{Worker, WorkerConfig},
@@ -46,6 +47,8 @@ pub struct Needs {
     pub ansible: bool,
     /// Settings of the API.
     pub api: ApiConfig,
+    /// How playbooks are kept apart from the machine, checked or run.
+    pub worker: WorkerOptions,
 }
 
 /// Admiral in this process. Call [`Instance::close`] at the end.
@@ -133,7 +136,15 @@ impl Instance {
         } else {
             None
         };
-        let library = library(global, &data_directory, ansible.clone())?;
+        let seclusion = Seclusion {
+            isolation: if needs.ansible {
+                needs.worker.isolation().await?
+            } else {
+                Isolation::None
+            },
+            data_directory: data_directory.clone(),
+        };
+        let library = library(global, &data_directory, ansible.clone(), seclusion)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let state = AppState::new(database, Arc::new(vault), Arc::new(library), clock, needs.api);
         Ok((state, data_directory, ansible))
@@ -319,7 +330,12 @@ async fn discover_ansible() -> anyhow::Result<AnsibleTools> {
     })
 }
 
-fn library(global: &GlobalOptions, data_directory: &Path, ansible: Option<AnsibleTools>) -> anyhow::Result<Library> {
+fn library(
+    global: &GlobalOptions,
+    data_directory: &Path,
+    ansible: Option<AnsibleTools>,
+    seclusion: Seclusion,
+) -> anyhow::Result<Library> {
     let builtin_folder = data_directory.join("builtin-playbooks");
     playbooks::builtin::unpack(&builtin_folder).context("failed to unpack the built-in playbooks")?;
     // A command that runs no playbook works without Ansible, and sooner.
@@ -332,5 +348,6 @@ fn library(global: &GlobalOptions, data_directory: &Path, ansible: Option<Ansibl
         builtin_folder,
         project_folder: global.project_folder(data_directory)?,
         ansible,
+        seclusion,
     }))
 }

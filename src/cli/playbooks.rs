@@ -61,7 +61,7 @@ pub enum PlaybooksCommand {
 pub async fn run(global: &GlobalOptions, command: PlaybooksCommand) -> anyhow::Result<ExitCode> {
     // Needs neither a server nor a database.
     if let PlaybooksCommand::Check(options) = &command {
-        return check::run(options, global.output).await;
+        return check::run(global, options).await;
     }
     // What cannot be read is said before the database is touched.
     let file = match &command {

@@ -110,6 +110,7 @@ pub async fn run(global: &GlobalOptions, options: ServeOptions) -> anyhow::Resul
         connections: 20,
         ansible: has(ProcessRole::Api) || has(ProcessRole::Worker),
         api,
+        worker: options.worker.clone(),
     };
     let opening = Instance::open(global, needs);
     let mut instance = if global.database_url.is_some() {

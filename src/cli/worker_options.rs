@@ -54,7 +54,7 @@ impl WorkerOptions {
     }
 
     /// What is possible on this machine; an error when bubblewrap is demanded and does not work.
-    async fn isolation(&self) -> anyhow::Result<Isolation> {
+    pub async fn isolation(&self) -> anyhow::Result<Isolation> {
         match self.isolation {
             IsolationChoice::None => Ok(Isolation::None),
             IsolationChoice::Auto => Ok(runner::isolation::detect().await),

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     domain::playbook::PlaybookFile,
     process::{self, ProcessError},
-    runner::PassingSecrets,
+    runner::{PassingSecrets, Seclusion},
 };
 use std::{
     env, fs, io,
@@ -208,9 +208,11 @@ pub struct SyntaxContext<'a> {
     pub galaxy: Option<&'a Path>,
 }
 
-/// Runs `ansible-playbook --syntax-check` on the files in a temporary folder, with nothing of our own environment.
+/// Runs `ansible-playbook --syntax-check` on the files in a temporary folder, with nothing of our own environment. Lookups in names of
+/// files and passwords that are scripts are carried out all the same, so it happens in seclusion.
 pub(super) async fn syntax_check(
     tools: &AnsibleTools,
+    seclusion: &Seclusion,
     files: &[PlaybookFile],
     entry_path: &str,
     context: SyntaxContext<'_>,
@@ -224,7 +226,12 @@ pub(super) async fn syntax_check(
     tokio::task::spawn_blocking(move || lay_out(&layout, &owned))
         .await
         .unwrap_or_else(|_| Err(io::Error::other("interrupted")))
-        .and_then(|()| fs::DirBuilder::new().mode(0o700).create(&home))
+        .and_then(|()| {
+            fs::DirBuilder::new()
+                .mode(0o700)
+                .recursive(true)
+                .create(home.join("tmp"))
+        })
         .map_err(SyntaxError::Files)?;
     // Everything is looked for where a run looks for it.
     let ours = Ours {
@@ -243,7 +250,17 @@ pub(super) async fn syntax_check(
         None => folder.path().join(configuration::FILE_NAME),
     };
     write_file(&configuration, 0o600, text.as_bytes()).map_err(SyntaxError::Files)?;
-    let mut command = process::command(&tools.ansible_playbook);
+    // Kept until the check has ended.
+    let secrets = match context.vault_passwords {
+        [] => None,
+        _ => Some(PassingSecrets::create().map_err(SyntaxError::Files)?),
+    };
+    let readable: Vec<&Path> = context
+        .galaxy
+        .into_iter()
+        .chain(secrets.as_ref().map(PassingSecrets::path))
+        .collect();
+    let mut command = seclusion.command(&tools.ansible_playbook, &project, &readable, &[folder.path()]);
     command
         .envs(process::base_environment(&home))
         .env("ANSIBLE_CONFIG", &configuration)
@@ -251,19 +268,15 @@ pub(super) async fn syntax_check(
         .env("ANSIBLE_NOCOLOR", "1")
         .env("ANSIBLE_DEPRECATION_WARNINGS", "0")
         .env("ANSIBLE_LOCALHOST_WARNING", "0")
-        .current_dir(&project)
+        .env("TMPDIR", home.join("tmp"))
         .args(["--syntax-check", "--inventory", "localhost,"]);
-    // Kept until the check has ended.
-    let mut secrets = None;
-    for (number, opened) in context.vault_passwords.iter().enumerate() {
-        let secrets: &PassingSecrets = match &mut secrets {
-            Some(secrets) => secrets,
-            none => none.insert(PassingSecrets::create().map_err(SyntaxError::Files)?),
-        };
-        let path = secrets
-            .write(&format!("vault-{number}"), &opened.password)
-            .map_err(SyntaxError::Files)?;
-        command.arg(vault_id_argument(&opened.vault_id, &path));
+    if let Some(secrets) = &secrets {
+        for (number, opened) in context.vault_passwords.iter().enumerate() {
+            let path = secrets
+                .write(&format!("vault-{number}"), &opened.password)
+                .map_err(SyntaxError::Files)?;
+            command.arg(vault_id_argument(&opened.vault_id, &path));
+        }
     }
     if let Some(text) = context.extra_vars {
         let path = folder.path().join("extra-vars.yml");
@@ -279,8 +292,9 @@ pub(super) async fn syntax_check(
     let (errors, output) = (captured.stderr_text(), captured.stdout_text());
     let said = if errors.trim().is_empty() { output } else { errors };
     let message = clean_message(&said, folder.path());
-    // 1 and 4 are what it answers for a playbook it cannot read. 5 is for options, 250 for an exception, none for a signal.
-    if !matches!(captured.status.code(), Some(1..=4)) {
+    // 1 and 4 are what it answers for a playbook it cannot read. 5 is for options, 250 for an exception, none for a signal. And
+    // bubblewrap ends with 1 where it cannot do its work.
+    if !matches!(captured.status.code(), Some(1..=4)) || message.starts_with("bwrap: ") {
         return Err(SyntaxError::Broken(format!(
             "it ended with {}: {message}",
             captured.status

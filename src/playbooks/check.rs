@@ -5,10 +5,13 @@ use super::{
     lint,
     review::review,
 };
-use crate::domain::{
-    VersionId,
-    finding::{Finding, LintOutcome, Severity},
-    playbook::PlaybookFile,
+use crate::{
+    domain::{
+        VersionId,
+        finding::{Finding, LintOutcome, Severity},
+        playbook::PlaybookFile,
+    },
+    runner::Seclusion,
 };
 use serde_json::{Map, Value};
 use std::{collections::VecDeque, sync::Arc};
@@ -57,6 +60,7 @@ impl Kept {
 /// Checks these playbooks of a package. Takes seconds: processes are run.
 pub async fn check(
     tools: &AnsibleTools,
+    seclusion: &Seclusion,
     files: Arc<[PlaybookFile]>,
     entries: Vec<String>,
 ) -> Result<Report, SyntaxError> {
@@ -70,7 +74,7 @@ pub async fn check(
         if !files.iter().any(|file| file.path == *entry) {
             continue;
         }
-        if let Some(finding) = syntax(tools, &files, entry).await? {
+        if let Some(finding) = syntax(tools, seclusion, &files, entry).await? {
             // What the review has said already, with what to do about it.
             let is_known = findings.iter().any(|known| {
                 known.severity == Severity::Error && (&known.path, known.line) == (&finding.path, finding.line)
@@ -94,7 +98,7 @@ pub async fn check(
             ),
         });
     }
-    let (linted, lint) = lint::lint(tools, &files, &entries).await;
+    let (linted, lint) = lint::lint(tools, seclusion, &files, &entries).await;
     findings.extend(linted);
     findings.sort();
     findings.dedup();
@@ -102,8 +106,13 @@ pub async fn check(
 }
 
 /// What Ansible says about one playbook; `None` when it is content.
-async fn syntax(tools: &AnsibleTools, files: &[PlaybookFile], entry: &str) -> Result<Option<Finding>, SyntaxError> {
-    let mut refusal = match ansible::syntax_check(tools, files, entry, SyntaxContext::default()).await {
+async fn syntax(
+    tools: &AnsibleTools,
+    seclusion: &Seclusion,
+    files: &[PlaybookFile],
+    entry: &str,
+) -> Result<Option<Finding>, SyntaxError> {
+    let mut refusal = match ansible::syntax_check(tools, seclusion, files, entry, SyntaxContext::default()).await {
         Ok(()) => return Ok(None),
         Err(SyntaxError::Refused(message)) => message,
         Err(error) => return Err(error),
@@ -117,7 +126,7 @@ async fn syntax(tools: &AnsibleTools, files: &[PlaybookFile], entry: &str) -> Re
             extra_vars: Some(&text),
             ..SyntaxContext::default()
         };
-        refusal = match ansible::syntax_check(tools, files, entry, context).await {
+        refusal = match ansible::syntax_check(tools, seclusion, files, entry, context).await {
             Ok(()) => return Ok(None),
             Err(SyntaxError::Refused(message)) => message,
             Err(error) => return Err(error),

@@ -16,6 +16,7 @@ use crate::{
         VersionId,
         playbook::{Outline, PlaybookFile, PlaybookOrigin},
     },
+    runner::Seclusion,
     store::{
         Connection, Database, StoreError,
         packages::{self, Author, NewVersion},
@@ -44,6 +45,8 @@ pub struct LibraryConfig {
     pub galaxy_folder: PathBuf,
     /// Checks their syntax.
     pub ansible: AnsibleTools,
+    /// Where it does.
+    pub seclusion: Seclusion,
 }
 
 /// Why the library could not do as asked.
@@ -195,7 +198,13 @@ impl Library {
         if let Some(report) = kept.find(version, &entries) {
             return Ok(report);
         }
-        let report = check::check(&self.config.ansible, files.into(), entries.clone()).await?;
+        let report = check::check(
+            &self.config.ansible,
+            &self.config.seclusion,
+            files.into(),
+            entries.clone(),
+        )
+        .await?;
         kept.keep(version, entries, &report);
         Ok(report)
     }
@@ -213,7 +222,7 @@ impl Library {
         entry_path: &str,
         context: SyntaxContext<'_>,
     ) -> Result<(), SyntaxError> {
-        ansible::syntax_check(&self.config.ansible, files, entry_path, context).await
+        ansible::syntax_check(&self.config.ansible, &self.config.seclusion, files, entry_path, context).await
     }
 }
 

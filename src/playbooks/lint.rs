@@ -1,7 +1,7 @@
 //! `ansible-lint`, where it is installed: run on a copy, offline, and its answer read.
 //!
 //! A package's own settings for it are honoured as far as they choose among rules. Whatever would load code from the package
-//! (`rulesdir`) is left out: a look at a package must not run it.
+//! (`rulesdir`) is left out: a look at a package must not run it. Whatever finds a way all the same is run in seclusion.
 
 use super::{
     ansible::{self, AnsibleTools},
@@ -13,10 +13,16 @@ use crate::{
         playbook::PlaybookFile,
     },
     process::{self, ProcessError},
+    runner::Seclusion,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use std::{fs, io, os::unix::fs::DirBuilderExt, path::PathBuf, time::Duration};
+use std::{
+    fs, io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 const PROGRAM: &str = "ansible-lint";
 const TIMEOUT: Duration = Duration::from_mins(2);
@@ -59,6 +65,7 @@ enum LintError {
 /// Runs it on these playbooks of a package.
 pub(super) async fn lint(
     tools: &AnsibleTools,
+    seclusion: &Seclusion,
     files: &[PlaybookFile],
     entries: &[String],
 ) -> (Vec<Finding>, LintOutcome) {
@@ -70,7 +77,7 @@ pub(super) async fn lint(
     if entries.is_empty() {
         return (Vec::new(), LintOutcome::Ran);
     }
-    match run(program, tools, files, entries).await {
+    match run(&program, tools, seclusion, files, entries).await {
         Ok(findings) => (findings, LintOutcome::Ran),
         Err(error) => {
             let error = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source())
@@ -84,8 +91,9 @@ pub(super) async fn lint(
 }
 
 async fn run(
-    program: PathBuf,
+    program: &Path,
     tools: &AnsibleTools,
+    seclusion: &Seclusion,
     files: &[PlaybookFile],
     entries: &[String],
 ) -> Result<Vec<Finding>, LintError> {
@@ -95,7 +103,10 @@ async fn run(
     tokio::task::spawn_blocking(move || ansible::lay_out(&layout, &owned))
         .await
         .unwrap_or_else(|_| Err(io::Error::other("interrupted")))?;
-    fs::DirBuilder::new().mode(0o700).create(&home)?;
+    fs::DirBuilder::new()
+        .mode(0o700)
+        .recursive(true)
+        .create(home.join("tmp"))?;
     let (settings, configuration) = (folder.path().join("lint.yml"), folder.path().join("ansible.cfg"));
     ansible::write_file(&settings, 0o600, settings_of(files).as_bytes())?;
     ansible::write_file(&configuration, 0o600, b"[defaults]\n")?;
@@ -105,7 +116,7 @@ async fn run(
         let path = environment.remove("PATH").unwrap_or_default();
         environment.insert("PATH".to_owned(), format!("{}:{path}", folder.display()));
     }
-    let mut command = process::command(&program);
+    let mut command = seclusion.command(program, &project, &[], &[folder.path()]);
     command
         .envs(environment)
         .env("ANSIBLE_CONFIG", &configuration)
@@ -113,7 +124,7 @@ async fn run(
         .env("ANSIBLE_ROLES_PATH", project.join("roles"))
         .env("ANSIBLE_COLLECTIONS_PATH", project.join("collections"))
         .env("NO_COLOR", "1")
-        .current_dir(&project)
+        .env("TMPDIR", home.join("tmp"))
         .args([
             "--offline",
             "--nocolor",

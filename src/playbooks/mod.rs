@@ -18,6 +18,7 @@ pub mod mitogen;
 mod outline;
 mod paths;
 mod review;
+mod room;
 mod snapshot;
 pub mod upload;
 pub mod vault_ids;

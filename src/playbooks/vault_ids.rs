@@ -10,8 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 const HEADER: &[u8] = b"$ANSIBLE_VAULT;";
 /// Texts that may hold encrypted values beside plain ones.
 const TEXTS: [&str; 3] = ["yml", "yaml", "json"];
-/// Folders below roles and collections whose files no run reads.
-const NOT_READ: [&str; 3] = ["tests", "test", "molecule"];
+/// Folders whose files hold variables whatever they are called: hosts are called `web1.example.com`.
+const OF_VARIABLES: [&str; 2] = ["host_vars", "group_vars"];
+/// Folders of a role or a collection whose files no run reads.
+const NOT_READ: [&str; 2] = ["tests", "molecule"];
 
 /// An opened password, as it is handed over.
 #[derive(Debug, Clone)]
@@ -153,21 +155,35 @@ fn vault_id(from_header: &[u8]) -> Option<String> {
     }
 }
 
-/// Whether what comes before a header in YAML says that a value is encrypted: `!vault |`, `!vault "`.
+/// Whether what comes before a header says that a value is encrypted: `!vault |` and `!vault "` in YAML, `"__ansible_vault": "` in JSON.
 fn is_tagged(before: &[u8]) -> bool {
-    let end = before
-        .iter()
-        .rposition(|byte| !byte.is_ascii_whitespace() && !b"|>+-0123456789\"'".contains(byte));
-    end.is_some_and(|end| before[..=end].ends_with(b"!vault") || before[..=end].ends_with(b"!vault-encrypted"))
+    let before = without(before, b"|>+-0123456789\"'");
+    before.ends_with(b"!vault")
+        || before.ends_with(b"!vault-encrypted")
+        || before.ends_with(b":") && without(before, b":\"'").ends_with(b"__ansible_vault")
+}
+
+/// The text without these bytes, and without blanks, at its end.
+fn without<'a>(text: &'a [u8], bytes: &[u8]) -> &'a [u8] {
+    let is_kept = |byte: &u8| !byte.is_ascii_whitespace() && !bytes.contains(byte);
+    &text[..text.iter().rposition(is_kept).map_or(0, |end| end + 1)]
 }
 
 fn is_read(path: &str) -> bool {
-    let mut parts = path.split('/');
-    !parts.any(|part| part == "roles" || part == "collections") || !parts.any(|part| NOT_READ.contains(&part))
+    let parts: Vec<&str> = path.split('/').collect();
+    let is_test = |part: &str| NOT_READ.contains(&part);
+    let of_role = parts.windows(3).any(|parts| parts[0] == "roles" && is_test(parts[2]));
+    let of_collection = parts
+        .windows(4)
+        .any(|parts| parts[0] == "ansible_collections" && is_test(parts[3]));
+    !of_role && !of_collection
 }
 
 fn may_hold_values(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    if folder.split('/').any(|part| OF_VARIABLES.contains(&part)) {
+        return true;
+    }
     match name.rsplit_once('.') {
         Some((_, extension)) => TEXTS.contains(&extension),
         None => true,
@@ -213,14 +229,27 @@ mod tests {
                 "$ANSIBLE_VAULT;1.2;AES256;tests\n",
             ),
             file("tests/site.yml", "$ANSIBLE_VAULT;1.2;AES256;site\n61\n"),
+            file(
+                "host_vars/web1.example.com",
+                "a: !vault |\n  $ANSIBLE_VAULT;1.2;AES256;host\n  61\n",
+            ),
+            file("roles/web/molecule/x", "$ANSIBLE_VAULT;1.2;AES256;molecule\n"),
+            file("roles/web/vars/test/x", "$ANSIBLE_VAULT;1.2;AES256;test\n61\n"),
+            file(
+                "vars/more.json",
+                "{\"a\": {\"__ansible_vault\" : \"$ANSIBLE_VAULT;1.2;AES256;json\\n6162\\n\"}, \"b\": \"$ANSIBLE_VAULT;1.2;AES256;no\"}",
+            ),
         ];
         let found: Vec<(String, String)> = used(&files).into_iter().collect();
         let expected = [
             ("default", "group_vars/all"),
+            ("host", "host_vars/web1.example.com"),
+            ("json", "vars/more.json"),
             ("keys", "files/key.pem"),
             ("prod", "site.yml"),
             ("quoted", "vars.json"),
             ("site", "tests/site.yml"),
+            ("test", "roles/web/vars/test/x"),
         ];
         assert_eq!(found, expected.map(|(id, path)| (id.to_owned(), path.to_owned())));
     }

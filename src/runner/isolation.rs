@@ -1,6 +1,10 @@
 //! What stands between a run and the machine it runs on: bubblewrap, where it works.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use super::{folder::RunFolder, record::RunSpec, secrets};
 use crate::{
@@ -59,15 +63,7 @@ pub(super) fn bwrap_arguments(spec: &RunSpec, folder: &RunFolder) -> Vec<OsStrin
     let mut arguments: Vec<OsString> = SYSTEM.iter().map(OsString::from).collect();
     // What `Launch` asks of the kernel for bwrap gets lost when bwrap gives up its rights; it asks again, and for the program too.
     arguments.push("--die-with-parent".into());
-    for hidden in spec.hidden_paths.iter().cloned().chain(secrets::roots()) {
-        // A path that is a link hides what it leads to: bwrap cannot mount on a link.
-        let Ok(hidden) = hidden.canonicalize() else { continue };
-        if hidden.is_dir() {
-            arguments.extend(["--tmpfs".into(), hidden.into()]);
-        } else {
-            arguments.extend(["--ro-bind".into(), "/dev/null".into(), hidden.into()]);
-        }
-    }
+    hide(&mut arguments, &spec.hidden_paths);
     for readable in &spec.readable_paths {
         arguments.extend(["--ro-bind-try".into(), readable.into(), readable.into()]);
     }
@@ -79,3 +75,75 @@ pub(super) fn bwrap_arguments(spec: &RunSpec, folder: &RunFolder) -> Vec<OsStrin
     arguments.extend(spec.arguments.iter().map(OsString::from));
     arguments
 }
+
+/// Also everybody's secrets.
+fn hide(arguments: &mut Vec<OsString>, paths: &[PathBuf]) {
+    for hidden in paths.iter().cloned().chain(secrets::roots()) {
+        // A path that is a link hides what it leads to: bwrap cannot mount on a link.
+        let Ok(hidden) = hidden.canonicalize() else { continue };
+        if hidden.is_dir() {
+            arguments.extend(["--tmpfs".into(), hidden.into()]);
+        } else {
+            arguments.extend(["--ro-bind".into(), "/dev/null".into(), hidden.into()]);
+        }
+    }
+}
+
+/// The place for programs that only look at what others wrote, or fetch it. What they look at may make them run it: a lookup in the
+/// name of an imported file, a vault's password that is a script. Unlike a run they change nothing on the machine.
+#[derive(Debug, Clone)]
+pub struct Seclusion {
+    /// How they are kept away.
+    pub isolation: Isolation,
+    /// Admiral's own data, which is out of sight.
+    pub data_directory: PathBuf,
+}
+
+impl Seclusion {
+    /// A command that runs `program` in `folder`. It sees the machine read-only, of what is hidden only `readable`, and writes to
+    /// `writable` alone.
+    pub fn command(
+        &self,
+        program: &Path,
+        folder: &Path,
+        readable: &[&Path],
+        writable: &[&Path],
+    ) -> tokio::process::Command {
+        let mut command = match self.isolation {
+            Isolation::None => command(program),
+            // Without it nothing is run: it was there when it was tried.
+            Isolation::Bwrap => {
+                let mut secluded = command(find_program("bwrap", &[]).unwrap_or_else(|| "bwrap".into()));
+                secluded.args(self.bwrap_arguments(readable, writable));
+                secluded.arg("--chdir").arg(folder).arg("--").arg(program);
+                secluded
+            }
+        };
+        command.current_dir(folder);
+        command
+    }
+
+    fn bwrap_arguments(&self, readable: &[&Path], writable: &[&Path]) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = SECLUDED.iter().map(OsString::from).collect();
+        hide(&mut arguments, std::slice::from_ref(&self.data_directory));
+        let binds = readable.iter().map(|path| ("--ro-bind-try", path));
+        for (bind, path) in binds.chain(writable.iter().map(|path| ("--bind", path))) {
+            // What a link leads to: links are there in the place as well.
+            let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+            arguments.extend([bind.into(), path.clone().into(), path.into()]);
+        }
+        arguments
+    }
+}
+
+/// A `/dev` of its own, because the shared memory below it holds the secrets of runs.
+const SECLUDED: [&str; 8] = [
+    "--ro-bind",
+    "/",
+    "/",
+    "--dev",
+    "/dev",
+    "--cap-drop",
+    "ALL",
+    "--die-with-parent",
+];

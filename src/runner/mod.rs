@@ -15,7 +15,7 @@ mod supervise;
 mod tail;
 
 pub use folder::RunFolder;
-pub use isolation::Isolation;
+pub use isolation::{Isolation, Seclusion};
 pub use record::{Exit, ExitReason, RECORD_VERSION, RUN_ID_VARIABLE, RunSpec, RunnerError, Started};
 pub use secrets::{MAX_CONTROL_PATH_FOLDER_BYTES, PassingSecrets, SecretsFolder, sweep_secrets};
 pub use spawn::{cancel, end_abandoned, spawn_supervisor};

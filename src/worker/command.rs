@@ -82,6 +82,8 @@ pub(super) fn configuration(
         ],
         defaults: vec![
             ("defaults", "timeout", "30".to_owned()),
+            // A tag such as `eu-west` makes a group of that name, which Ansible takes but grumbles about.
+            ("defaults", "force_valid_group_names", "ignore".to_owned()),
             ("ssh_connection", "pipelining", "True".to_owned()),
         ],
     };
@@ -169,8 +171,6 @@ pub(super) fn environment(
     ] {
         environment.insert(name.to_owned(), value.to_string_lossy().into_owned());
     }
-    // A tag such as `eu-west` makes a group of that name, which Ansible takes but grumbles about.
-    environment.insert("ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS".to_owned(), "ignore".to_owned());
     environment.insert("ANSIBLE_FORCE_COLOR".to_owned(), "1".to_owned());
     environment.insert("LANG".to_owned(), "C.UTF-8".to_owned());
     if options.accelerator == Some(Accelerator::Mitogen) {

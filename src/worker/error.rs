@@ -3,7 +3,10 @@
 use crate::{
     domain::deployment::Reason,
     playbooks::{
-        configuration::ConfigurationError, galaxy::GalaxyError, mitogen::MitogenError, vault_ids::MissingPasswords,
+        configuration::ConfigurationError,
+        galaxy::{GalaxyError, ServersError},
+        mitogen::MitogenError,
+        vault_ids::MissingPasswords,
     },
     runner::RunnerError,
     store::StoreError,
@@ -68,6 +71,18 @@ pub(super) enum PrepareError {
     /// The spec could not be written.
     #[error("failed to {0}")]
     Runner(#[source] RunnerError),
+}
+
+impl From<ServersError> for PrepareError {
+    fn from(error: ServersError) -> Self {
+        match error {
+            ServersError::Store(error) => error.into(),
+            ServersError::Token { name, source } => Self::Vault {
+                what: format!("the token of the Galaxy server {name:?}"),
+                source,
+            },
+        }
+    }
 }
 
 impl PrepareError {

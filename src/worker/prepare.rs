@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     domain::{
-        PrivateKeyId, ServerId,
+        PackageId, PrivateKeyId, ServerId,
         deployment::{Accelerator, Deployment},
         playbook::PlaybookFile,
     },
@@ -16,18 +16,19 @@ use crate::{
     playbooks::{
         ansible::vault_id_argument,
         configuration,
-        galaxy::{Galaxy, ServerAccess, has_requirements},
+        galaxy::{Galaxy, has_requirements, open_servers},
+        git::GitSource,
         mitogen,
     },
     runner::{RECORD_VERSION, RunFolder, RunSpec, SecretsFolder},
     store::{
-        Database, deployments, galaxy_servers,
+        Database, deployments,
         host_keys::{self, TrustedHostKey},
         packages,
         run_targets::{self, RunTarget},
         runs::OwnedRun,
     },
-    vault::{RowIdentity, Vault},
+    vault::Vault,
 };
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
@@ -69,6 +70,7 @@ pub(super) struct Prepared {
 #[derive(Debug)]
 struct Material {
     deployment: Deployment,
+    package: PackageId,
     files: Vec<PlaybookFile>,
     targets: Vec<RunTarget>,
     host_keys: Vec<TrustedHostKey>,
@@ -89,7 +91,7 @@ pub(super) async fn prepare(
         // Whoever launched it may have another Ansible than this machine.
         mitogen::find(&config.ansible_playbook).await?;
     }
-    let fetched = fetch(database, vault, galaxy, &material.files).await?;
+    let fetched = fetch(database, vault, galaxy, material.package, &material.files).await?;
     let runs_folder = config.runs_folder();
     // An earlier attempt that was cut short may have left its folder: the run was never started.
     if run.folder.exists() {
@@ -118,6 +120,7 @@ async fn load(database: &Database, vault: &Vault, run: &OwnedRun) -> Result<Mate
     let deployment = deployments::get_deployment(&mut connection, run.deployment_id).await?;
     let frozen = deployments::get_frozen(&mut connection, run.deployment_id).await?;
     let version = frozen.playbook_version_id.ok_or(PrepareError::PlaybookPath)?;
+    let package = packages::get_version(&mut connection, version).await?.package_id;
     let files = packages::load_version_files(&mut connection, version).await?;
     let targets = run_targets::list_targets(&mut connection, run.deployment_id, run.slice).await?;
     let hosts = crate::store::ingest::list_hosts(&mut connection, run.deployment_id, run.slice).await?;
@@ -136,6 +139,7 @@ async fn load(database: &Database, vault: &Vault, run: &OwnedRun) -> Result<Mate
     }
     Ok(Material {
         deployment,
+        package,
         files,
         targets,
         host_keys,
@@ -149,30 +153,19 @@ async fn fetch(
     database: &Database,
     vault: &Vault,
     galaxy: &Galaxy,
+    package: PackageId,
     files: &[PlaybookFile],
 ) -> Result<Option<PathBuf>, PrepareError> {
     if !has_requirements(files) {
         return Ok(None);
     }
-    let sealed = galaxy_servers::list_sealed(&mut *database.acquire().await?).await?;
-    let mut servers = Vec::with_capacity(sealed.len());
-    for server in sealed {
-        let row = RowIdentity::galaxy_token(server.id);
-        let token = server
-            .sealed_token
-            .map(|token| vault.open_text(&token, row))
-            .transpose();
-        servers.push(ServerAccess {
-            token: token.map_err(|source| PrepareError::Vault {
-                what: format!("the token of the Galaxy server {:?}", server.name),
-                source,
-            })?,
-            name: server.name,
-            url: server.url,
-            auth_url: server.auth_url,
-        });
-    }
-    Ok(galaxy.provide(files, &servers).await?)
+    let servers = open_servers(&mut *database.acquire().await?, vault).await?;
+    let git = GitSource {
+        database,
+        vault,
+        package,
+    };
+    Ok(galaxy.provide(files, &servers, git).await?)
 }
 
 fn fill(

@@ -2,9 +2,10 @@
 
 use crate::support::{
     ansible::ansible_bins,
+    git_hosts::{HttpsHost, TestRepository},
     processes,
     server::{AdmiralServer, text},
-    ssh_hosts::free_port,
+    ssh_hosts::{SshHosts, free_port},
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -128,19 +129,31 @@ fn write_project(folder: &Path) {
         "roles/requirements.yml",
         "- name: packed\n  src: vendor/packed.tar.gz\n",
     );
+    pack_role(folder, "dependencies: []\n", 0);
+}
+
+/// Puts `vendor/packed.tar.gz` into a project: a role with this at the end of its `meta/main.yml`, and a file of so many zeros.
+fn pack_role(folder: &Path, meta: &str, zeros: u64) {
     let role = tempfile::tempdir().unwrap();
     write(
         role.path(),
         "packed/meta/main.yml",
-        "galaxy_info: { author: a, description: d, license: MIT }\ndependencies: []\n",
+        &format!("galaxy_info: {{ author: a, description: d, license: MIT }}\n{meta}"),
     );
     write(
         role.path(),
         "packed/tasks/main.yml",
         "- ansible.builtin.debug: { msg: from the packed role }\n",
     );
+    fs::create_dir_all(folder.join("vendor")).unwrap();
+    write(role.path(), "packed/files/zeros", "");
+    let file = fs::File::options()
+        .write(true)
+        .open(role.path().join("packed/files/zeros"))
+        .unwrap();
+    file.set_len(zeros).unwrap();
     let packed = Command::new("tar")
-        .args(["czf"])
+        .arg("czSf")
         .arg(folder.join("vendor/packed.tar.gz"))
         .arg("-C")
         .arg(role.path())
@@ -268,7 +281,7 @@ async fn a_server_of_ones_own_is_asked(bin: &Path) {
         .output()
         .unwrap();
     assert!(updated.status.success(), "{}", String::from_utf8_lossy(&updated.stderr));
-    let launching = server.post("/api/deployments", body);
+    let launching = server.post("/api/deployments", body.clone());
     let watching = async {
         let mut seen = Vec::new();
         for _ in 0..40 {
@@ -295,6 +308,17 @@ async fn a_server_of_ones_own_is_asked(bin: &Path) {
         "{deployment}\n{}",
         server.output(&id).await
     );
+    // The servers are Admiral's, the signatures that are demanded the project's.
+    write(&folder, "ours.gpg", "");
+    for (keyring, reason) in [
+        ("ours.gpg", "signature"),
+        ("/etc/passwd", "[galaxy] gpg_keyring must name a file of the package"),
+    ] {
+        let demand = format!("[galaxy]\ngpg_keyring = {keyring}\nrequired_valid_signature_count = +1\n");
+        write(&folder, "ansible.cfg", &demand);
+        let told = refused(&server, &body).await;
+        assert!(told.to_lowercase().contains(reason), "{told}");
+    }
     for place in [
         server.log(),
         server.get("/api/audit").await.to_string(),
@@ -359,4 +383,111 @@ async fn what_cannot_be_fetched_is_named_and_nothing_is_launched() {
         .filter(|name| name != "locks" && name != "ssh")
         .collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_roles_need_is_fetched_and_held_to_the_rules() {
+    let repository = TestRepository::new("needed");
+    repository.write("meta/main.yml", "dependencies: []\n");
+    repository.write(
+        "tasks/main.yml",
+        "- ansible.builtin.debug: { msg: from the needed role }\n",
+    );
+    repository.commit("One");
+    let host = HttpsHost::start(repository.root(), "", "");
+    let mut server = AdmiralServer::start().await;
+    server.kill();
+    let authorities = server.data.join("authorities.pem");
+    fs::copy(host.certificate(), &authorities).unwrap();
+    let authorities = authorities.to_string_lossy().into_owned();
+    server.start_again(&[("ADMIRAL_GIT_CA_FILE", &authorities)]).await;
+    server.add_local_servers(&["h1"]).await;
+    let folder = server.folder.path().join("playbooks/needs");
+    write(
+        &folder,
+        "site.yml",
+        "- hosts: all\n  connection: local\n  gather_facts: false\n  roles: [packed]\n",
+    );
+    write(
+        &folder,
+        "requirements.yml",
+        "- name: packed\n  src: vendor/packed.tar.gz\n",
+    );
+    let body = json!({"playbook": "project/needs/site.yml", "all": true});
+    for (dependency, reason) in [
+        (
+            "{ src: 'http://127.0.0.1:1/x.tar.gz', name: x.y }",
+            "the role packed: http://127.0.0.1:1/x.tar.gz: only https is downloaded from",
+        ),
+        (
+            "{ name: ../home/.config/git, src: 'https://127.0.0.1:1/x.tar.gz' }",
+            "cannot be the name of a role",
+        ),
+        (
+            "{ name: x.y, src: 'https://127.0.0.1:1/x.tar.gz' }",
+            "a role that requirements.yml names asks for the role x.y",
+        ),
+    ] {
+        pack_role(&folder, &format!("dependencies: [{dependency}]\n"), 0);
+        let told = refused(&server, &body).await;
+        assert!(told.contains(reason), "{dependency}: {told}");
+    }
+    let needed = format!(
+        "dependencies: [{{ name: acme.needed, src: 'git+{}' }}]\n",
+        host.url("needed.git")
+    );
+    pack_role(&folder, &needed, 0);
+    let id = text(&server.post("/api/deployments", body.clone()).await, "id");
+    let deployment = server.wait_for_end(&id).await;
+    let output = server.output(&id).await;
+    assert_eq!(deployment["status"], "completed", "{deployment}\n{output}");
+    for expected in ["from the needed role", "from the packed role"] {
+        assert!(output.contains(expected), "{expected}: {output}");
+    }
+
+    // A few kilobytes that unpack to more than a disk should have to take.
+    pack_role(&folder, "dependencies: []\n", 1100 << 20);
+    let told = refused(&server, &body).await;
+    assert_eq!(told, "what requirements.yml asks for takes more than 1 GiB");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn repositories_on_the_projects_own_host_are_read_with_its_key() {
+    let hosts = SshHosts::start();
+    let server = AdmiralServer::start().await;
+    let (key, public_key) = server.generate_key("deploy").await;
+    hosts.authorize(&public_key);
+    let role = TestRepository::new("private");
+    role.write("meta/main.yml", "dependencies: []\n");
+    role.write(
+        "tasks/main.yml",
+        "- ansible.builtin.debug: { msg: from the private role }\n",
+    );
+    role.commit("One");
+    let playbook = "- hosts: all\n  connection: local\n  gather_facts: false\n  roles: [private]\n";
+    let requirements = format!("- name: private\n  src: git+{}\n", role.ssh_url(&hosts));
+    let site = TestRepository::new("site");
+    site.write("site.yml", playbook);
+    site.write("requirements.yml", &requirements);
+    site.commit("One");
+    server.add_local_servers(&["h1"]).await;
+    let project = json!({"name": "site", "url": site.ssh_url(&hosts), "private_key_id": key});
+    let project = server.post("/api/projects", project).await;
+    let sync = format!("/api/projects/{}/sync", text(&project, "id"));
+    let (status, synced) = server.request(Method::POST, &sync, None).await;
+    assert_eq!((status, &synced["error"]), (StatusCode::OK, &Value::Null), "{synced}");
+
+    // Nobody else has it.
+    let other = server.folder.path().join("playbooks/other");
+    write(&other, "site.yml", playbook);
+    write(&other, "requirements.yml", &requirements);
+    let told = refused(&server, &json!({"playbook": "project/other/site.yml", "all": true})).await;
+    assert!(told.contains("Permission denied"), "{told}");
+
+    let body = json!({"playbook": "project/site/site.yml", "all": true});
+    let id = text(&server.post("/api/deployments", body).await, "id");
+    let deployment = server.wait_for_end(&id).await;
+    let output = server.output(&id).await;
+    assert_eq!(deployment["status"], "completed", "{deployment}\n{output}");
+    assert!(output.contains("from the private role"), "{output}");
 }

@@ -201,6 +201,16 @@ async fn hostile_trees_are_refused_and_nothing_is_taken() {
         folder = repository.git_bare(&["rev-parse", "main^{tree}"]);
     }
     let bomb = format!("040000 tree {folder}\tbomb\n");
+    // Folders that share one chain of folders: a file each, and millions of folders.
+    let mut chain = small.clone();
+    for _ in 0..400 {
+        repository.push_tree(&format!("040000 tree {chain}\ta\n"));
+        chain = repository.git_bare(&["rev-parse", "main^{tree}"]);
+    }
+    let mut chains = String::new();
+    for number in 0..7_500 {
+        writeln!(chains, "040000 tree {chain}\tf{number}").unwrap();
+    }
     for (tree, reason) in [
         (
             format!("100644 blob {play}\t..\n"),
@@ -220,6 +230,7 @@ async fn hostile_trees_are_refused_and_nothing_is_taken() {
         (many, "more than 10,000 files"),
         (format!("100644 blob {large}\tlarge.bin\n"), "more than 64 MiB"),
         (bomb, "more files than a package may have"),
+        (chains, "nested too deeply"),
     ] {
         repository.push_tree(&tree);
         let failed = stage.sync(&project).await;

@@ -2,7 +2,7 @@
 
 use crate::support::{
     git_hosts::{PLAYBOOK, TestRepository},
-    git_stage::{GitStage, error_of},
+    git_stage::{GitStage, create, error_of},
 };
 use admiral::{domain::clock::SystemClock, scheduler::Scheduler};
 use hmac::{Hmac, Mac as _};
@@ -12,6 +12,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 const SECRET: &str = "a secret of the webhook";
@@ -204,6 +205,65 @@ async fn a_running_scheduler_is_woken_by_whoever_asks() {
         task.await.unwrap();
     }
     assert_eq!(stage.package(&project).await["current_version"]["number"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_hangs_holds_nobody_up() {
+    let stage = GitStage::set().await;
+    let hanging = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/site.git", hanging.local_addr().unwrap());
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn(scheduler(&stage).run(shutdown.clone()));
+    create(&stage.pad, json!({"name": "hanging", "url": url})).await;
+    let (_held, _) = hanging.accept().await.unwrap();
+
+    let repository = TestRepository::new("site");
+    repository.write("site.yml", PLAYBOOK);
+    let commit = repository.commit("One");
+    let project = stage.create("site", &repository, json!({})).await;
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while stage.get(&project).await["commit_id"] != json!(commit) {
+        assert!(Instant::now() < deadline, "{}", stage.get(&project).await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    shutdown.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_cannot_be_stored_is_a_failure_like_others() {
+    let stage = GitStage::set().await;
+    let repository = TestRepository::new("site");
+    repository.write("site.yml", PLAYBOOK);
+    let one = repository.commit("One");
+    let project = stage.add("site", &repository, json!({})).await;
+    stage
+        .pad
+        .execute(
+            "CREATE FUNCTION admiral.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$",
+        )
+        .await;
+    stage
+        .pad
+        .execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON admiral.playbook_versions FOR EACH ROW EXECUTE FUNCTION admiral.refuse()",
+        )
+        .await;
+    repository.write("site.yml", &PLAYBOOK.replace("Hello", "Hello again"));
+    let two = repository.commit("Two");
+    let failed = stage.sync(&project).await;
+    assert!(error_of(&failed).contains("could not be stored"), "{failed}");
+    assert_eq!(failed["commit_id"], json!(one), "{failed}");
+    assert_ne!(failed["attempted_at"], project["attempted_at"]);
+    // It is tried again when a failure is, and not at once.
+    scheduler(&stage).sync_pass().await.unwrap();
+    assert_eq!(stage.get(&project).await["attempted_at"], failed["attempted_at"]);
+    stage
+        .pad
+        .execute("DROP TRIGGER refuse ON admiral.playbook_versions")
+        .await;
+    let stored = stage.sync(&project).await;
+    assert_eq!((error_of(&stored), &stored["commit_id"]), ("", &json!(two)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

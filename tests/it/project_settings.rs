@@ -6,9 +6,12 @@ use crate::support::{
     server::{AdmiralServer, text},
     ssh_hosts::SshHosts,
 };
+use admiral::runner::{Isolation, isolation};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::{
-    fs,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Command, Stdio},
 };
@@ -30,6 +33,7 @@ FORKS = 3
 timeout = 7
 gathering = explicit
 hash_behaviour = merge
+force_valid_group_names = always
 interpreter_python = auto_silent
 fact_caching = jsonfile
 fact_caching_connection = ./.facts
@@ -68,7 +72,7 @@ const PLAYBOOK: &str = r#"
     settings:
       [DEFAULT_TIMEOUT, DEFAULT_GATHERING, DEFAULT_HASH_BEHAVIOUR, DEFAULT_REMOTE_USER, DEFAULT_BECOME, DEFAULT_BECOME_USER,
        DEFAULT_BECOME_METHOD, CACHE_PLUGIN, DIFF_ALWAYS, VARIABLE_PLUGINS_ENABLED, DEFAULT_JINJA2_EXTENSIONS, INTERPRETER_PYTHON,
-       DEFAULT_STDOUT_CALLBACK, RETRY_FILES_ENABLED, DEFAULT_STRATEGY, DEFAULT_TRANSPORT]
+       DEFAULT_STDOUT_CALLBACK, RETRY_FILES_ENABLED, DEFAULT_STRATEGY, DEFAULT_TRANSPORT, TRANSFORM_INVALID_GROUP_CHARS]
   roles: [greeting]
   tasks:
     - name: What holds
@@ -310,4 +314,68 @@ async fn a_broken_configuration_is_refused_with_its_line() {
         "{problem}"
     );
     assert_eq!(pad.number("SELECT count(*) FROM admiral.deployments").await, 0);
+}
+
+/// A look at a package carries some of it out: lookups in names of files, a vault's password that is a script.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_at_a_project_shows_it_nothing_of_admirals() {
+    if isolation::detect().await != Isolation::Bwrap {
+        return;
+    }
+    let server = AdmiralServer::start().await;
+    server.add_local_servers(&["h1"]).await;
+    let folder = server.folder.path().join("playbooks");
+    let (ring, planted) = (server.data.join("key-ring.json"), server.folder.path().join("planted"));
+    assert!(ring.exists());
+    let look = format!("touch {}; test -e {}", planted.display(), ring.display());
+    write(
+        &folder,
+        "lookup/site.yml",
+        &format!(
+            "- hosts: all\n  tasks:\n    - import_tasks: \"{{{{ lookup('ansible.builtin.pipe', '{look} && echo shown.yml || echo hidden.yml') }}}}\"\n"
+        ),
+    );
+    write(&folder, "script/site.yml", "- hosts: all\n  tasks: []\n");
+    write(
+        &folder,
+        "script/ansible.cfg",
+        "[defaults]\nvault_password_file = ./password.sh\n",
+    );
+    // One that fails fails the check.
+    write(
+        &folder,
+        "script/password.sh",
+        &format!("#!/bin/sh\n{look} && exit 3\necho password\n"),
+    );
+    fs::set_permissions(folder.join("script/password.sh"), Permissions::from_mode(0o755)).unwrap();
+
+    let body = |name: &str| json!({"playbook": format!("project/{name}/site.yml"), "all": true});
+    let (status, problem) = server
+        .request(Method::POST, "/api/deployments", Some(&body("lookup")))
+        .await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+    assert!(
+        problem.to_string().contains("hidden.yml") && !problem.to_string().contains("shown.yml"),
+        "{problem}"
+    );
+    assert!(!planted.exists(), "it changes nothing either");
+    let packages = server.get("/api/packages").await;
+    for package in packages["data"].as_array().unwrap() {
+        let name = text(package, "name");
+        if !["lookup", "script"].contains(&name.as_str()) {
+            continue;
+        }
+        let (id, version) = (text(package, "id"), text(&package["current_version"], "id"));
+        let found = server
+            .get(&format!("/api/packages/{id}/versions/{version}/findings"))
+            .await;
+        assert_eq!(found.to_string().contains("hidden.yml"), name == "lookup", "{found}");
+        assert!(
+            !found.to_string().contains("shown.yml") && !found.to_string().contains("password.sh"),
+            "{found}"
+        );
+    }
+    assert!(!planted.exists(), "it changes nothing either");
+    let deployment = server.post("/api/deployments", body("script")).await;
+    server.wait_for_end(&text(&deployment, "id")).await;
 }

@@ -10,7 +10,8 @@ use crate::{
     },
     playbooks::{
         configuration::{self, Ours, Terms},
-        galaxy::{self, ServerAccess},
+        galaxy::{self, ServersError},
+        git::GitSource,
         vault_ids::{self, OpenedPassword, StoredPassword},
     },
     store::{Connection, galaxy_servers, packages, vault_passwords},
@@ -48,31 +49,26 @@ pub(super) struct Project {
 pub(super) async fn prepare(state: &AppState, package: PackageId, files: &[PlaybookFile]) -> Result<Project, Problem> {
     Ok(Project {
         vault_passwords: vault_passwords(state, package, files).await?,
-        galaxy: fetched(state, files).await?,
+        galaxy: fetched(state, package, files).await?,
     })
 }
 
 /// The roles and collections that the package asks for; fetches what is not there yet.
-async fn fetched(state: &AppState, files: &[PlaybookFile]) -> Result<Option<PathBuf>, Problem> {
+async fn fetched(state: &AppState, package: PackageId, files: &[PlaybookFile]) -> Result<Option<PathBuf>, Problem> {
     if !galaxy::has_requirements(files) {
         return Ok(None);
     }
-    let sealed = galaxy_servers::list_sealed(&mut *state.database.acquire().await?).await?;
-    let mut servers = Vec::with_capacity(sealed.len());
-    for server in sealed {
-        let row = RowIdentity::galaxy_token(server.id);
-        let token = server
-            .sealed_token
-            .map(|token| state.vault.open_text(&token, row))
-            .transpose();
-        servers.push(ServerAccess {
-            name: server.name,
-            url: server.url,
-            auth_url: server.auth_url,
-            token: token.map_err(|error| Problem::internal(&error))?,
-        });
-    }
-    match state.library.galaxy().provide(files, &servers).await {
+    let servers = match galaxy::open_servers(&mut *state.database.acquire().await?, &state.vault).await {
+        Ok(servers) => servers,
+        Err(ServersError::Store(error)) => return Err(error.into()),
+        Err(error) => return Err(Problem::internal(&error)),
+    };
+    let git = GitSource {
+        database: &state.database,
+        vault: &state.vault,
+        package,
+    };
+    match state.library.galaxy().provide(files, &servers, git).await {
         Ok(folder) => Ok(folder),
         Err(error) if error.is_refusal() => Err(Invalid::field("playbook", error.to_string()).into()),
         Err(error) => Err(Problem::internal(&error)),

@@ -115,22 +115,35 @@ impl Merging<'_> {
             }
         }
         if terms.galaxy_servers {
-            for key in ["server", "server_list"] {
-                if let Some(value) = self.ini.remove("galaxy", key) {
-                    self.override_setting(
-                        "galaxy",
-                        key,
-                        value,
-                        "the Galaxy servers of Admiral's settings are asked",
-                    );
-                }
-            }
+            self.take_out_galaxy_servers();
         }
         if let Some(forks) = terms.forks
             && let Some(value) = self.ini.get("defaults", "forks").map(str::to_owned)
             && unquote(&value).parse() != Ok(forks)
         {
             self.override_setting("defaults", "forks", value, &format!("the deployment asks for {forks}"));
+        }
+    }
+
+    fn take_out_galaxy_servers(&mut self) {
+        const REASON: &str = "the Galaxy servers of Admiral's settings are asked";
+        for key in ["server", "server_list", "ignore_certs"] {
+            if let Some(value) = self.ini.remove("galaxy", key) {
+                self.override_setting("galaxy", key, value, REASON);
+            }
+        }
+        let servers: Vec<(String, String)> = self
+            .ini
+            .entries()
+            .filter(|(section, ..)| section.starts_with("galaxy_server."))
+            .map(|(section, key, _)| (section.to_owned(), key.to_owned()))
+            .collect();
+        for (section, key) in servers {
+            let value = self.ini.remove(&section, &key);
+            // The other ones are how to reach it, and secrets.
+            if key == "url" {
+                self.override_setting(&section, &key, value.unwrap_or_default(), REASON);
+            }
         }
     }
 
@@ -254,26 +267,7 @@ impl Merging<'_> {
     }
 
     fn is_in_package(&self, path: &str) -> bool {
-        let path = unquote(path);
-        let path = path.strip_prefix("{{CWD}}/").unwrap_or(path);
-        // Ansible puts the home and variables of the environment in.
-        if path.starts_with(['/', '~']) || path.contains('$') {
-            return false;
-        }
-        let mut parts: Vec<&str> = Vec::new();
-        for part in path.split('/') {
-            match part {
-                "" | "." => {}
-                ".." => {
-                    if parts.pop().is_none() {
-                        return false;
-                    }
-                }
-                part => parts.push(part),
-            }
-        }
-        let path = parts.join("/");
-        self.files.iter().any(|file| file.path == path)
+        file_of(self.files, path).is_some()
     }
 
     fn override_setting(&mut self, section: &str, key: &str, value: String, reason: &str) {
@@ -284,6 +278,28 @@ impl Merging<'_> {
             reason: reason.to_owned(),
         });
     }
+}
+
+/// The file of the package that a setting names.
+pub fn file_of<'a>(files: &'a [PlaybookFile], path: &str) -> Option<&'a PlaybookFile> {
+    let path = unquote(path);
+    let path = path.strip_prefix("{{CWD}}/").unwrap_or(path);
+    // Ansible puts the home and variables of the environment in.
+    if path.starts_with(['/', '~']) || path.contains('$') {
+        return None;
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    let path = parts.join("/");
+    files.iter().find(|file| file.path == path)
 }
 
 fn show(path: &Path) -> String {

@@ -7,7 +7,7 @@ mod merge;
 mod owned;
 
 pub use ini::ConfigurationError;
-pub use merge::{Merged, Ours, Terms, merge};
+pub use merge::{Merged, Ours, Terms, file_of, merge};
 
 use crate::domain::playbook::PlaybookFile;
 use ini::Ini;

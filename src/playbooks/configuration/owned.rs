@@ -68,6 +68,13 @@ pub(super) const OWNED: &[(&str, &str, Rule, &str)] = &[
     ("persistent_connection", "control_path_dir", Rule::Ours, CONNECTIONS),
     ("defaults", "home", Rule::Ours, FOLDERS),
     ("defaults", "local_tmp", Rule::Ours, FOLDERS),
+    ("galaxy", "cache_dir", Rule::Ours, FOLDERS),
+    (
+        "galaxy",
+        "token_path",
+        Rule::Ours,
+        "Galaxy servers have their tokens from Admiral, or from the project's galaxy_server sections",
+    ),
     ("defaults", "log_path", Rule::Ours, OUTPUT),
     ("defaults", "nocolor", Rule::OursIs(false), OUTPUT),
     ("defaults", "force_color", Rule::OursIs(true), OUTPUT),

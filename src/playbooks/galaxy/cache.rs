@@ -43,7 +43,7 @@ impl Slot {
 
     /// Whether it is there; notes that it is used.
     pub(super) fn take_up(&self) -> bool {
-        // Only a whole one has this file, and a sweep takes it away first.
+        // Only a whole one has this file.
         OpenOptions::new()
             .write(true)
             .truncate(true)
@@ -68,13 +68,16 @@ impl Slot {
         }
     }
 
-    /// Puts a folder in its place. One that is there already is as good.
+    /// Puts a folder in its place. One that is there already is as good, if it is whole.
     pub(super) fn fill(&self, fetched: &Path) -> io::Result<()> {
         fs::write(fetched.join(USED), "1")?;
-        match fs::rename(fetched, &self.folder) {
-            Err(_) if self.take_up() => fs::remove_dir_all(fetched),
-            outcome => outcome,
+        if self.take_up() {
+            return fs::remove_dir_all(fetched);
         }
+        if self.folder.exists() {
+            remove(&self.folder)?;
+        }
+        fs::rename(fetched, &self.folder)
     }
 
     fn open_lock(&self) -> io::Result<File> {
@@ -97,13 +100,23 @@ pub(super) fn sweep(galaxy: &Path) {
         let removed = if name.starts_with(UNFINISHED) {
             is_older(&path, ABANDONED).then(|| fs::remove_dir_all(&path))
         } else {
-            let used = path.join(USED);
-            is_older(&used, KEPT).then(|| fs::remove_file(&used).and_then(|()| fs::remove_dir_all(&path)))
+            is_older(&path.join(USED), KEPT).then(|| remove(&path))
         };
         if let Some(Err(error)) = removed {
             tracing::warn!(%error, path = %path.display(), "unused roles and collections could not be removed");
         }
     }
+}
+
+/// Takes the folder of a digest out of its place in one go: should the process die before it is gone, it is one left unfinished.
+fn remove(folder: &Path) -> io::Result<()> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let aside = folder.with_file_name(format!("{UNFINISHED}{name}"));
+    match fs::remove_dir_all(&aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => fs::rename(folder, &aside)?,
+    }
+    fs::remove_dir_all(aside)
 }
 
 fn is_older(path: &Path, age: Duration) -> bool {
@@ -133,6 +146,20 @@ mod tests {
         assert!(slot.take_up());
         // Somebody else was quicker.
         filled(galaxy.path(), "a");
+        assert_eq!(fs::read_dir(galaxy.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_not_whole_makes_way() {
+        let galaxy = tempfile::tempdir().unwrap();
+        let slot = Slot::new(galaxy.path(), "a");
+        fs::create_dir_all(slot.folder().join("roles/half")).unwrap();
+        fs::create_dir_all(galaxy.path().join(format!("{UNFINISHED}a/left"))).unwrap();
+        assert!(!slot.take_up());
+        let fetched = galaxy.path().join(format!("{UNFINISHED}b"));
+        fs::create_dir(&fetched).unwrap();
+        slot.fill(&fetched).unwrap();
+        assert!(slot.take_up() && !slot.folder().join("roles").exists());
         assert_eq!(fs::read_dir(galaxy.path()).unwrap().count(), 1);
     }
 

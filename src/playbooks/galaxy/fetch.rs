@@ -3,27 +3,43 @@
 use super::{
     GalaxyError, ServerAccess,
     cache::{Slot, UNFINISHED},
-    failures, io_error,
+    dependencies, failures, io_error,
     requirements::{RequirementError, Requirements},
 };
 use crate::{
     domain::playbook::PlaybookFile,
-    playbooks::{ansible::lay_out, configuration},
-    process,
-    runner::{Isolation, PassingSecrets},
+    playbooks::{
+        ansible::lay_out,
+        configuration,
+        git::{self, GitAccess},
+        room,
+    },
+    process::{self, CaptureLimits, ProcessError},
+    runner::{PassingSecrets, Seclusion},
 };
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use std::{
+    collections::BTreeSet,
     env,
+    ffi::OsString,
     fs::{self, DirBuilder},
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 /// How long the roles or the collections of one file may take.
 const LIMIT: Duration = Duration::from_mins(10);
+/// What is unpacked takes no more room than this: 1 GiB.
+const MAX_DISK: u64 = 1024 * 1024 * 1024;
+/// What `ansible-galaxy` may say: 8 MiB.
+const ANSWER_BYTES: usize = 8 * 1024 * 1024;
+/// Roles of one file, with all that they need in turn.
+const MAX_ROLES: usize = 500;
 /// How long one request to a Galaxy server may take, in seconds.
 const REQUEST_SECONDS: u32 = 30;
 /// What of our own environment is passed on besides the usual: the way to the servers.
@@ -37,8 +53,18 @@ const PASSED_ON: [&str; 8] = [
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
 ];
-/// Settings of a project's `[galaxy]` that hold.
-const OF_PROJECT: [&str; 3] = ["server", "server_list", "ignore_certs"];
+/// Of our own environment, what names the authorities that vouch for servers.
+const AUTHORITIES: [&str; 3] = ["SSL_CERT_FILE", "SSL_CERT_DIR", "ADMIRAL_GIT_CA_FILE"];
+/// Settings of a project's `[galaxy]` that say which servers are asked.
+const OF_SERVERS: [&str; 3] = ["server", "server_list", "ignore_certs"];
+/// Those that say which signatures are demanded, whoever is asked.
+const OF_SIGNATURES: [&str; 4] = [
+    "disable_gpg_verify",
+    KEYRING,
+    "ignore_signature_status_codes",
+    "required_valid_signature_count",
+];
+const KEYRING: &str = "gpg_keyring";
 
 /// Which servers are asked, and how.
 #[derive(Debug)]
@@ -50,28 +76,35 @@ pub(super) struct ServerSettings {
     pub(super) digested: String,
 }
 
-/// Admiral's servers, or without any those of the project.
+/// Admiral's servers, or without any those of the project. In either case with the signatures that the project demands.
 pub(super) fn server_settings(files: &[PlaybookFile], servers: &[ServerAccess]) -> Result<ServerSettings, GalaxyError> {
-    let mut project = Vec::new();
-    if servers.is_empty() {
-        let refuse = |problem: String| RequirementError {
-            path: configuration::FILE_NAME.to_owned(),
-            problem,
-        };
-        project = configuration::galaxy_settings(files).map_err(|error| refuse(error.to_string()))?;
-        project.retain(|(section, key, _)| section != "galaxy" || OF_PROJECT.contains(&key.as_str()));
-        for (section, key, value) in &project {
-            let is_address = matches!(key.as_str(), "server" | "url" | "auth_url");
-            if is_address && !value.starts_with("https://") && !value.starts_with("http://") {
-                return Err(refuse(format!("[{section}] {key} must begin with https:// or http://")).into());
-            }
+    let refuse = |problem: String| RequirementError {
+        path: configuration::FILE_NAME.to_owned(),
+        problem,
+    };
+    let mut project = configuration::galaxy_settings(files).map_err(|error| refuse(error.to_string()))?;
+    project.retain(|(section, key, _)| {
+        let is_of_servers = section != "galaxy" || OF_SERVERS.contains(&key.as_str());
+        servers.is_empty() && is_of_servers || section == "galaxy" && OF_SIGNATURES.contains(&key.as_str())
+    });
+    let mut keyring = None;
+    for (section, key, value) in &mut project {
+        let is_address = matches!(key.as_str(), "server" | "url" | "auth_url");
+        if is_address && !value.starts_with("https://") && !value.starts_with("http://") {
+            return Err(refuse(format!("[{section}] {key} must begin with https:// or http://")).into());
+        }
+        if key == KEYRING {
+            let file = configuration::file_of(files, value);
+            let file = file.ok_or_else(|| refuse(format!("[{section}] {key} must name a file of the package")))?;
+            value.clone_from(&file.path);
+            keyring = Some(hex::encode(Sha256::digest(&file.content)));
         }
     }
     let asked: Vec<_> = servers
         .iter()
         .map(|server| (&server.name, &server.url, &server.auth_url))
         .collect();
-    let digested = format!("{project:?}{asked:?}");
+    let digested = format!("{project:?}{asked:?}{}", keyring.unwrap_or_default());
     Ok(ServerSettings {
         servers: servers.to_vec(),
         project,
@@ -83,12 +116,14 @@ pub(super) fn server_settings(files: &[PlaybookFile], servers: &[ServerAccess]) 
 #[derive(Debug)]
 pub(super) struct Fetch {
     pub(super) ansible_galaxy: PathBuf,
-    pub(super) isolation: Isolation,
+    pub(super) seclusion: Seclusion,
     /// The folder that slots lie in.
     pub(super) galaxy_folder: PathBuf,
     pub(super) files: Vec<PlaybookFile>,
     pub(super) requirements: Requirements,
     pub(super) settings: ServerSettings,
+    /// For repositories on the package's own host.
+    pub(super) git: Option<GitAccess>,
 }
 
 /// The folders of one fetching.
@@ -100,6 +135,22 @@ struct Place {
     home: PathBuf,
     configuration: PathBuf,
     known_hosts: PathBuf,
+    /// What has `git` do as it should.
+    git: Vec<(&'static str, OsString)>,
+}
+
+/// What one call fetches.
+struct Wanted<'a> {
+    /// `role` or `collection`.
+    kind: &'static str,
+    /// Paths are relative to it.
+    folder: &'a Path,
+    /// A file of requirements.
+    file: PathBuf,
+    /// What it names.
+    names: &'a [String],
+    /// Who asks for it, for people.
+    asked_by: &'a str,
 }
 
 impl Fetch {
@@ -115,28 +166,30 @@ impl Fetch {
             .canonicalize()
             .map_err(io_error("find the folder for roles and collections"))?;
         let secrets = PassingSecrets::create().map_err(io_error("make the folder for secrets"))?;
+        let known_hosts = self.galaxy_folder.join("ssh/known_hosts");
         let place = Place {
             project: whole.join("project"),
             home: whole.join("home"),
             configuration: secrets.path().join("ansible.cfg"),
-            known_hosts: self.galaxy_folder.join("ssh/known_hosts"),
+            git: git::environment(self.git.as_ref(), &secrets, &known_hosts)
+                .map_err(io_error("write down the credentials of the git project"))?,
+            known_hosts,
             whole,
         };
         self.prepare(&place, &secrets)?;
         for file in &self.requirements.files {
-            for (kind, names) in [("role", &file.roles), ("collection", &file.collections)] {
-                if names.is_empty() {
-                    continue;
-                }
-                let captured = process::run_captured(self.command(&place, kind, &file.path), LIMIT).await?;
-                if captured.status.success() {
-                    continue;
-                }
-                let said = format!("{}\n{}", captured.stderr_text(), captured.stdout_text());
-                let said = self.without_secrets(&said, &place);
-                return Err(GalaxyError::NotFetched(failures::describe(
-                    kind, &file.path, names, &said,
-                )));
+            if !file.roles.is_empty() {
+                self.roles(&place, &file.path, &file.roles).await?;
+            }
+            if !file.collections.is_empty() {
+                let wanted = Wanted {
+                    kind: "collection",
+                    folder: &place.project,
+                    file: place.project.join(&file.path),
+                    names: &file.collections,
+                    asked_by: &file.path,
+                };
+                self.install(&place, &wanted, Instant::now() + LIMIT).await?;
             }
         }
         tracing::info!(folder = %slot.folder().display(), "roles and collections were fetched");
@@ -144,6 +197,76 @@ impl Fetch {
             .and_then(|()| fs::remove_dir_all(&place.home))
             .and_then(|()| slot.fill(&place.whole))
             .map_err(io_error("keep the roles and collections"))
+    }
+
+    /// The roles of one file, then what those need, and so on.
+    async fn roles(&self, place: &Place, path: &str, roles: &[String]) -> Result<(), GalaxyError> {
+        let deadline = Instant::now() + LIMIT;
+        let mut known: BTreeSet<String> = roles.iter().cloned().collect();
+        let (mut file, mut names, mut asked_by) = (place.project.join(path), roles.to_vec(), path.to_owned());
+        let mut folder = &place.project;
+        while !names.is_empty() {
+            let wanted = Wanted {
+                kind: "role",
+                folder,
+                file,
+                names: &names,
+                asked_by: &asked_by,
+            };
+            self.install(place, &wanted, deadline).await?;
+            let mut needed = Vec::new();
+            for role in &names {
+                needed.extend(dependencies::of(
+                    &place.whole.join("roles"),
+                    role,
+                    &self.settings.servers,
+                )?);
+            }
+            needed.retain(|dependency| known.insert(dependency.name.clone()));
+            if known.len() > MAX_ROLES {
+                return Err(GalaxyError::NotFetched(format!(
+                    "{path} asks for roles that need more than {MAX_ROLES} roles in all"
+                )));
+            }
+            names = needed.iter().map(|dependency| dependency.name.clone()).collect();
+            let list: Value = needed.into_iter().map(|dependency| dependency.requirement).collect();
+            // JSON is YAML.
+            file = place.home.join("dependencies.yml");
+            fs::write(&file, list.to_string()).map_err(io_error("write down what roles depend on"))?;
+            // The package's files are not for others to name.
+            folder = &place.home;
+            asked_by = format!("a role that {path} names");
+        }
+        Ok(())
+    }
+
+    async fn install(&self, place: &Place, wanted: &Wanted<'_>, deadline: Instant) -> Result<(), GalaxyError> {
+        let limits = CaptureLimits {
+            timeout: deadline.saturating_duration_since(Instant::now()),
+            stdout_bytes: ANSWER_BYTES,
+        };
+        let used_up = room::used_up(place.whole.clone(), MAX_DISK);
+        let too_large = || {
+            let asked_by = wanted.asked_by;
+            GalaxyError::NotFetched(format!("what {asked_by} asks for takes more than 1 GiB"))
+        };
+        let captured = match process::run_limited(self.command(place, wanted), limits, used_up).await {
+            Err(ProcessError::Stopped { .. }) => return Err(too_large()),
+            captured => captured?,
+        };
+        // The last look may have been before the end.
+        let whole = place.whole.clone();
+        let used = tokio::task::spawn_blocking(move || room::size(&whole)).await;
+        if used.unwrap_or(0) > MAX_DISK {
+            return Err(too_large());
+        }
+        if captured.status.success() {
+            return Ok(());
+        }
+        let said = format!("{}\n{}", captured.stderr_text(), captured.stdout_text());
+        let said = self.without_secrets(&said, place);
+        let told = failures::describe(wanted.kind, wanted.asked_by, wanted.names, &said);
+        Err(GalaxyError::NotFetched(told))
     }
 
     fn prepare(&self, place: &Place, secrets: &PassingSecrets) -> Result<(), GalaxyError> {
@@ -196,7 +319,11 @@ impl Fetch {
         }
         let one_line = |value: &str| value.replace('\n', "\n\t");
         for (_, key, value) in self.settings.project.iter().filter(|(section, ..)| section == "galaxy") {
-            add(&format!("{key}={}", one_line(value)));
+            if key == KEYRING {
+                add(&format!("{key}={}", place.project.join(value).display()));
+            } else {
+                add(&format!("{key}={}", one_line(value)));
+            }
         }
         let mut current = "";
         for (section, key, value) in self.settings.project.iter().filter(|(section, ..)| section != "galaxy") {
@@ -220,58 +347,39 @@ impl Fetch {
         SecretString::from(text.as_str())
     }
 
-    fn command(&self, place: &Place, kind: &str, file: &str) -> tokio::process::Command {
-        let target = place.whole.join(format!("{kind}s"));
-        let mut arguments = vec![kind.to_owned(), "install".to_owned()];
-        arguments.extend(["-r".to_owned(), format!("./{file}")]);
-        arguments.extend(["-p".to_owned(), target.to_string_lossy().into_owned()]);
-        let mut command = match (self.isolation, process::find_program("bwrap", &[])) {
-            // What is fetched says where it is put: it may write nowhere else.
-            (Isolation::Bwrap, Some(bwrap)) => {
-                let mut command = process::command(bwrap);
-                command.args([
-                    "--ro-bind",
-                    "/",
-                    "/",
-                    "--dev",
-                    "/dev",
-                    "--cap-drop",
-                    "ALL",
-                    "--die-with-parent",
-                ]);
-                let folder = |path: &Path| path.parent().map(Path::to_owned).unwrap_or_default();
-                for writable in [place.whole.clone(), folder(&place.known_hosts)] {
-                    command.arg("--bind").arg(&writable).arg(&writable);
-                }
-                // Below /dev as a rule, which is a new one.
-                let secrets = folder(&place.configuration);
-                command.arg("--ro-bind").arg(&secrets).arg(&secrets);
-                command
-                    .arg("--chdir")
-                    .arg(&place.project)
-                    .arg("--")
-                    .arg(&self.ansible_galaxy);
-                command
-            }
-            _ => process::command(&self.ansible_galaxy),
-        };
-        let ssh = format!(
-            "ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new -o 'UserKnownHostsFile=\"{}\" ~/.ssh/known_hosts'",
-            place.known_hosts.display()
+    /// What is fetched says where it is put: it may write nowhere else.
+    fn command(&self, place: &Place, wanted: &Wanted<'_>) -> tokio::process::Command {
+        let folder = |path: &Path| path.parent().map(Path::to_owned).unwrap_or_default();
+        let (secrets, known_hosts) = (folder(&place.configuration), folder(&place.known_hosts));
+        // Wherever they lie: the data directory is as good a place as another.
+        let authorities: Vec<PathBuf> = AUTHORITIES
+            .iter()
+            .filter_map(|name| env::var_os(name).filter(|path| !path.is_empty()))
+            .map(PathBuf::from)
+            .collect();
+        let readable: Vec<&Path> = authorities.iter().chain([&secrets]).map(PathBuf::as_path).collect();
+        let mut command = self.seclusion.command(
+            &self.ansible_galaxy,
+            wanted.folder,
+            &readable,
+            &[&place.whole, &known_hosts],
         );
+        command.args([wanted.kind, "install"]);
+        command.arg("-r").arg(&wanted.file);
+        command.arg("-p").arg(place.whole.join(format!("{}s", wanted.kind)));
+        if wanted.kind == "role" {
+            // They are judged first.
+            command.arg("--no-deps");
+        }
         command
-            .args(arguments)
-            .current_dir(&place.project)
             .envs(process::base_environment(&place.home))
             .envs(PASSED_ON.iter().filter_map(|name| Some((*name, env::var_os(name)?))))
             .env("ANSIBLE_CONFIG", &place.configuration)
             .env("ANSIBLE_HOME", place.home.join(".ansible"))
             .env("ANSIBLE_NOCOLOR", "1")
             .env("TMPDIR", place.home.join("tmp"))
-            .env("GIT_ALLOW_PROTOCOL", "https:ssh")
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_TERMINAL_PROMPT", "0")
-            .env("GIT_SSH_COMMAND", ssh);
+            .env("PYTHONNOUSERSITE", "1")
+            .envs(place.git.iter().map(|(name, value)| (*name, value)));
         command
     }
 
@@ -279,7 +387,8 @@ impl Fetch {
         let mut said = said
             .replace(&format!("{}/", place.project.display()), "")
             .replace(&format!("{}/", place.whole.display()), "");
-        for token in self.settings.servers.iter().filter_map(|server| server.token.as_ref()) {
+        let tokens = self.settings.servers.iter().filter_map(|server| server.token.as_ref());
+        for token in tokens.chain(self.git.as_ref().and_then(GitAccess::token)) {
             said = said.replace(token.expose_secret(), "********");
         }
         said

@@ -10,22 +10,28 @@
 //! never changes: a requirement without a version stays at what it was when it was first fetched.
 
 mod cache;
+mod dependencies;
 mod failures;
 mod fetch;
 mod requirements;
+mod servers;
 
 pub use requirements::has_requirements;
+pub use servers::{ServersError, open_servers};
 
 use self::{
     cache::Slot,
     fetch::Fetch,
     requirements::{RequirementError, Requirements},
 };
-use super::ansible::{self, AnsibleError};
+use super::{
+    ansible::{self, AnsibleError},
+    git::{AccessError, GitSource},
+};
 use crate::{
     domain::playbook::PlaybookFile,
     process::{self, ProcessError},
-    runner::{Isolation, isolation},
+    runner::{Isolation, Seclusion, isolation},
 };
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
@@ -34,7 +40,10 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
+
+/// Fetches of one process at once.
+const AT_ONCE: usize = 4;
 
 /// A Galaxy server, with what it takes to use it.
 #[derive(Debug, Clone)]
@@ -67,6 +76,9 @@ pub enum GalaxyError {
     /// `ansible-galaxy` could not be run to its end.
     #[error("failed to run ansible-galaxy")]
     Process(#[from] ProcessError),
+    /// The package's own credentials are of no use.
+    #[error("failed to open the credentials of the git project")]
+    Credentials(#[from] AccessError),
     /// A file could not be made.
     #[error("failed to {what}")]
     Io {
@@ -95,10 +107,11 @@ pub struct Galaxy {
     ansible_playbook: PathBuf,
     version: Arc<OnceCell<String>>,
     isolation: Arc<OnceCell<Isolation>>,
+    room: Arc<Semaphore>,
 }
 
 impl Galaxy {
-    /// Keeps in `folder`, which need not exist, what the `ansible-galaxy` beside `ansible_playbook` fetches. The `version` of
+    /// Keeps in `folder` of the data directory, which need not exist, what the `ansible-galaxy` beside `ansible_playbook` fetches. The `version` of
     /// ansible-core is asked for when it is needed and not known.
     pub fn new(folder: PathBuf, ansible_playbook: PathBuf, version: Option<String>) -> Self {
         Self {
@@ -106,17 +119,20 @@ impl Galaxy {
             ansible_playbook,
             version: Arc::new(OnceCell::new_with(version)),
             isolation: Arc::default(),
+            room: Arc::new(Semaphore::new(AT_ONCE)),
         }
     }
 
     /// The folder with `roles/` and `collections/` that a package asks for; `None` when it asks for nothing, or has all of it in
     /// its own files. Fetches only what is not kept; two that ask for the same at once fetch it once.
     ///
-    /// `servers` are asked in their order. Without any, those of the project's `ansible.cfg` are, or else Ansible's own.
+    /// `servers` are asked in their order. Without any, those of the project's `ansible.cfg` are, or else Ansible's own. Repositories on
+    /// the host that the package itself comes from are read with its credentials.
     pub async fn provide(
         &self,
         files: &[PlaybookFile],
         servers: &[ServerAccess],
+        git: GitSource<'_>,
     ) -> Result<Option<PathBuf>, GalaxyError> {
         let requirements = Requirements::find(files, servers)?;
         if requirements.is_empty() {
@@ -135,15 +151,21 @@ impl Galaxy {
         };
         let fetch = Fetch {
             ansible_galaxy,
-            isolation: *self.isolation.get_or_init(isolation::detect).await,
+            seclusion: Seclusion {
+                isolation: *self.isolation.get_or_init(isolation::detect).await,
+                data_directory: self.folder.parent().map(Path::to_owned).unwrap_or_default(),
+            },
             galaxy_folder: self.folder.clone(),
             files: files.to_vec(),
             requirements,
             settings: configuration,
+            git: git.open().await?,
         };
         // Goes on when the request that asked for it is given up: whoever asks again finds it done.
+        let room = Arc::clone(&self.room);
         let fetching = tokio::spawn(async move {
             let _held = slot.lock().await?;
+            let _room = room.acquire().await.map_err(|_| GalaxyError::Stopped)?;
             if !slot.take_up() {
                 fetch.run(&slot).await?;
                 cache::sweep(&fetch.galaxy_folder);

@@ -91,6 +91,18 @@ impl Requirements {
     }
 }
 
+/// Judges a role that a fetched role needs. `of` is what names it. The name of the role's folder. Files of the package are not its to
+/// name.
+pub(super) fn judge_dependency(of: &str, role: &Value, servers: &[ServerAccess]) -> Result<String, RequirementError> {
+    let mut judge = Judge {
+        path: of,
+        files: &[],
+        servers,
+        local: BTreeSet::new(),
+    };
+    judge.role(role)
+}
+
 fn is_place(path: &str) -> bool {
     path.strip_suffix(".yml")
         .or(path.strip_suffix(".yaml"))
@@ -132,6 +144,7 @@ impl Judge<'_> {
         let inner = self.in_package(path)?;
         let file = self.files.iter().find(|file| file.path == inner);
         let file = file.ok_or_else(|| self.refuse(format!("{path:?} is no file of the package")))?;
+        self.local.insert(inner);
         let text = std::str::from_utf8(&file.content).map_err(|_| self.refuse(format!("{path} is not UTF-8")))?;
         let roles: Vec<Value> = yaml::read(text).map_err(|error| self.refuse(format!("{path}: {error}")))?;
         roles.iter().map(|role| self.role(role)).collect()
@@ -145,12 +158,13 @@ impl Judge<'_> {
                 (src, None, parts.next(), parts.next())
             }
             Value::Object(fields) => {
-                let src = text(fields, "src").or(text(fields, "role")).or(text(fields, "name"));
+                // `ansible-galaxy` takes a `role` for the name, whatever else is there.
+                let name = text(fields, "role").or(text(fields, "name"));
                 (
-                    src.unwrap_or_default(),
+                    text(fields, "src").or(name).unwrap_or_default(),
                     text(fields, "scm"),
                     text(fields, "version"),
-                    text(fields, "name"),
+                    name,
                 )
             }
             _ => return Err(self.refuse("a role is a name, or a map with a src or a name")),
@@ -324,7 +338,8 @@ fn role_name(src: &str) -> &str {
     }
     let last = src.rsplit('/').next().unwrap_or(src);
     let last = last.strip_suffix(".git").unwrap_or(last);
-    last.strip_suffix(".tar.gz").unwrap_or(last)
+    let last = last.strip_suffix(".tar.gz").unwrap_or(last);
+    last.split(',').next().unwrap_or(last)
 }
 
 fn is_collection_name(text: &str) -> bool {

@@ -1,7 +1,7 @@
 //! Why a sync failed, in git's own words and with what to try.
 
 use super::{tree::TreeError, url::UrlError};
-use crate::process::ProcessError;
+use crate::{process::ProcessError, store::StoreError};
 use std::io;
 
 /// Longest text of git's own that is kept, in characters.
@@ -82,6 +82,9 @@ pub enum GitError {
     /// A secret does not open.
     #[error("{0} cannot be opened with the server's key ring")]
     Secret(&'static str),
+    /// The database does not take it.
+    #[error("what the repository holds could not be stored: {0}")]
+    NotStored(#[source] StoreError),
     /// The key is of no use.
     #[error("the private key cannot be used: {0}")]
     Key(String),

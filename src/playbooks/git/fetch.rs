@@ -208,22 +208,24 @@ pub(super) async fn read_files(
         links.insert(link.object.clone(), link.size);
     }
     let targets = reading.read(&links).await?;
-    let files = Tree::new(&reading.entries, &targets)?.files()?;
+    let entries = std::mem::take(&mut reading.entries);
     // Sizes are known before anything is read, and were added up: what is read fits.
-    let sizes: HashMap<&str, u64> = reading
-        .entries
-        .iter()
-        .map(|entry| (entry.object.as_str(), entry.size))
-        .collect();
-    let wanted: BTreeMap<String, u64> = files
-        .iter()
-        .map(|file| {
-            (
-                file.object.clone(),
-                sizes.get(file.object.as_str()).copied().unwrap_or(0),
-            )
-        })
-        .collect();
+    let sorting = tokio::task::spawn_blocking(move || {
+        let files = Tree::new(&entries, &targets)?.files()?;
+        let sizes: HashMap<&str, u64> = entries
+            .iter()
+            .map(|entry| (entry.object.as_str(), entry.size))
+            .collect();
+        let wanted: BTreeMap<String, u64> = files
+            .iter()
+            .map(|file| {
+                let size = sizes.get(file.object.as_str()).copied().unwrap_or(0);
+                (file.object.clone(), size)
+            })
+            .collect();
+        Ok::<_, TreeError>((files, wanted))
+    });
+    let (files, wanted) = sorting.await.map_err(|_| GitError::TimedOut)??;
     let contents = reading.read(&wanted).await?;
     Ok(files
         .into_iter()
@@ -274,7 +276,9 @@ impl Reading<'_> {
                     .entry(entry.object.clone())
                     .or_insert_with(|| level.repository.clone());
                 entry.path.insert_str(0, &level.prefix);
-                self.entries.push(entry);
+                if tree::has_place(&entry.path)? {
+                    self.entries.push(entry);
+                }
             }
             if self.entries.len() > MAX_FILES {
                 return Err(TreeError::TooManyFiles.into());

@@ -2,9 +2,10 @@
 
 use super::{
     GitError,
+    access::open_credentials,
     fetch::{self, Fetched},
     reference::Reference,
-    session::{Credentials, Session},
+    session::Session,
     url::GitUrl,
 };
 use crate::{
@@ -14,12 +15,12 @@ use crate::{
     },
     playbooks::{find_entry_points, snapshot::Snapshot},
     store::{
-        Connection, Database, StoreError, keys,
+        Connection, Database, StoreError,
         packages::{self, Author, NewVersion},
         playbooks,
         projects::{self, StoredProject, SyncRecord, SyncTurn},
     },
-    vault::{RowIdentity, Vault, ssh_key},
+    vault::Vault,
 };
 use chrono::{DateTime, Utc};
 use std::{
@@ -161,7 +162,17 @@ impl GitProjects {
                 return Ok(project.error);
             }
             let look = self.look(database, &project).await?;
-            if let Some(result) = record(database, &project, began, look).await? {
+            let known_hosts = look.known_hosts.clone();
+            let recorded = match record(database, &project, began, look).await {
+                // Not noted, it would be due again at once, and fetched anew without end.
+                Err(error) if !error.is_unavailable() => {
+                    tracing::error!(?error, project = project.name, "a commit could not be stored");
+                    let outcome = Err(GitError::NotStored(error));
+                    record(database, &project, began, Look { known_hosts, outcome }).await?
+                }
+                recorded => recorded?,
+            };
+            if let Some(result) = recorded {
                 turn.end().await;
                 return Ok(result);
             }
@@ -171,7 +182,7 @@ impl GitProjects {
     }
 
     async fn look(&self, database: &Database, project: &StoredProject) -> Result<Look, StoreError> {
-        let credentials = match self.open_credentials(database, project).await? {
+        let credentials = match open_credentials(&self.vault, database, project).await? {
             Ok(credentials) => credentials,
             Err(error) => {
                 return Ok(Look {
@@ -200,66 +211,6 @@ impl GitProjects {
                 known_hosts: project.host_keys.clone(),
                 outcome: Err(error),
             },
-        })
-    }
-
-    async fn open_credentials(
-        &self,
-        database: &Database,
-        project: &StoredProject,
-    ) -> Result<Result<Credentials, GitError>, StoreError> {
-        let settings = &project.settings;
-        let mut credentials = Credentials {
-            username: settings.username.clone(),
-            known_hosts: project.host_keys.clone(),
-            ..Credentials::default()
-        };
-        if let Some(sealed) = &settings.sealed_token {
-            match self.vault.open_text(sealed, RowIdentity::git_token(project.id)) {
-                Ok(token) => credentials.token = Some(token),
-                Err(error) => {
-                    tracing::error!(%error, project = project.name, "the token of a git project does not open");
-                    return Ok(Err(GitError::Secret("the token")));
-                }
-            }
-        }
-        let ids: Vec<_> = settings.private_key_id.into_iter().collect();
-        let sealed = keys::get_sealed_keys(&mut *database.acquire().await?, &ids)
-            .await?
-            .pop();
-        let Some(sealed) = sealed else {
-            return Ok(Ok(credentials));
-        };
-        let opened = self
-            .vault
-            .open_text(&sealed.sealed_key, RowIdentity::private_key(sealed.id))
-            .and_then(|key| {
-                let passphrase = sealed
-                    .sealed_passphrase
-                    .as_deref()
-                    .map(|sealed_passphrase| {
-                        self.vault
-                            .open_text(sealed_passphrase, RowIdentity::passphrase(sealed.id))
-                    })
-                    .transpose()?;
-                Ok((key, passphrase))
-            });
-        let (key, passphrase) = match opened {
-            Ok(opened) => opened,
-            Err(error) => {
-                tracing::error!(%error, project = project.name, "the private key of a git project does not open");
-                return Ok(Err(GitError::Secret("the private key")));
-            }
-        };
-        // Opening a key under a passphrase is made slow on purpose.
-        let plain = tokio::task::spawn_blocking(move || ssh_key::open_for_ansible(&key, passphrase.as_ref())).await;
-        Ok(match plain {
-            Ok(Ok(plain)) => {
-                credentials.key = Some(plain);
-                Ok(credentials)
-            }
-            Ok(Err(error)) => Err(GitError::Key(error.to_string())),
-            Err(_) => Err(GitError::Key("reading it was interrupted".to_owned())),
         })
     }
 }

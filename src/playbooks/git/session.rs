@@ -7,6 +7,7 @@
 use super::{GitError, url::GitUrl};
 use crate::{
     domain::PackageId,
+    playbooks::room,
     process::{self, CaptureLimits, Captured, ProcessError},
     runner::SecretsFolder,
 };
@@ -27,16 +28,18 @@ use tokio::time::Instant;
 const LIMIT: Duration = Duration::from_mins(5);
 /// A repository that takes more room on the disk is not fetched to its end: 512 MiB.
 const MAX_DISK: u64 = 512 * 1024 * 1024;
-const LOOK_AT_DISK_EVERY: Duration = Duration::from_millis(250);
 /// What git may answer where no content is asked for: 8 MiB.
 pub(super) const ANSWER_BYTES: usize = 8 * 1024 * 1024;
 /// Seconds after which a host that does not answer is given up.
 const CONNECT_SECONDS: u32 = 20;
 
 /// Names the file that the credential helper prints.
-const CREDENTIAL_VARIABLE: &str = "ADMIRAL_GIT_CREDENTIAL";
+pub(super) const CREDENTIAL_VARIABLE: &str = "ADMIRAL_GIT_CREDENTIAL";
 /// git asks it to `get`, and tells it to `store` and to `erase`.
-const CREDENTIAL_HELPER: &str = "!f() { test \"$1\" = get && cat \"$ADMIRAL_GIT_CREDENTIAL\"; }; f";
+pub(super) const CREDENTIAL_HELPER: &str = "!f() { test \"$1\" = get && cat \"$ADMIRAL_GIT_CREDENTIAL\"; }; f";
+
+/// Options of `ssh` that offer no key.
+pub(super) const NO_IDENTITY: &str = "-o IdentityFile=none -o PubkeyAuthentication=no";
 
 /// Settings of every call. Given as arguments they outrank whatever a file says.
 const SETTINGS: &[&str] = &[
@@ -137,13 +140,7 @@ impl Session {
             write_private(&self.key_path(), key.expose_secret().as_bytes())?;
         }
         if let Some(token) = &self.token {
-            // Without a name GitHub and GitLab take any; the others ask for one in the settings.
-            let username = if self.username.is_empty() {
-                "x-access-token"
-            } else {
-                &self.username
-            };
-            let answer = SecretString::from(format!("username={username}\npassword={}\n", token.expose_secret()));
+            let answer = credential_answer(&self.username, token);
             write_private(&self.credential_path(), answer.expose_secret().as_bytes())?;
         }
         Ok(())
@@ -279,7 +276,7 @@ impl Session {
             timeout: self.time_left(),
             stdout_bytes,
         };
-        let captured = process::run_limited(command, limits, self.until_the_disk_is_used_up()).await;
+        let captured = process::run_limited(command, limits, room::used_up(self.work.clone(), MAX_DISK)).await;
         let captured = captured.map_err(|error| match error {
             ProcessError::TimedOut { .. } => GitError::TimedOut,
             ProcessError::Stopped { .. } => GitError::TooLarge,
@@ -313,31 +310,12 @@ impl Session {
         let identity = if is_meant && self.has_key {
             format!("-i {}", quote(&self.key_path()))
         } else {
-            "-o IdentityFile=none -o PubkeyAuthentication=no".to_owned()
+            NO_IDENTITY.to_owned()
         };
         command.env("GIT_SSH_VARIANT", "ssh").env(
             "GIT_SSH_COMMAND",
-            format!(
-                "ssh -F /dev/null {identity} -o IdentitiesOnly=yes -o IdentityAgent=none -o BatchMode=yes \
-                 -o PasswordAuthentication=no -o KbdInteractiveAuthentication=no -o StrictHostKeyChecking=accept-new \
-                 -o UserKnownHostsFile={} -o GlobalKnownHostsFile=/dev/null -o HashKnownHosts=no -o UpdateHostKeys=no \
-                 -o CheckHostIP=no -o ForwardAgent=no -o ClearAllForwardings=yes -o PermitLocalCommand=no \
-                 -o ControlMaster=no -o ControlPath=none -o ConnectTimeout={CONNECT_SECONDS} -o ServerAliveInterval=15 \
-                 -o ServerAliveCountMax=4 -o LogLevel=ERROR",
-                quote(&self.known_hosts_path()),
-            ),
+            ssh_command(Path::new("/dev/null"), &identity, &self.known_hosts_path()),
         );
-    }
-
-    async fn until_the_disk_is_used_up(&self) {
-        loop {
-            tokio::time::sleep(LOOK_AT_DISK_EVERY).await;
-            let work = self.work.clone();
-            let used = tokio::task::spawn_blocking(move || size(&work)).await.unwrap_or(0);
-            if used > MAX_DISK {
-                return;
-            }
-        }
     }
 }
 
@@ -350,6 +328,32 @@ impl Drop for Session {
             tracing::warn!(%error, folder = %self.work.display(), "a repository could not be removed; the next sync tries again");
         }
     }
+}
+
+/// What the credential helper prints.
+pub(super) fn credential_answer(username: &str, token: &SecretString) -> SecretString {
+    // Without a name GitHub and GitLab take any; the others ask for one in the settings.
+    let username = if username.is_empty() {
+        "x-access-token"
+    } else {
+        username
+    };
+    SecretString::from(format!("username={username}\npassword={}\n", token.expose_secret()))
+}
+
+/// How git calls `ssh`: without whatever the user of this process has set up for himself. `settings` is a file of settings.
+pub(super) fn ssh_command(settings: &Path, options: &str, known_hosts: &Path) -> String {
+    format!(
+        "ssh -F {} {options} -o IdentitiesOnly=yes -o IdentityAgent=none -o BatchMode=yes \
+         -o PasswordAuthentication=no -o KbdInteractiveAuthentication=no -o StrictHostKeyChecking=accept-new \
+         -o UserKnownHostsFile={} -o GlobalKnownHostsFile=/dev/null -o HashKnownHosts=no -o UpdateHostKeys=no \
+         -o CheckHostIP=no -o ForwardAgent=no -o ClearAllForwardings=yes -o PermitLocalCommand=no \
+         -o ControlMaster=no -o ControlPath=none -o ConnectTimeout={CONNECT_SECONDS} -o ServerAliveInterval=15 \
+         -o ServerAliveCountMax=4 -o LogLevel=ERROR",
+        quote(settings),
+        // Within the shell's quotes those of ssh, which takes blanks apart.
+        quote(Path::new(&format!("\"{}\"", known_hosts.display()))),
+    )
 }
 
 /// A word of a command that a shell reads.
@@ -371,18 +375,4 @@ fn remove(folder: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         outcome => outcome,
     }
-}
-
-/// Bytes of all files below a folder, as far as they can be counted while others write there.
-fn size(folder: &Path) -> u64 {
-    fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => size(&entry.path()),
-            Ok(metadata) => metadata.len(),
-            Err(_) => 0,
-        })
-        .sum()
 }

@@ -134,6 +134,18 @@ fn check_path(path: &[u8]) -> Result<String, TreeError> {
     }
 }
 
+/// Whether an entry has a place in the tree; refuses one that lies too deep. Each of its folders takes memory, and a few hundred bytes
+/// of a repository can name millions.
+pub(super) fn has_place(path: &str) -> Result<bool, TreeError> {
+    if path.split('/').count() <= MAX_DEPTH + 1 {
+        return Ok(true);
+    }
+    if path.split('/').any(snapshot::is_left_out) {
+        return Ok(false);
+    }
+    Err(TreeError::TooDeep(path.chars().take(200).collect()))
+}
+
 #[derive(Debug)]
 enum Node {
     Folder(BTreeMap<String, Node>),
@@ -520,6 +532,15 @@ mod tests {
             matches!(bomb, Err(TreeError::TooDeep(_) | TreeError::TooManyFiles)),
             "{bomb:?}"
         );
+    }
+
+    #[test]
+    fn what_lies_too_deep_has_no_place() {
+        let folders = |count: usize| "a/".repeat(count);
+        assert_eq!(has_place(&format!("{}x", folders(MAX_DEPTH))), Ok(true));
+        assert_eq!(has_place(&format!("node_modules/{}x", folders(MAX_DEPTH))), Ok(false));
+        let deep = format!("{}x", folders(MAX_DEPTH + 1));
+        assert_eq!(has_place(&deep), Err(TreeError::TooDeep(deep)));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use admiral::{
         principal::Principal,
     },
     playbooks::{AnsibleTools, Library, LibraryConfig, Snapshot, builtin, find_entry_points, git::GitProjects},
+    runner::{Isolation, Seclusion},
     store::{
         Database,
         packages::{self, Author, NewVersion},
@@ -69,6 +70,10 @@ impl Launchpad {
             ansible: AnsibleTools {
                 ansible_playbook,
                 version: "2.19.0".to_owned(),
+            },
+            seclusion: Seclusion {
+                isolation: Isolation::None,
+                data_directory: folder.path().to_owned(),
             },
         });
         let database = TestDatabase::create().await;

@@ -1,6 +1,9 @@
 //! The playbook library that the tests' servers have.
 
-use admiral::playbooks::{AnsibleTools, Library, LibraryConfig};
+use admiral::{
+    playbooks::{AnsibleTools, Library, LibraryConfig},
+    runner::{Isolation, Seclusion},
+};
 use std::sync::Arc;
 
 /// An empty one, without an Ansible.
@@ -13,6 +16,10 @@ pub fn library() -> Arc<Library> {
         ansible: AnsibleTools {
             ansible_playbook: nowhere.join("ansible-playbook"),
             version: "2.19.0".to_owned(),
+        },
+        seclusion: Seclusion {
+            isolation: Isolation::None,
+            data_directory: nowhere.to_owned(),
         },
     }))
 }

@@ -187,3 +187,34 @@ fn accelerated_strategies_come_first() {
     assert_eq!(ini.get("defaults", "strategy"), Some("mitogen_free"));
     assert_eq!(merged.overridden, []);
 }
+
+#[test]
+fn galaxy_servers_of_admirals_take_the_place_of_the_projects() {
+    let files = files(
+        "[galaxy]\nserver_list = own\nignore_certs = True\ngpg_keyring = ./ours.gpg\ntoken_path = ~/token\n\
+         [galaxy_server.own]\nurl = https://galaxy.example.org/\ntoken = a-secret\n",
+        &["ours.gpg"],
+    );
+    let keys = |galaxy_servers| {
+        let terms = Terms {
+            galaxy_servers,
+            ..Terms::default()
+        };
+        let merged = merge(&files, terms, &Ours::default()).expect("it is read");
+        assert!(merged.text.contains("gpg_keyring=./ours.gpg"), "{}", merged.text);
+        overridden(&merged)
+            .into_iter()
+            .map(|(section, key, value)| format!("{section} {key} {value}"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(keys(false), ["galaxy token_path ~/token"]);
+    assert_eq!(
+        keys(true),
+        [
+            "galaxy token_path ~/token",
+            "galaxy server_list own",
+            "galaxy ignore_certs True",
+            "galaxy_server.own url https://galaxy.example.org/"
+        ]
+    );
+}

@@ -72,6 +72,17 @@ fn both_forms_are_read() {
 }
 
 #[test]
+fn included_files_count_as_requirements() {
+    let files = [
+        file("roles/requirements.yml", "- include: more.yml\n"),
+        file("more.yml", "- geerlingguy.ntp\n"),
+    ];
+    let found = Requirements::find(&files, &[]).unwrap();
+    assert_eq!(names(&found), (vec!["geerlingguy.ntp"], vec![]));
+    assert!(found.uses("more.yml") && !found.uses("site.yml"));
+}
+
+#[test]
 fn what_is_in_the_package_is_not_fetched() {
     let content = "roles: [ours]\ncollections: [acme.web]\n";
     let both = [
@@ -103,6 +114,9 @@ fn what_must_not_be_fetched_is_refused() {
         "- src: /etc/x.tar.gz\n",
         "- src: ../x.tar.gz\n",
         "- src: a.b\n  name: ../../x\n",
+        "- src: a.b\n  role: ../../x\n",
+        "- src: a.b\n  role: ../../x\n  name: x\n",
+        "- src: https://example.org/..,v1\n  scm: git\n",
         "- src: a.b\n  version: -x\n",
         "- include: /etc/passwd\n",
         "collections:\n- name: https://u@-x/y\n  type: git\n",
