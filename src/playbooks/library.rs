@@ -212,7 +212,7 @@ impl Library {
     /// Checks playbooks among files that are no version yet, in the same way.
     pub async fn check_files(&self, files: Vec<PlaybookFile>, entries: Vec<String>) -> Result<Report, SyntaxError> {
         let _turn = self.checks.lock().await;
-        check::check(&self.config.ansible, files.into(), entries).await
+        check::check(&self.config.ansible, &self.config.seclusion, files.into(), entries).await
     }
 
     /// Lets Ansible check a playbook among its files.

@@ -8,7 +8,7 @@ use super::{
     yaml::{self, Node},
 };
 use crate::domain::playbook::Outline;
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
 /// Names of one kind that are listed at most.
 const MAX_LISTED: usize = 200;
@@ -19,14 +19,12 @@ pub(super) const MAX_BYTES: usize = 1024 * 1024;
 /// Reads the outline of the playbook at `path`; `None` when the content is not a list of plays. Of a larger one than is read,
 /// `content` need not be more than its beginning.
 pub fn outline(path: &str, content: &[u8]) -> Option<Outline> {
-    let mut outline = match std::str::from_utf8(content) {
-        Ok(text) => of_text(path, text)?,
-        Err(_) => {
-            let mut outline = of_text(path, &String::from_utf8_lossy(content))?;
-            outline.error = yaml::parse_bytes(content).err().map(|wrong| wrong.to_string());
-            outline
-        }
-    };
+    let text = String::from_utf8_lossy(content);
+    let mut outline = of_text(path, &text)?;
+    if matches!(text, Cow::Owned(_)) {
+        // It is not UTF-8, and where is said.
+        outline.error = yaml::parse_bytes(content).err().map(|wrong| wrong.to_string());
+    }
     if content.len() > MAX_BYTES {
         outline.error = Some("it is larger than 1 MiB, which is not read".to_owned());
     }

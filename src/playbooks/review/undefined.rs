@@ -15,7 +15,10 @@ use crate::{
         yaml::{self, Node},
     },
 };
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    path::Path,
+};
 
 /// What Ansible and Jinja define, beside all that begins with one of [`PREFIXES`].
 const KNOWN: [&str; 31] = [
@@ -112,17 +115,15 @@ pub(super) fn judge(walk: &mut Walk<'_>, asked: &BTreeSet<String>) {
     let paths: Vec<&str> = package.paths().collect();
     for path in paths {
         if is_yaml(path) {
-            match package.known_document(path) {
-                Some(document) => survey.document(path, &document, true),
-                // Nothing led here: it may define, and what it uses is nobody's concern.
-                None => {
-                    let read = package
-                        .content(path)
-                        .and_then(|content| yaml::parse_bytes(content).ok());
-                    if let Some(document) = read.and_then(|document| document.root) {
-                        survey.document(path, &document, false);
-                    }
-                }
+            if let Some(document) = package.known_document(path) {
+                survey.document(path, &document, true);
+                continue;
+            }
+            // Nothing led here: it may define, and what it uses is nobody's concern.
+            let content = package.content(path);
+            let read = content.and_then(|content| yaml::parse_bytes(content).ok()?.root);
+            if let Some(document) = read {
+                survey.document(path, &document, false);
             }
         } else if let Some(text) = package.text(path).filter(|text| text.len() <= MAX_FILE) {
             if is_template_file(path) {
@@ -184,7 +185,8 @@ fn has_sealed_files(package: &Package<'_>) -> bool {
 }
 
 fn is_template_file(path: &str) -> bool {
-    path.ends_with(".j2") || path.split('/').any(|part| part == "templates")
+    let has_ending = Path::new(path).extension().is_some_and(|ending| ending == "j2");
+    has_ending || path.split('/').any(|part| part == "templates")
 }
 
 /// Whether what looks like an expression may be meant for somebody else.

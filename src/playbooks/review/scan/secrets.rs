@@ -133,13 +133,12 @@ pub(super) fn secret_at(path: &str) -> Option<&'static str> {
 
 /// What follows the expression that a path begins with, unless that is a place within the package.
 fn below_expression(path: &str) -> Option<&str> {
-    let rest = match path.strip_prefix(mark::TEMPLATE) {
-        Some(rest) => rest,
-        None => {
-            let (expression, rest) = path.strip_prefix("{{")?.split_once("}}")?;
-            let is_ours = ["playbook_dir", "role_path", "inventory_dir"].contains(&expression.trim());
-            (!is_ours).then_some(rest)?
-        }
+    let rest = if let Some(rest) = path.strip_prefix(mark::TEMPLATE) {
+        rest
+    } else {
+        let (expression, rest) = path.strip_prefix("{{")?.split_once("}}")?;
+        let is_ours = ["playbook_dir", "role_path", "inventory_dir"].contains(&expression.trim());
+        (!is_ours).then_some(rest)?
     };
     rest.starts_with('/').then_some(rest)
 }
