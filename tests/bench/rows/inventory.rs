@@ -1,6 +1,6 @@
 //! `inventory`: `admiral inventory --list` as a whole process, against `psql` printing the same rows as JSON.
 //!
-//! With 50 distinct keys and 40 groups. `--with-keys` is what Ansible gets: keys opened and written for it as well; psql does
+//! With 50 distinct keys and 74 groups. `--with-keys` is what Ansible gets: keys opened and written for it as well; psql does
 //! nothing of that kind, and is beside it all the same.
 
 use crate::{
