@@ -31,7 +31,7 @@ fuzz_target!(init: seeds::write_if_asked(begin), |text: &str| {
         let again = form::parse("site.form.yml", &written).expect("what was written can be read");
         assert_eq!(again, read, "{written}");
     }
-    let _ = outline("site.yml", text);
+    let _ = outline("site.yml", text.as_bytes());
     let file = PlaybookFile {
         path: "site.yml".to_owned(),
         mode: 0o644,
@@ -39,5 +39,5 @@ fuzz_target!(init: seeds::write_if_asked(begin), |text: &str| {
     };
     let _ = review(&[file], &["site.yml".to_owned()]);
     let comment = text.lines().fold(String::new(), |comment, line| comment + "# " + line + "\n");
-    let _ = outline("site.yml", &format!("# admiral:\n{comment}- hosts: all\n"));
+    let _ = outline("site.yml", format!("# admiral:\n{comment}- hosts: all\n").as_bytes());
 });
