@@ -29,7 +29,7 @@ const HELLO: &str = "- name: Greets\n  hosts: all\n  connection: local\n  gather
 
 /// Waits in the middle until the file `go` is there, and makes the file `here` before.
 const WAITS: &str = "- hosts: h1\n  connection: local\n  gather_facts: false\n  tasks:\n    - name: Before\n      debug: { msg: before }\n    \
-    - name: Waits\n      shell: touch here; while [ ! -e go ]; do sleep 0.1; done\n      args: { chdir: '{{ playbook_dir }}' }\n    \
+    - name: Waits\n      shell: touch here; while [ -e here -a ! -e go ]; do sleep 0.1; done\n      args: { chdir: '{{ playbook_dir }}' }\n    \
     - name: After\n      command: echo after\n";
 
 /// Says at the end that it was there.
