@@ -130,12 +130,6 @@ impl<'a> Package<'a> {
         self.documents.get(path)?.clone()
     }
 
-    /// A file's content, unless it is larger than is looked into.
-    pub fn content(&self, path: &str) -> Option<&'a [u8]> {
-        let content = self.files.get(path)?.content.as_slice();
-        (content.len() <= MAX_FILE).then_some(content)
-    }
-
     /// Whether a file is encrypted with `ansible-vault`.
     pub fn is_sealed(&self, path: &str) -> bool {
         self.files

@@ -72,7 +72,7 @@ impl Place {
         if let Some(connection) = node.get_text("connection") {
             place.is_local = matches!(connection, "local" | "ansible.builtin.local");
         }
-        if let Some(host) = node.get_text("delegate_to").or(node.get_text("hosts")) {
+        if let Some(host) = node.get_text("hosts") {
             place.is_local |= is_controller(host);
         }
         if let Some(host) = node.get_text("delegate_to") {

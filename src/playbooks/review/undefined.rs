@@ -90,6 +90,10 @@ const BARE: [&str; 6] = ["when", "failed_when", "changed_when", "until", "that",
 const NAMING: [&str; 4] = ["register", "loop_var", "index_var", "name"];
 /// Larger files are not looked into, in bytes.
 const MAX_FILE: usize = 256 * 1024;
+/// No more than this is read of what the review has not read already, in bytes.
+const MAX_TOTAL: usize = 4 * 1024 * 1024;
+/// As many names are kept in mind.
+const MAX_USED: usize = 10_000;
 /// As many are named.
 const MAX_NAMED: usize = 50;
 
@@ -112,33 +116,35 @@ pub(super) fn judge(walk: &mut Walk<'_>, asked: &BTreeSet<String>) {
         return;
     }
     let mut survey = Survey::default();
-    let paths: Vec<&str> = package.paths().collect();
-    for path in paths {
-        if is_yaml(path) {
-            if let Some(document) = package.known_document(path) {
-                survey.document(path, &document, true);
-                continue;
-            }
+    let (mut others, mut room) = (Vec::new(), MAX_TOTAL);
+    for path in package.paths() {
+        if let Some(document) = package.known_document(path) {
+            survey.document(path, &document, true);
+            continue;
+        }
+        let Some(text) = package.text(path) else { continue };
+        let is_read = is_yaml(path) || (is_template_file(path) && text.len() <= MAX_FILE);
+        if !is_read {
+            others.push((path, text));
+            continue;
+        }
+        if text.len() > room {
+            return;
+        }
+        room -= text.len();
+        if !is_yaml(path) {
+            survey.template(path, text);
+        } else if let Some(document) = yaml::parse(text).ok().and_then(|document| document.root) {
             // Nothing led here: it may define, and what it uses is nobody's concern.
-            let content = package.content(path);
-            let read = content.and_then(|content| yaml::parse_bytes(content).ok()?.root);
-            if let Some(document) = read {
-                survey.document(path, &document, false);
-            }
-        } else if let Some(text) = package.text(path).filter(|text| text.len() <= MAX_FILE) {
-            if is_template_file(path) {
-                survey.template(path, text);
-            } else if !PROSE.iter().any(|ending| path.ends_with(ending)) {
-                survey.defined.extend(words(text));
-            }
+            survey.document(path, &document, false);
         }
     }
     let Survey {
         defined,
         optional,
-        used,
+        mut used,
     } = survey;
-    let missing = used.into_iter().filter(|(name, _)| {
+    used.retain(|name, _| {
         !defined.contains(name)
             && !optional.contains(name)
             && !asked.contains(name)
@@ -146,7 +152,16 @@ pub(super) fn judge(walk: &mut Walk<'_>, asked: &BTreeSet<String>) {
             && !STATEMENTS.contains(&name.as_str())
             && !PREFIXES.iter().any(|prefix| name.starts_with(prefix))
     });
-    for (name, (path, line, column)) in missing.take(MAX_NAMED) {
+    // Modules and inventories define in ways of their own.
+    for (path, text) in others {
+        let is_prose = PROSE.iter().any(|ending| path.ends_with(ending));
+        if !is_prose && !is_template_file(path) && text.len() <= MAX_FILE {
+            for word in words(text) {
+                used.remove(word);
+            }
+        }
+    }
+    for (name, (path, line, column)) in used.into_iter().take(MAX_NAMED) {
         let message =
             format!("nothing in the package gives {name} a value: a server, an environment or the launch has to");
         walk.findings
@@ -163,9 +178,8 @@ pub(super) fn judge_form(walk: &mut Walk<'_>, entry: &str, fields: &BTreeSet<Str
         if unused.is_empty() || package.is_sealed(path) {
             return;
         }
-        if let Some(text) = package.text(path) {
-            let used: HashSet<String> = words(text).collect();
-            unused.retain(|name| !used.contains(name));
+        for word in package.text(path).into_iter().flat_map(words) {
+            unused.remove(word);
         }
     }
     for name in unused {
@@ -195,10 +209,8 @@ fn writes_templates(text: &str) -> bool {
 }
 
 /// Words that could be names.
-fn words(text: &str) -> impl Iterator<Item = String> {
+fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric() && c != '_')
-        .filter(|word| !word.is_empty())
-        .map(str::to_owned)
 }
 
 impl Survey {
@@ -283,7 +295,9 @@ impl Survey {
             let Some(name) = path.into_iter().next() else { continue };
             if asks {
                 self.optional.insert(name);
-            } else if let Some((file, line, column)) = at {
+            } else if let Some((file, line, column)) = at
+                && self.used.len() < MAX_USED
+            {
                 self.used.entry(name).or_insert_with(|| (file.to_owned(), line, column));
             }
         }

@@ -153,3 +153,26 @@ proptest! {
         let _findings = entry(text.into_bytes());
     }
 }
+
+#[test]
+fn names_are_not_looked_for_without_end() {
+    let others: Vec<(String, String)> = (0..6)
+        .map(|number| {
+            (
+                format!("more/{number}.yml"),
+                format!("a{number}: \"{}\"\n", "x".repeat(900_000)),
+            )
+        })
+        .collect();
+    let mut files = vec![("site.yml", "- hosts: all\n  tasks:\n    - debug: {msg: '{{ x }}'}\n")];
+    let undefined = |files: &[(&str, &str)]| {
+        let findings = review(&package(files), &["site.yml".to_owned()]);
+        findings
+            .iter()
+            .filter(|finding| finding.rule == "undefined_variable")
+            .count()
+    };
+    assert_eq!(undefined(&files), 1);
+    files.extend(others.iter().map(|(path, text)| (path.as_str(), text.as_str())));
+    assert_eq!(undefined(&files), 0);
+}
