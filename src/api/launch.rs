@@ -4,6 +4,7 @@
 mod accelerator;
 mod adhoc;
 mod inputs;
+mod isolation;
 mod preview;
 mod project;
 mod request;
@@ -74,6 +75,7 @@ pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchReque
     }
     let (variables, secret_variables) = (inputs.merged.plain(), inputs.merged.secret());
     let options = inputs.options.clone();
+    isolation::check(state, actor, &options, frozen.package).await?;
     let hidden_names = secret_variables.keys().cloned().chain(inputs.merged.file_names());
     let project = project::prepare(state, frozen.package, &frozen.files).await?;
     check_syntax(state, &frozen, &project, &variables, hidden_names.collect()).await?;
@@ -167,6 +169,9 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
         return Err(Problem::conflict(
             "it was recorded in a shell, and Admiral has neither its files nor its inventory: run it again there",
         ));
+    }
+    if let Some(version) = &old.version {
+        isolation::check(state, actor, &old.options, version.package_id).await?;
     }
     // As at the launch; one that is older than accelerators has none.
     let chosen = accelerator::choose(old.options.accelerator, None);
@@ -453,7 +458,9 @@ async fn syntax_check(
     project: &Project,
     extra_vars: Option<&str>,
 ) -> Result<Option<String>, Problem> {
+    let is_builtin = packages::ships_with_admiral(&mut *state.database.acquire().await?, frozen.package).await?;
     let context = SyntaxContext {
+        is_builtin,
         extra_vars,
         vault_passwords: &project.vault_passwords,
         galaxy: project.galaxy.as_deref(),
@@ -462,6 +469,7 @@ async fn syntax_check(
     match checking.await {
         Ok(()) => Ok(None),
         Err(SyntaxError::Refused(message)) => Ok(Some(message)),
+        Err(SyntaxError::Unavailable(reason)) => Err(isolation::unavailable(&reason)),
         Err(error) => Err(Problem::internal(&error)),
     }
 }

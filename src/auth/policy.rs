@@ -17,6 +17,8 @@ pub enum Action {
     ReadDeployments,
     /// Launch or retry a deployment.
     Launch,
+    /// Launch or retry a deployment that may change the machine that it runs on.
+    OpenController,
     /// Record what one's own shell runs.
     Record,
     /// Cancel a deployment.
@@ -48,6 +50,7 @@ impl Action {
         Self::EditPlaybooks,
         Self::ReadDeployments,
         Self::Launch,
+        Self::OpenController,
         Self::Record,
         Self::CancelDeployment,
         Self::ManageUsers,
@@ -69,6 +72,7 @@ impl Action {
             Self::EditPlaybooks => "playbook.edit",
             Self::ReadDeployments => "deployment.read",
             Self::Launch => "deployment.launch",
+            Self::OpenController => "controller.open",
             Self::Record => "deployment.record",
             Self::CancelDeployment => "deployment.cancel",
             Self::ManageUsers => "user.manage",
@@ -97,7 +101,9 @@ pub const fn allows(role: Role, action: Action) -> bool {
             matches!(role, Role::Admin | Role::Operator)
         }
         Action::ReadAudit => matches!(role, Role::Admin | Role::Auditor),
-        Action::ManageUsers | Action::ChangeSettings | Action::DrainWorker => matches!(role, Role::Admin),
+        Action::ManageUsers | Action::ChangeSettings | Action::DrainWorker | Action::OpenController => {
+            matches!(role, Role::Admin)
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
         self, Snapshot, ansible,
         check::{self, Report},
     },
-    runner::{Seclusion, isolation},
+    runner::{IsolationMode, Seclusion},
 };
 use anyhow::Context as _;
 use serde_json::json;
@@ -55,10 +55,8 @@ pub async fn run(global: &GlobalOptions, options: &CheckOptions) -> anyhow::Resu
     let report = match ansible::discover(None).await {
         Ok(tools) => {
             // Somebody else may have written them.
-            let seclusion = Seclusion {
-                isolation: isolation::detect().await,
-                data_directory: global.data_directory_path()?,
-            };
+            let seclusion = Seclusion::new(IsolationMode::detect().await, global.data_directory_path()?)
+                .context("failed to make a folder for temporary files")?;
             check::check(&tools, &seclusion, files.into(), entries).await?
         }
         Err(error) => {

@@ -6,6 +6,7 @@ use super::{
     failure,
     instance::key_ring_path,
     options::{GlobalOptions, is_root},
+    worker_options::{ISOLATION_HINT, isolation_is_off},
     output::{self, Format},
 };
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
         mitogen::{self, MitogenError},
     },
     process,
-    runner::{self, Isolation},
+    runner::IsolationMode,
     store::{Database, vault_keys},
     vault::{KeyRing, Vault},
 };
@@ -399,12 +400,18 @@ fn check_space(data_directory: &Path) -> Finding {
 
 async fn check_isolation() -> Finding {
     const CHECK: &str = "isolation";
-    match runner::isolation::detect().await {
-        Isolation::Bwrap => Finding::ok(CHECK, "runs are kept apart by bubblewrap"),
-        Isolation::None => Finding::warn(
+    match IsolationMode::detect().await {
+        IsolationMode::Strict(_) => Finding::ok(CHECK, "runs are isolated from this machine by bubblewrap"),
+        IsolationMode::None | IsolationMode::Unavailable { .. } if isolation_is_off() => Finding::warn(
             CHECK,
-            "none: a playbook can read what Admiral's own user can",
-            "install bubblewrap; in a container it also needs unprivileged user namespaces",
+            "off by choice (ADMIRAL_ISOLATION=none), and does not work here: every playbook can read Admiral's keys",
+            ISOLATION_HINT,
+        ),
+        IsolationMode::None => Finding::fail(CHECK, "off", ISOLATION_HINT),
+        IsolationMode::Unavailable { reason } => Finding::fail(
+            CHECK,
+            format!("runs cannot be isolated, so only built-in playbooks are run: {reason}"),
+            ISOLATION_HINT,
         ),
     }
 }

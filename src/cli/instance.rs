@@ -9,7 +9,7 @@ use crate::{
     },
     embedded::EmbeddedPostgres,
     playbooks::{self, AnsibleTools, Library, LibraryConfig},
-    runner::{Isolation, Seclusion},
+    runner::{IsolationMode, Seclusion},
     store::{Database, vault_keys, workers},
     vault::{KeyRing, Vault, VaultError},
     worker::{Worker, WorkerConfig},
@@ -59,6 +59,8 @@ pub struct Instance {
     pub data_directory: PathBuf,
     /// Ansible, when the command needs it.
     pub ansible: Option<AnsibleTools>,
+    /// What is put between playbooks and this machine.
+    pub isolation: IsolationMode,
     embedded: Option<KeptPostgres>,
 }
 
@@ -105,11 +107,12 @@ impl Instance {
         let data_directory = global.data_directory()?;
         let (database, embedded) = open_database(global, &data_directory, needs.connections).await?;
         match Self::open_on(global, needs, data_directory, database).await {
-            Ok((state, data_directory, ansible)) => Ok(Self {
+            Ok((state, data_directory, ansible, isolation)) => Ok(Self {
                 embedded: embedded.map(|embedded| KeptPostgres::keep(embedded, state.database.clone())),
                 state,
                 data_directory,
                 ansible,
+                isolation,
             }),
             Err(error) => {
                 if let Some(embedded) = embedded {
@@ -125,7 +128,7 @@ impl Instance {
         needs: Needs,
         data_directory: PathBuf,
         database: Database,
-    ) -> anyhow::Result<(AppState, PathBuf, Option<AnsibleTools>)> {
+    ) -> anyhow::Result<(AppState, PathBuf, Option<AnsibleTools>, IsolationMode)> {
         database
             .migrate()
             .await
@@ -136,18 +139,19 @@ impl Instance {
         } else {
             None
         };
-        let seclusion = Seclusion {
-            isolation: if needs.ansible {
-                needs.worker.isolation().await?
-            } else {
-                Isolation::None
-            },
-            data_directory: data_directory.clone(),
+        let isolation = if needs.ansible {
+            needs.worker.isolation().await?
+        } else {
+            IsolationMode::Unavailable {
+                reason: "this command does not run playbooks".to_owned(),
+            }
         };
+        let seclusion = Seclusion::new(isolation.clone(), data_directory.clone())
+            .context("failed to make a folder for temporary files")?;
         let library = library(global, &data_directory, ansible.clone(), seclusion)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let state = AppState::new(database, Arc::new(vault), Arc::new(library), clock, needs.api);
-        Ok((state, data_directory, ansible))
+        Ok((state, data_directory, ansible, isolation))
     }
 
     /// Whether somebody carries deployments out.
@@ -187,7 +191,8 @@ impl Instance {
             std::env::current_exe().context("failed to find this program's own file")?,
             ansible.ansible_playbook.clone(),
         );
-        let mut config = options.apply(config).await?;
+        let mut config = options.apply(config);
+        config.isolation = self.isolation.clone();
         config.roles = roles.to_vec();
         config.metrics = self.state.metrics.clone();
         let drained = config.drained.clone();

@@ -6,13 +6,14 @@ use super::{
     logging::{self, LogFormat},
     options::GlobalOptions,
     output,
-    worker_options::WorkerOptions,
+    worker_options::{ISOLATION_HINT, WorkerOptions},
 };
 use crate::{
     api::{self, state::ApiConfig},
     auth,
     domain::worker::ProcessRole,
     playbooks,
+    runner::IsolationMode,
     scheduler::Scheduler,
 };
 use anyhow::Context as _;
@@ -194,6 +195,7 @@ impl Parts {
         let mut drained = CancellationToken::new();
         let mut worker = None;
         if has(ProcessRole::Worker) {
+            warn_of_isolation(&instance.isolation);
             let started = instance
                 .start_worker(shutdown.child_token(), options.worker.clone(), &options.roles)
                 .await?;
@@ -271,6 +273,22 @@ impl Parts {
             }
         };
         tokio::join!(server, worker, scheduler);
+    }
+}
+
+/// Says loudly what an admin must know: this is about the keys to the whole fleet.
+fn warn_of_isolation(isolation: &IsolationMode) {
+    match isolation {
+        IsolationMode::Strict(_) => tracing::info!("runs are isolated"),
+        IsolationMode::Unavailable { reason } => tracing::error!(
+            reason,
+            hint = ISOLATION_HINT,
+            "RUNS CANNOT BE ISOLATED on this machine: only built-in playbooks are run"
+        ),
+        IsolationMode::None => tracing::warn!(
+            "ISOLATION IS OFF, as was chosen: every playbook can read Admiral's master key, change its database and everything else \
+             that Admiral's account can"
+        ),
     }
 }
 

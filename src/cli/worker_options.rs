@@ -1,16 +1,33 @@
 //! How a worker in this process behaves.
 
+use super::failure::Hinted;
 use crate::{
-    runner::{self, Isolation},
+    runner::{IsolationMode, ResourceLimits},
     worker::WorkerConfig,
 };
 
 /// Options of the worker that `admiral serve` runs.
 #[derive(Debug, Clone, clap::Args)]
 pub struct WorkerOptions {
-    /// Keep runs apart from this machine: with bubblewrap where it works, always, or not at all
+    /// Isolate runs from this machine: auto refuses all but built-in playbooks where that does not work, strict does not start there,
+    /// none does without
     #[arg(long, value_enum, default_value_t, env = "ADMIRAL_ISOLATION")]
     isolation: IsolationChoice,
+    /// Memory that one run may use, such as 8G [default: three quarters of the machine's]
+    #[arg(long, value_name = "SIZE", env = "ADMIRAL_RUN_MEMORY", value_parser = parse_size)]
+    run_memory: Option<u64>,
+    /// Processes and threads that one run may have [default: 4096]
+    #[arg(long, value_name = "NUMBER", env = "ADMIRAL_RUN_PROCESSES", value_parser = clap::value_parser!(u64).range(16..))]
+    run_processes: Option<u64>,
+    /// Size of one file that a run may write [default: 4G]
+    #[arg(long, value_name = "SIZE", env = "ADMIRAL_RUN_FILE_SIZE", value_parser = parse_size)]
+    run_file_size: Option<u64>,
+    /// Disk space that the folders of one run may take up [default: 10G]
+    #[arg(long, value_name = "SIZE", env = "ADMIRAL_RUN_DISK", value_parser = parse_size)]
+    run_disk: Option<u64>,
+    /// The share of the processors that one run gets when they are short; everything else has 100 [default: 50]
+    #[arg(long, value_name = "NUMBER", env = "ADMIRAL_RUN_CPU_WEIGHT", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    run_cpu_weight: Option<u32>,
     /// Runs at a time
     #[arg(long, default_value_t = 4, value_name = "NUMBER", env = "ADMIRAL_MAX_RUNS", value_parser = clap::value_parser!(u16).range(1..=1000))]
     max_runs: u16,
@@ -19,22 +36,49 @@ pub struct WorkerOptions {
     grace_seconds: u64,
 }
 
-/// How runs are to be kept apart.
+/// How runs are to be isolated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 enum IsolationChoice {
-    /// With bubblewrap where it works.
+    /// Isolated; where that does not work only built-in playbooks are run.
     #[default]
     Auto,
-    /// With bubblewrap, or not at all.
-    Bwrap,
+    /// Isolated; where that does not work Admiral does not start.
+    #[value(alias = "bwrap")]
+    Strict,
     /// Not at all.
     None,
+}
+
+/// A number of bytes: digits, and K, M, G or T for powers of 1024.
+fn parse_size(text: &str) -> Result<u64, String> {
+    const LEAST: u64 = 1024 * 1024;
+    let text = text.trim();
+    let split = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(split);
+    let shift = match unit.to_ascii_uppercase().trim_end_matches('B').trim_end_matches('I') {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return Err("is a number of bytes with K, M, G or T behind it, such as 512M or 8G".to_owned()),
+    };
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "is a number of bytes with K, M, G or T behind it, such as 512M or 8G".to_owned())?;
+    let bytes = number.checked_shl(shift).filter(|bytes| bytes >> shift == number);
+    bytes.filter(|bytes| *bytes >= LEAST).ok_or_else(|| "must be at least 1M".to_owned())
 }
 
 impl Default for WorkerOptions {
     fn default() -> Self {
         Self {
             isolation: IsolationChoice::Auto,
+            run_memory: None,
+            run_processes: None,
+            run_file_size: None,
+            run_disk: None,
+            run_cpu_weight: None,
             max_runs: 4,
             grace_seconds: 10,
         }
@@ -43,32 +87,50 @@ impl Default for WorkerOptions {
 
 impl WorkerOptions {
     /// Puts these options into `config`.
-    pub async fn apply(&self, config: WorkerConfig) -> anyhow::Result<WorkerConfig> {
-        Ok(WorkerConfig {
+    pub fn apply(&self, config: WorkerConfig) -> WorkerConfig {
+        WorkerConfig {
             name: machine_name(),
             max_runs: usize::from(self.max_runs),
             grace_seconds: self.grace_seconds,
-            isolation: self.isolation().await?,
+            limits: self.limits(),
             ..config
-        })
+        }
     }
 
-    /// What is possible on this machine; an error when bubblewrap is demanded and does not work.
-    pub async fn isolation(&self) -> anyhow::Result<Isolation> {
-        match self.isolation {
-            IsolationChoice::None => Ok(Isolation::None),
-            IsolationChoice::Auto => Ok(runner::isolation::detect().await),
-            IsolationChoice::Bwrap => match runner::isolation::detect().await {
-                Isolation::Bwrap => Ok(Isolation::Bwrap),
-                Isolation::None => Err(super::failure::Hinted::new(
-                    "bubblewrap does not work here",
-                    "install bubblewrap and allow unprivileged user namespaces, or choose --isolation none",
-                )
-                .into()),
-            },
+    fn limits(&self) -> ResourceLimits {
+        let usual = ResourceLimits::default();
+        ResourceLimits {
+            memory_bytes: self.run_memory.unwrap_or(usual.memory_bytes),
+            processes: self.run_processes.unwrap_or(usual.processes),
+            file_bytes: self.run_file_size.unwrap_or(usual.file_bytes),
+            disk_bytes: self.run_disk.unwrap_or(usual.disk_bytes),
+            cpu_weight: self.run_cpu_weight.unwrap_or(usual.cpu_weight),
+        }
+    }
+
+    /// What is possible on this machine; an error when isolation is demanded and does not work.
+    pub async fn isolation(&self) -> anyhow::Result<IsolationMode> {
+        if self.isolation == IsolationChoice::None {
+            return Ok(IsolationMode::None);
+        }
+        let mode = IsolationMode::detect().await;
+        match &mode {
+            IsolationMode::Unavailable { reason } if self.isolation == IsolationChoice::Strict => {
+                Err(Hinted::new(format!("runs cannot be isolated on this machine: {reason}"), ISOLATION_HINT).into())
+            }
+            _ => Ok(mode),
         }
     }
 }
+
+/// Whether the environment, as that of a service, turns isolation off.
+pub fn isolation_is_off() -> bool {
+    std::env::var("ADMIRAL_ISOLATION").is_ok_and(|choice| choice == "none")
+}
+
+/// What to do where runs cannot be isolated.
+pub const ISOLATION_HINT: &str = "install bubblewrap and allow unprivileged user namespaces (see docs/install.md), or choose --isolation \
+     none and trust every playbook with all of Admiral's keys";
 
 /// What people call this machine.
 pub fn machine_name() -> String {
@@ -78,5 +140,20 @@ pub fn machine_name() -> String {
         "worker".to_owned()
     } else {
         name.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_with_their_unit() {
+        for (text, bytes) in [("1048576", 1 << 20), ("512M", 512 << 20), ("8G", 8 << 30), ("2gib", 2 << 30), (" 1T ", 1 << 40)] {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "G", "1", "-1G", "1.5G", "1X", "99999999999999T"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
     }
 }

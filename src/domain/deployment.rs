@@ -1,6 +1,6 @@
 //! Deployments, their runs and their rows: statuses, options, counters.
 
-use super::{text_enum::text_enum, validation::Validator};
+use super::{isolation::Controller, text_enum::text_enum, validation::Validator};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -40,6 +40,8 @@ text_enum! {
         HostsUnreachable = "hosts_unreachable",
         /// The run took longer than its timeout.
         TimedOut = "timed_out",
+        /// The run took more memory, processes or disk than it may.
+        ResourceLimit = "resource_limit",
         /// The worker that carried it out disappeared.
         WorkerLost = "worker_lost",
         /// `ansible-playbook` itself ended with an error.
@@ -210,6 +212,11 @@ pub struct DeploymentOptions {
     pub allow_overlap: bool,
     /// Deployments of a higher priority begin first, -100 to 100; among equals the oldest.
     pub priority: i32,
+    /// What the run may do to the machine that it runs on. Only admins launch with `writable`.
+    pub controller: Controller,
+    /// Folders of that machine that the run may write to although the rest is read-only, as absolute paths; at most 20. Only admins
+    /// launch with any.
+    pub writable_paths: Vec<String>,
 }
 
 /// Most runs that carry one deployment out.
@@ -232,6 +239,8 @@ impl Default for DeploymentOptions {
             accelerator: None,
             allow_overlap: false,
             priority: 0,
+            controller: Controller::ReadOnly,
+            writable_paths: Vec::new(),
         }
     }
 }
@@ -270,6 +279,12 @@ impl DeploymentOptions {
             "options.priority",
             "must be between -100 and 100",
         );
+        let paths = &self.writable_paths;
+        validator.check(
+            paths.len() <= MAX_WRITABLE_PATHS && paths.iter().all(|path| is_plain_path(path)),
+            "options.writable_paths",
+            "must be at most 20 absolute paths of folders, without `..` and other than `/`, such as /srv/reports",
+        );
         for (field, text) in [
             ("options.limit", &self.limit),
             ("options.start_at_task", &self.start_at_task),
@@ -288,6 +303,14 @@ impl DeploymentOptions {
             );
         }
     }
+}
+
+/// Most folders of the controller that a run may write to.
+const MAX_WRITABLE_PATHS: usize = 20;
+
+fn is_plain_path(path: &str) -> bool {
+    let mut parts = path.strip_prefix('/').unwrap_or_default().trim_end_matches('/').split('/');
+    path.len() <= 4096 && !path.contains(char::is_control) && parts.all(|part| !matches!(part, "" | "." | ".."))
 }
 
 fn is_task_tag(tag: &str) -> bool {

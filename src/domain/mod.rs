@@ -7,6 +7,7 @@ pub mod event;
 pub mod finding;
 pub mod form;
 pub mod galaxy_server;
+pub mod isolation;
 pub mod key;
 pub mod package;
 pub mod page;

@@ -1,6 +1,6 @@
 //! Workers: the processes that carry runs out.
 
-use super::text_enum::text_enum;
+use super::{isolation::WorkerIsolation, text_enum::text_enum};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -47,6 +47,8 @@ pub struct Worker {
     pub runs: i64,
     /// Runs that it takes at a time.
     pub max_runs: i32,
+    /// What it can put between a run and its machine.
+    pub isolation: WorkerIsolation,
     /// When it started.
     pub started_at: DateTime<Utc>,
     /// When it was last heard of.

@@ -13,6 +13,8 @@ pub enum EndReason {
     Cancelled,
     /// It was ended at its timeout.
     TimedOut,
+    /// It was ended because it took more of the machine than it may.
+    ResourceLimit,
     /// It could not be started.
     SpawnFailed,
     /// Whoever watched over it disappeared, and its exit code with it.
@@ -63,11 +65,12 @@ impl Outcome {
 /// One that was cancelled makes it cancelled, one that failed makes it failed; of several reasons the gravest counts.
 pub fn combine(outcomes: &[(i32, Outcome)]) -> Outcome {
     /// The gravest first.
-    const GRAVITY: [Reason; 8] = [
+    const GRAVITY: [Reason; 9] = [
         Reason::LaunchError,
         Reason::InventoryError,
         Reason::WorkerLost,
         Reason::PlaybookError,
+        Reason::ResourceLimit,
         Reason::TimedOut,
         Reason::HostsFailed,
         Reason::HostsUnreachable,
@@ -114,6 +117,9 @@ impl RunState {
         let broke_off = match end.reason {
             EndReason::Cancelled => "the deployment was cancelled while this host was at work".to_owned(),
             EndReason::TimedOut => "the run was ended at its timeout while this host was at work".to_owned(),
+            EndReason::ResourceLimit => {
+                "the run was ended at one of its limits while this host was at work".to_owned()
+            }
             EndReason::Finished | EndReason::SpawnFailed | EndReason::Lost => {
                 format!("the run broke off while this host was at work: {}", how_it_ended(end))
             }
@@ -155,6 +161,10 @@ impl RunState {
                     .clone()
                     .unwrap_or_else(|| "the run took longer than its timeout".to_owned());
                 return Outcome::failed(Reason::TimedOut, message);
+            }
+            EndReason::ResourceLimit => {
+                let message = end.message.as_deref().unwrap_or("the run took more of the machine than it may");
+                return Outcome::failed(Reason::ResourceLimit, message);
             }
             EndReason::SpawnFailed => {
                 let message = end.message.as_deref().unwrap_or("no details");

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     domain::playbook::PlaybookFile,
     process::{self, ProcessError},
-    runner::{PassingSecrets, Seclusion},
+    runner::{Look, PassingSecrets, ScratchFolder, Seclusion, SeclusionError},
 };
 use std::{
     env, fs, io,
@@ -84,6 +84,18 @@ pub enum SyntaxError {
     /// Ansible could not be run to its end: this says nothing about the playbook.
     #[error("failed to run the syntax check")]
     Process(#[from] ProcessError),
+    /// It could not be isolated, and so was not run: this says nothing about the playbook.
+    #[error("isolation is required and does not work here: {0}")]
+    Unavailable(String),
+}
+
+impl From<SeclusionError> for SyntaxError {
+    fn from(error: SeclusionError) -> Self {
+        match error {
+            SeclusionError::Unavailable(reason) => Self::Unavailable(reason),
+            SeclusionError::Files(source) => Self::Files(source),
+        }
+    }
 }
 
 /// Finds Ansible: `explicit` (a program, or the folder it is in), `ADMIRAL_ANSIBLE_BIN` (a folder), `.venv/bin` in the working
@@ -206,6 +218,8 @@ pub struct SyntaxContext<'a> {
     pub vault_passwords: &'a [OpenedPassword],
     /// The folder with the roles and collections that `ansible-galaxy` fetched.
     pub galaxy: Option<&'a Path>,
+    /// It ships with Admiral, and is looked at even where nothing can be isolated.
+    pub is_builtin: bool,
 }
 
 /// Runs `ansible-playbook --syntax-check` on the files in a temporary folder, with nothing of our own environment. Lookups in names of
@@ -217,10 +231,7 @@ pub(super) async fn syntax_check(
     entry_path: &str,
     context: SyntaxContext<'_>,
 ) -> Result<(), SyntaxError> {
-    let folder = tempfile::Builder::new()
-        .prefix("admiral-syntax-")
-        .tempdir()
-        .map_err(SyntaxError::Files)?;
+    let folder = ScratchFolder::create("admiral-syntax-", None).map_err(SyntaxError::Files)?;
     let (project, home) = (folder.path().join("project"), folder.path().join("home"));
     let (owned, layout) = (files.to_vec(), project.clone());
     tokio::task::spawn_blocking(move || lay_out(&layout, &owned))
@@ -255,12 +266,33 @@ pub(super) async fn syntax_check(
         [] => None,
         _ => Some(PassingSecrets::create().map_err(SyntaxError::Files)?),
     };
-    let readable: Vec<&Path> = context
-        .galaxy
-        .into_iter()
-        .chain(secrets.as_ref().map(PassingSecrets::path))
-        .collect();
-    let mut command = seclusion.command(&tools.ansible_playbook, &project, &readable, &[folder.path()]);
+    // Written before they are given to the program's account.
+    let mut arguments: Vec<String> = Vec::new();
+    if let Some(secrets) = &secrets {
+        for (number, opened) in context.vault_passwords.iter().enumerate() {
+            let path = secrets
+                .write(&format!("vault-{number}"), &opened.password)
+                .map_err(SyntaxError::Files)?;
+            arguments.push(vault_id_argument(&opened.vault_id, &path));
+        }
+    }
+    if let Some(text) = context.extra_vars {
+        let path = folder.path().join("extra-vars.yml");
+        write_file(&path, 0o600, text.as_bytes()).map_err(SyntaxError::Files)?;
+        arguments.push(format!("--extra-vars=@{}", path.display()));
+    }
+    let seclusion = if context.is_builtin {
+        &seclusion.for_builtin()
+    } else {
+        seclusion
+    };
+    let mut command = seclusion.command(Look {
+        program: &tools.ansible_playbook,
+        folder: &project,
+        readable: context.galaxy.as_slice(),
+        own: secrets.as_ref().map(PassingSecrets::path).as_slice(),
+        writable: &[folder.path()],
+    })?;
     command
         .envs(process::base_environment(&home))
         .env("ANSIBLE_CONFIG", &configuration)
@@ -270,19 +302,7 @@ pub(super) async fn syntax_check(
         .env("ANSIBLE_LOCALHOST_WARNING", "0")
         .env("TMPDIR", home.join("tmp"))
         .args(["--syntax-check", "--inventory", "localhost,"]);
-    if let Some(secrets) = &secrets {
-        for (number, opened) in context.vault_passwords.iter().enumerate() {
-            let path = secrets
-                .write(&format!("vault-{number}"), &opened.password)
-                .map_err(SyntaxError::Files)?;
-            command.arg(vault_id_argument(&opened.vault_id, &path));
-        }
-    }
-    if let Some(text) = context.extra_vars {
-        let path = folder.path().join("extra-vars.yml");
-        write_file(&path, 0o600, text.as_bytes()).map_err(SyntaxError::Files)?;
-        command.arg("--extra-vars").arg(format!("@{}", path.display()));
-    }
+    command.args(arguments);
     // The leading `./` keeps a name that begins with `-` from being read as an option.
     command.arg(format!("./{entry_path}"));
     let captured = process::run_captured(command, SYNTAX_TIMEOUT).await?;

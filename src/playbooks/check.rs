@@ -74,7 +74,14 @@ pub async fn check(
         if !files.iter().any(|file| file.path == *entry) {
             continue;
         }
-        if let Some(finding) = syntax(tools, seclusion, &files, entry).await? {
+        let found = match syntax(tools, seclusion, &files, entry).await {
+            Err(SyntaxError::Unavailable(reason)) => {
+                findings.push(left_out(entry, &reason));
+                break;
+            }
+            found => found?,
+        };
+        if let Some(finding) = found {
             // What the review has said already, with what to do about it.
             let is_known = findings.iter().any(|known| {
                 known.severity == Severity::Error && (&known.path, known.line) == (&finding.path, finding.line)
@@ -103,6 +110,18 @@ pub async fn check(
     findings.sort();
     findings.dedup();
     Ok(Report { findings, lint })
+}
+
+/// Says that nobody but the review has looked.
+fn left_out(entry: &str, reason: &str) -> Finding {
+    Finding {
+        path: entry.to_owned(),
+        line: None,
+        column: None,
+        severity: Severity::Warning,
+        rule: RULE.to_owned(),
+        message: format!("Ansible did not check the syntax, because isolation is required and does not work here: {reason}"),
+    }
 }
 
 /// What Ansible says about one playbook; `None` when it is content.

@@ -110,6 +110,7 @@ impl Library {
                 config.galaxy_folder.clone(),
                 config.ansible.ansible_playbook.clone(),
                 Some(config.ansible.version.clone()),
+                config.seclusion.clone(),
             ),
             config,
             syntax_turn: Arc::default(),

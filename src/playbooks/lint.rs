@@ -13,7 +13,7 @@ use crate::{
         playbook::PlaybookFile,
     },
     process::{self, ProcessError},
-    runner::Seclusion,
+    runner::{Look, ScratchFolder, Seclusion, SeclusionError},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -58,6 +58,8 @@ enum LintError {
     Files(#[from] io::Error),
     #[error(transparent)]
     Process(#[from] ProcessError),
+    #[error(transparent)]
+    Seclusion(#[from] SeclusionError),
     #[error("read its answer")]
     Answer(#[from] serde_json::Error),
 }
@@ -97,7 +99,7 @@ async fn run(
     files: &[PlaybookFile],
     entries: &[String],
 ) -> Result<Vec<Finding>, LintError> {
-    let folder = tempfile::Builder::new().prefix("admiral-lint-").tempdir()?;
+    let folder = ScratchFolder::create("admiral-lint-", None)?;
     let (project, home) = (folder.path().join("project"), folder.path().join("home"));
     let (owned, layout) = (files.to_vec(), project.clone());
     tokio::task::spawn_blocking(move || ansible::lay_out(&layout, &owned))
@@ -116,7 +118,13 @@ async fn run(
         let path = environment.remove("PATH").unwrap_or_default();
         environment.insert("PATH".to_owned(), format!("{}:{path}", folder.display()));
     }
-    let mut command = seclusion.command(program, &project, &[], &[folder.path()]);
+    let mut command = seclusion.command(Look {
+        program,
+        folder: &project,
+        readable: &[],
+        own: &[],
+        writable: &[folder.path()],
+    })?;
     command
         .envs(environment)
         .env("ANSIBLE_CONFIG", &configuration)

@@ -47,6 +47,7 @@ pub(super) struct Stat {
     state: char,
     pub(super) parent: i32,
     pub(super) group: i32,
+    pub(super) threads: u64,
     pub(super) start_ticks: u64,
 }
 
@@ -75,11 +76,13 @@ impl Stat {
         let state = fields.next()?.chars().next()?;
         let parent = fields.next()?.parse().ok()?;
         let group = fields.next()?.parse().ok()?;
-        let start_ticks = fields.nth(16)?.parse().ok()?;
+        let threads = fields.nth(14)?.parse().ok()?;
+        let start_ticks = fields.nth(1)?.parse().ok()?;
         Some(Self {
             state,
             parent,
             group,
+            threads,
             start_ticks,
         })
     }
@@ -108,6 +111,7 @@ mod tests {
                 state: 'S',
                 parent: 7,
                 group: 40,
+                threads: 1,
                 start_ticks: 98765
             }
         );

@@ -37,6 +37,8 @@ pub struct Launch {
     ///
     /// The kernel means the *thread* that started it: set this only where that one lives as long as the process.
     pub dies_with_us: bool,
+    /// The `cgroup.procs` of the control group that it is to be in, opened for writing; cgroups(7).
+    pub control_group: Option<File>,
 }
 
 impl Launch {
@@ -81,7 +83,27 @@ impl Launch {
         if self.dies_with_us {
             die_with_parent(&mut command);
         }
+        if let Some(group) = self.control_group {
+            enter(&mut command, group);
+        }
         command.spawn()
+    }
+}
+
+/// Has the child enter a control group before it becomes another program.
+fn enter(command: &mut Command, group: File) {
+    let ask = move || {
+        // 0 is the process that writes.
+        rustix::io::write(&group, b"0")?;
+        Ok(())
+    };
+    #[expect(
+        unsafe_code,
+        reason = "between fork and exec only async-signal-safe calls are allowed: `ask` makes one system call and allocates nothing"
+    )]
+    // SAFETY: see the reason above.
+    unsafe {
+        command.pre_exec(ask);
     }
 }
 

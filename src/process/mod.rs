@@ -14,6 +14,7 @@ mod relay;
 mod signal;
 mod subreaper;
 mod terminal;
+mod usage;
 mod watch;
 
 pub use capture::{CaptureLimits, Captured, ProcessError, run_captured, run_interactive, run_limited};
@@ -27,4 +28,5 @@ pub use relay::Tee;
 pub use rustix::process::Signal;
 pub use signal::{ProcessTarget, catches, signal};
 pub use subreaper::{Ending, Reaped, Subreaper, leave_terminal};
+pub use usage::{proportional_bytes, resident_bytes, threads};
 pub use watch::Watch;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Waiting ─Spawned─► Running ─Terminate, TimeLimit─► Stopping ────── GraceOver, Force ──────► Killing
+//!    │                  ├───────────────── Force, LimitReached ──────────────────────────────►─┤
 //!    │                  │                                │                                     │
 //!    └──────────────────┴────────────── MainEnded ───────┴─────────────────────────────────────┘
 //!                                           ▼
@@ -29,6 +30,8 @@ pub(super) enum Input {
     TimeLimit,
     /// It had its time to stop by itself.
     GraceOver,
+    /// It took more of the machine than it may; a sentence for people.
+    LimitReached(String),
     /// The main process ended and was reaped.
     MainEnded(Ending),
     /// The SSH masters have been asked to exit.
@@ -70,7 +73,7 @@ enum State {
     Waiting { cancelled: bool },
     Running,
     Stopping { reason: ExitReason },
-    Killing { reason: ExitReason },
+    Killing { reason: ExitReason, message: Option<String> },
     Closing(Outcome),
     Clearing(Outcome),
     Over,
@@ -99,7 +102,7 @@ impl Dispatcher {
 }
 
 fn step(state: State, input: Input) -> (State, Effect) {
-    use ExitReason::{Cancelled, Finished, SpawnFailed, TimedOut};
+    use ExitReason::{Cancelled, Finished, ResourceLimit, SpawnFailed, TimedOut};
     match (state, input) {
         (State::Waiting { .. }, Input::Terminate | Input::Force) => {
             (State::Waiting { cancelled: true }, Effect::Nothing)
@@ -113,18 +116,18 @@ fn step(state: State, input: Input) -> (State, Effect) {
         (State::Waiting { .. }, Input::Spawned) => (State::Running, Effect::Nothing),
 
         (State::Running, Input::TimeLimit) => (State::Stopping { reason: TimedOut }, Effect::AskToStop),
-        (State::Running, Input::Force) => (State::Killing { reason: Cancelled }, Effect::KillAll),
+        (State::Running, Input::Force) => kill(Cancelled, None),
+        (State::Running, Input::LimitReached(message)) => kill(ResourceLimit, Some(message)),
         (State::Running, Input::MainEnded(ending)) => close(Finished, Some(ending), None),
 
-        (State::Stopping { reason }, Input::Force | Input::GraceOver) => (State::Killing { reason }, Effect::KillAll),
-        (State::Stopping { reason } | State::Killing { reason }, Input::MainEnded(ending)) => {
-            close(reason, Some(ending), None)
-        }
-        (State::Killing { reason }, Input::GaveUp(pids)) => finish(
+        (State::Stopping { reason }, Input::Force | Input::GraceOver | Input::LimitReached(_)) => kill(reason, None),
+        (State::Stopping { reason }, Input::MainEnded(ending)) => close(reason, Some(ending), None),
+        (State::Killing { reason, message }, Input::MainEnded(ending)) => close(reason, Some(ending), message),
+        (State::Killing { reason, message }, Input::GaveUp(pids)) => finish(
             Outcome {
                 reason,
                 ending: None,
-                message: None,
+                message,
             },
             &pids,
         ),
@@ -136,6 +139,10 @@ fn step(state: State, input: Input) -> (State, Effect) {
         // Late or repeated: whatever it asks for is under way or over.
         (state, _) => (state, Effect::Nothing),
     }
+}
+
+fn kill(reason: ExitReason, message: Option<String>) -> (State, Effect) {
+    (State::Killing { reason, message }, Effect::KillAll)
 }
 
 fn close(reason: ExitReason, ending: Option<Ending>, message: Option<String>) -> (State, Effect) {
@@ -197,7 +204,7 @@ mod tests {
     fn every_way_out_closes_masters_then_kills_then_finishes() {
         use Effect::{AskToStop, CloseMasters, KillAll, Spawn};
         use Input::{
-            Emptied, Force, GraceOver, MainEnded, MastersClosed, Ready, SpawnFailed, Spawned, Terminate, TimeLimit,
+            Emptied, Force, GraceOver, LimitReached, MainEnded, MastersClosed, Ready, SpawnFailed, Spawned, Terminate, TimeLimit,
         };
         let table: Vec<(&str, Vec<Input>, Vec<Effect>, Effect)> = vec![
             (
@@ -247,6 +254,22 @@ mod tests {
                 vec![Spawned, TimeLimit, Terminate, MainEnded(EXITED)],
                 vec![AskToStop],
                 outcome(ExitReason::TimedOut, Some(EXITED)),
+            ),
+            (
+                "too large",
+                vec![Spawned, LimitReached("why".to_owned()), Terminate, MainEnded(KILLED)],
+                vec![KillAll],
+                Effect::Finish(Outcome {
+                    reason: ExitReason::ResourceLimit,
+                    ending: Some(KILLED),
+                    message: Some("why".to_owned()),
+                }),
+            ),
+            (
+                "too large while it is being cancelled: the grace is over",
+                vec![Spawned, Terminate, LimitReached("why".to_owned()), MainEnded(KILLED)],
+                vec![AskToStop, KillAll],
+                outcome(ExitReason::Cancelled, Some(KILLED)),
             ),
             (
                 "too long while it is being cancelled",

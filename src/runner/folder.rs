@@ -1,9 +1,23 @@
 //! The folder of one run, and the files in it.
+//!
+//! ```text
+//! RUN_DIR/                 the control folder: an isolated run sees nothing of it but what is marked
+//!     spec.json            what to do
+//!     started.json         what was started
+//!     exit.json            how it ended
+//!     supervise.log        the supervisor's own log
+//!     output.log           standard output and error, which the run has as open files
+//!     events.jsonl       * one event a line
+//!     known_hosts        * the host keys it trusts
+//!     passwd, group        the system's as the run sees them
+//!     work/              * the work folder: project, inventory, configuration, plugins, home
+//! ```
+//! The marked ones are mounted into the run one by one, so that it can change their content and not put anything else in their place.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, chown},
     path::{Path, PathBuf},
 };
 
@@ -11,12 +25,18 @@ use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use super::{
-    record::{Exit, RECORD_VERSION, RunSpec, RunnerError, Started},
-    secrets,
+    account::RunAccount,
+    record::{Exit, RECORD_VERSION, RunSpec, RunnerError, SPEC_VERSION, Started},
+    secrets, trees,
+    untrusted::{open_regular, read_regular},
 };
 
 /// A record of an end is shorter than this, unless very many processes withstood being killed.
 const EXIT_ROOM_BYTES: usize = 4096;
+/// No record is longer.
+const MAX_RECORD_BYTES: u64 = 4 * 1024 * 1024;
+/// Host keys of 10,000 servers take less.
+const MAX_KNOWN_HOSTS_BYTES: u64 = 16 * 1024 * 1024;
 
 /// `<runs>/<run id>/`, mode 0700.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +52,21 @@ impl RunFolder {
         DirBuilder::new().recursive(true).mode(0o700).create(root)?;
         let path = fs::canonicalize(root)?.join(run_id.to_string());
         DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Self { path })
+        let folder = Self { path };
+        DirBuilder::new().mode(0o700).create(folder.work())?;
+        for file in [folder.events(), folder.output(), folder.known_hosts()] {
+            create_append(&file)?;
+        }
+        Ok(folder)
+    }
+
+    /// Lets the account of the run write where an isolated run may. Only before the run starts.
+    pub fn give_to(&self, account: RunAccount) -> io::Result<()> {
+        trees::give(&self.work(), account)?;
+        for file in [self.events(), self.known_hosts()] {
+            chown(file, Some(account.uid), Some(account.gid))?;
+        }
+        Ok(())
     }
 
     /// The folder of a run that exists already; nothing is looked at yet.
@@ -80,34 +114,54 @@ impl RunFolder {
         self.path.join("known_hosts")
     }
 
+    /// The folder that is the run's to change.
+    pub fn work(&self) -> PathBuf {
+        self.path.join("work")
+    }
+
     /// The run's inventory.
     pub fn inventory(&self) -> PathBuf {
-        self.path.join("inventory")
+        self.work().join("inventory")
     }
 
     /// The run's `ansible.cfg`.
     pub fn configuration(&self) -> PathBuf {
-        self.path.join("ansible.cfg")
+        self.work().join("ansible.cfg")
     }
 
     /// The playbook's files.
     pub fn project(&self) -> PathBuf {
-        self.path.join("project")
+        self.work().join("project")
     }
 
     /// Where the callback plugin is put.
     pub fn callback_plugins(&self) -> PathBuf {
-        self.path.join("callback_plugins")
+        self.work().join("callback_plugins")
     }
 
     /// Strategy plugins of an accelerated run.
     pub fn strategy_plugins(&self) -> PathBuf {
-        self.path.join("strategy_plugins")
+        self.work().join("strategy_plugins")
     }
 
-    /// The run's `HOME`.
+    /// The home of an isolated run.
     pub fn home(&self) -> PathBuf {
-        self.path.join("home")
+        self.work().join("home")
+    }
+
+    /// The `/tmp` of an isolated run.
+    pub fn temporary(&self) -> PathBuf {
+        self.work().join("tmp")
+    }
+
+    /// The `/var/tmp` of an isolated run.
+    pub fn var_temporary(&self) -> PathBuf {
+        self.work().join("var-tmp")
+    }
+
+    /// Holds the sockets of an isolated run's SSH masters, under another path inside.
+    pub fn sockets(&self) -> PathBuf {
+        self.work().join("sockets")
     }
 
     /// The run, as the folder's name tells it.
@@ -123,7 +177,7 @@ impl RunFolder {
     /// Reads what is to be done.
     pub fn read_spec(&self) -> Result<RunSpec, RunnerError> {
         let path = self.spec();
-        read_record(&path)?.ok_or_else(|| RunnerError::Read {
+        read_record(&path, SPEC_VERSION)?.ok_or_else(|| RunnerError::Read {
             path,
             source: io::ErrorKind::NotFound.into(),
         })
@@ -131,12 +185,12 @@ impl RunFolder {
 
     /// Reads what was started; `None` when nothing was yet.
     pub fn read_started(&self) -> Result<Option<Started>, RunnerError> {
-        read_record(&self.started())
+        read_record(&self.started(), RECORD_VERSION)
     }
 
     /// Reads how it ended; `None` when it has not.
     pub fn read_exit(&self) -> Result<Option<Exit>, RunnerError> {
-        read_record(&self.exit())
+        read_record(&self.exit(), RECORD_VERSION)
     }
 
     pub(super) fn write_started(&self, started: &Started) -> Result<(), RunnerError> {
@@ -175,6 +229,26 @@ impl RunFolder {
         self.path.join("exit.tmp")
     }
 
+    /// Writes down the host keys that the run trusts at its start.
+    pub fn write_known_hosts(&self, text: &str) -> io::Result<()> {
+        open_append(&self.known_hosts())?.write_all(text.as_bytes())
+    }
+
+    /// Reads the host keys that the run met, and those that it made up.
+    pub fn read_known_hosts(&self) -> io::Result<Vec<u8>> {
+        read_regular(&self.known_hosts(), MAX_KNOWN_HOSTS_BYTES)
+    }
+
+    /// The last of the supervisor's log, about `max_bytes` at most.
+    pub fn read_supervisor_log(&self, max_bytes: u64) -> io::Result<Vec<u8>> {
+        let file = open_regular(&self.supervisor_log())?;
+        let start = file.metadata()?.len().saturating_sub(max_bytes);
+        let mut bytes = vec![0; max_bytes as usize];
+        let length = file.read_at(&mut bytes, start)?;
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+
     /// Bytes that are left on the disk of the folder.
     pub fn available_bytes(&self) -> io::Result<u64> {
         let disk = rustix::fs::statvfs(&self.path)?;
@@ -183,7 +257,7 @@ impl RunFolder {
 
     /// The last of what the run printed: whole lines, about `max_bytes` at most.
     pub fn read_output_end(&self, max_bytes: usize) -> io::Result<String> {
-        let file = File::open(self.output())?;
+        let file = open_regular(&self.output())?;
         let length = file.metadata()?.len();
         let start = length.saturating_sub(max_bytes as u64);
         let mut bytes = vec![0; (length - start) as usize];
@@ -202,40 +276,34 @@ impl RunFolder {
         self.spec().exists() && !self.supervisor_log().exists()
     }
 
-    /// Removes the folder and, before it, the run's secrets and control-path folder. Only for a run that is over.
+    /// Removes the folder and, before it, the run's secrets. Only for a run that is over.
     pub fn remove(self) -> io::Result<()> {
         self.remove_secrets()?;
         secrets::remove_folder(&self.path)
     }
 
-    /// Removes the run's secrets and control-path folder, as far as the spec or the run's id names them.
+    /// Removes the run's secrets, as far as the run's id names their folders.
     pub(super) fn remove_secrets(&self) -> io::Result<()> {
-        let mut folders = self.run_id().map(secrets::folders_of).unwrap_or_default();
-        if let Ok(spec) = self.read_spec() {
-            folders.extend([spec.control_path_folder, spec.secrets_folder]);
-        }
-        let mut outcome = Ok(());
-        for folder in folders.iter().filter(|folder| !self.path.starts_with(folder)) {
-            if let Err(error) = secrets::remove_folder(folder) {
-                outcome = Err(error);
-            }
-        }
-        outcome
+        let folders = self.run_id().map(secrets::folders_of).unwrap_or_default();
+        let removed = folders.iter().map(|folder| secrets::remove_folder(folder));
+        // All of them are tried before the first error counts.
+        removed.fold(Ok(()), Result::and)
     }
 }
 
-/// Opens a file for appending that only its owner may read.
+/// Opens a file that is there for appending.
 pub(super) fn open_append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+    let no_follow = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+    OpenOptions::new().append(true).custom_flags(no_follow).open(path)
 }
 
-/// The same for a file that must not exist yet.
+/// Makes a file for appending that only its owner may read. It must not exist yet.
 pub(super) fn create_append(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)
 }
 
-fn read_record<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, RunnerError> {
-    let bytes = match fs::read(path) {
+fn read_record<T: DeserializeOwned>(path: &Path, known_version: u32) -> Result<Option<T>, RunnerError> {
+    let bytes = match read_regular(path, MAX_RECORD_BYTES) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => {
@@ -251,7 +319,7 @@ fn read_record<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, RunnerErro
     };
     // The version first: a record of another version may have another shape.
     let Version { version } = serde_json::from_slice(&bytes).map_err(malformed)?;
-    if version != RECORD_VERSION {
+    if version != known_version {
         return Err(RunnerError::UnknownVersion {
             path: path.to_owned(),
             version,
@@ -313,11 +381,14 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::{domain::clock::new_id, runner::Isolation};
+    use crate::{
+        domain::{clock::new_id, isolation::Isolation},
+        runner::{ResourceLimits, SandboxFeatures},
+    };
 
     fn spec(run_id: Uuid) -> RunSpec {
         RunSpec {
-            version: RECORD_VERSION,
+            version: SPEC_VERSION,
             run_id,
             program: "/usr/bin/ansible-playbook".into(),
             arguments: vec!["site.yml".to_owned()],
@@ -328,8 +399,15 @@ mod tests {
             timeout_seconds: 0,
             grace_seconds: 10,
             isolation: Isolation::None,
+            features: SandboxFeatures {
+                user_namespace: false,
+                disable_userns: false,
+            },
+            account: RunAccount::own(),
+            limits: ResourceLimits::default(),
             hidden_paths: Vec::new(),
             readable_paths: Vec::new(),
+            writable_paths: Vec::new(),
         }
     }
 

@@ -1,149 +1,190 @@
-//! What stands between a run and the machine it runs on: bubblewrap, where it works.
+//! What stands between a run and the machine it runs on, and whether that works here.
 
 use std::{
     ffi::OsString,
+    fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use super::{folder::RunFolder, record::RunSpec, secrets};
+use super::{
+    account::RunAccount,
+    folder::RunFolder,
+    limits::ResourceLimits,
+    record::RunSpec,
+    sandbox::{Bind, Sandbox, SandboxFeatures, limit_options},
+};
 use crate::{
-    domain::text_enum::text_enum,
-    process::{base_environment, command, find_program, run_captured},
+    domain::isolation::{Isolation, WorkerIsolation},
+    process::{Captured, base_environment, command, find_program, run_captured},
 };
 
-text_enum! {
-    /// How a run is kept away from the controller.
-    Isolation {
-        /// Not at all: it sees and does what Admiral's user may.
-        None = "none",
-        /// `bwrap`: Admiral's data, other runs and their secrets are out of sight, and root has no capabilities.
-        Bwrap = "bwrap",
+/// What this process puts between code of others and the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IsolationMode {
+    /// Everything is isolated.
+    Strict(SandboxFeatures),
+    /// Isolation is required and does not work here: nothing of others is run.
+    Unavailable {
+        /// Why, for people.
+        reason: String,
+    },
+    /// An admin chose to do without.
+    None,
+}
+
+impl IsolationMode {
+    /// What a worker with this mode offers.
+    pub fn offer(&self) -> WorkerIsolation {
+        match self {
+            Self::Strict(_) => WorkerIsolation::Strict,
+            Self::Unavailable { .. } => WorkerIsolation::Unavailable,
+            Self::None => WorkerIsolation::None,
+        }
+    }
+
+    /// Strict where it works.
+    pub async fn detect() -> Self {
+        match detect().await {
+            Ok(features) => Self::Strict(features),
+            Err(reason) => Self::Unavailable { reason },
+        }
     }
 }
 
-/// What works on this machine. Found out by trying: `bwrap` may be installed and yet forbidden, as in many containers.
-pub async fn detect() -> Isolation {
-    let Some(bwrap) = find_program("bwrap", &[]) else {
-        return Isolation::None;
+/// How long trying may take.
+const LIMIT: Duration = Duration::from_secs(20);
+/// What the trial runs: it must not see `$1`, and must have the user id `$2`.
+const TRIAL: &str = r#"test ! -e "$1" && test "$(id -u)" = "$2""#;
+
+/// Finds out by trying whether programs can be isolated on this machine, and with what. bubblewrap may be installed and yet forbidden, as in
+/// many containers.
+///
+/// Errors: why not, for people.
+pub async fn detect() -> Result<SandboxFeatures, String> {
+    let bwrap = find_program("bwrap", &[]).ok_or("bubblewrap is not installed (package bubblewrap)")?;
+    let mut help = command(&bwrap);
+    help.arg("--help").envs(base_environment(Path::new("/")));
+    let help = run_captured(help, LIMIT).await.map_err(|error| error.to_string())?;
+    let known = SandboxFeatures {
+        user_namespace: true,
+        disable_userns: help.stdout_text().contains("--disable-userns"),
     };
-    let mut attempt = command(bwrap);
-    attempt
-        .envs(base_environment(&PathBuf::from("/")))
-        .args(SYSTEM)
-        .args(["--", "true"]);
-    match run_captured(attempt, Duration::from_secs(10)).await {
-        Ok(captured) if captured.status.success() => Isolation::Bwrap,
-        Ok(captured) => {
-            tracing::info!(
-                reason = captured.stderr_text().trim(),
-                "bubblewrap is installed but does not work here"
-            );
-            Isolation::None
-        }
-        Err(error) => {
-            tracing::info!(%error, "bubblewrap is installed but does not work here");
-            Isolation::None
-        }
+    match attempt(known).await {
+        Ok(()) => Ok(known),
+        // What is only a second wall may be missing; the error that counts is the first one.
+        Err(error) => match attempt(SandboxFeatures::NONE).await {
+            Ok(()) => Ok(SandboxFeatures::NONE),
+            Err(_) => Err(error),
+        },
     }
 }
 
-/// The machine as a run sees it, before anything is hidden. Not read-only: tasks with `connection: local` write to the
-/// controller, at the least below the home of its user, which Ansible takes from the system and not from `HOME`.
-///
-/// No pid namespace: the supervisor finds and ends every descendant through `/proc`. No capabilities are left: root
-/// keeps them unless told otherwise, and with them could unmount what hides, or look at it through another process's `/proc`.
-const SYSTEM: [&str; 5] = ["--dev-bind", "/", "/", "--cap-drop", "ALL"];
+async fn attempt(features: SandboxFeatures) -> Result<(), String> {
+    let account = RunAccount::for_looking();
+    if RunAccount::own().uid == 0 && !account.is_other() {
+        return Err("there is no other account for runs".to_owned());
+    }
+    let hidden = tempfile::tempdir().map_err(|error| format!("failed to make a folder: {error}"))?;
+    let marker = hidden.path().join("marker");
+    fs::write(&marker, "").map_err(|error| format!("failed to write a file: {error}"))?;
+    let sandbox = Sandbox {
+        features,
+        account,
+        controller_writable: false,
+        temporary: Vec::new(),
+        granted: Vec::new(),
+        hidden: vec![hidden.path().to_owned()],
+        binds: Vec::new(),
+        names: None,
+        limits: ResourceLimits::default(),
+        working_directory: "/".into(),
+    };
+    let (program, arguments) = sandbox.command(Path::new("/bin/sh"))?;
+    let mut trial = command(program);
+    trial
+        .envs(base_environment(Path::new("/")))
+        .args(arguments)
+        .args(["-c", TRIAL, "sh"])
+        .arg(&marker)
+        .arg(account.uid.to_string());
+    match run_captured(trial, LIMIT).await {
+        Ok(captured) if captured.status.success() => Ok(()),
+        Ok(captured) => Err(format!("bubblewrap does not work here: {}", reason(&captured))),
+        Err(error) => Err(format!("bubblewrap does not work here: {error}")),
+    }
+}
 
-/// The arguments for `bwrap` that make it run the spec's program.
-///
-/// Later arguments lie on top of earlier ones: hide first, then bring back what belongs to the run. Sources are looked
-/// up in the real file system, so what was hidden can be brought back.
-pub(super) fn bwrap_arguments(spec: &RunSpec, folder: &RunFolder) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = SYSTEM.iter().map(OsString::from).collect();
-    // What `Launch` asks of the kernel for bwrap gets lost when bwrap gives up its rights; it asks again, and for the program too.
-    arguments.push("--die-with-parent".into());
-    hide(&mut arguments, &spec.hidden_paths);
-    for readable in &spec.readable_paths {
-        arguments.extend(["--ro-bind-try".into(), readable.into(), readable.into()]);
+fn reason(captured: &Captured) -> String {
+    let said = captured.stderr_text();
+    match said.lines().last().map(str::trim) {
+        Some(line) if !line.is_empty() => line.to_owned(),
+        _ => format!("the trial ended with {}", captured.status),
     }
-    for own in [folder.path(), &spec.secrets_folder, &spec.control_path_folder] {
-        arguments.extend(["--bind-try".into(), own.into(), own.into()]);
-    }
-    arguments.extend(["--chdir".into(), spec.working_directory.clone().into(), "--".into()]);
-    arguments.push(spec.program.clone().into());
+}
+
+/// Writes the system's `passwd` and `group` as the account sees them, and says where.
+pub(super) fn write_names(folder: &Path, account: RunAccount, home: &Path) -> io::Result<(PathBuf, PathBuf)> {
+    let (passwd, group) = (folder.join("passwd"), folder.join("group"));
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    write_readable(&passwd, &account.passwd(&read("/etc/passwd"), &home.to_string_lossy()))?;
+    write_readable(&group, &account.group(&read("/etc/group")))?;
+    Ok((passwd, group))
+}
+
+/// Whatever the umask: inside, everybody reads them.
+fn write_readable(path: &Path, text: &str) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::write(path, text)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644))
+}
+
+/// The program and its arguments that carry out what a spec says, in the place it is to be carried out in. Errors are for people.
+pub(super) fn wrap(spec: &RunSpec, folder: &RunFolder) -> Result<(PathBuf, Vec<OsString>), String> {
+    let (program, mut arguments) = if spec.isolation == Isolation::None {
+        let prlimit = find_program("prlimit", &[]).ok_or("prlimit is not installed (package util-linux)")?;
+        let mut arguments: Vec<OsString> = limit_options(&spec.limits, false).into_iter().map(Into::into).collect();
+        arguments.extend(["--".into(), spec.program.clone().into()]);
+        (prlimit, arguments)
+    } else {
+        sandbox(spec, folder)?.command(&spec.program)?
+    };
     arguments.extend(spec.arguments.iter().map(OsString::from));
-    arguments
+    Ok((program, arguments))
 }
 
-/// Also everybody's secrets.
-fn hide(arguments: &mut Vec<OsString>, paths: &[PathBuf]) {
-    for hidden in paths.iter().cloned().chain(secrets::roots()) {
-        // A path that is a link hides what it leads to: bwrap cannot mount on a link.
-        let Ok(hidden) = hidden.canonicalize() else { continue };
-        if hidden.is_dir() {
-            arguments.extend(["--tmpfs".into(), hidden.into()]);
-        } else {
-            arguments.extend(["--ro-bind".into(), "/dev/null".into(), hidden.into()]);
-        }
-    }
+fn sandbox(spec: &RunSpec, folder: &RunFolder) -> Result<Sandbox, String> {
+    let controller_writable = spec.isolation == Isolation::ControllerWritable;
+    let named = |what: &Path, error: io::Error| format!("{}: {error}", what.display());
+    let names = if controller_writable {
+        None
+    } else {
+        let written = write_names(folder.path(), spec.account, &folder.home());
+        Some(written.map_err(|error| named(folder.path(), error))?)
+    };
+    let granted = spec.writable_paths.iter().map(|path| Bind::writable(path));
+    let mut binds: Vec<Bind> = spec.readable_paths.iter().map(|path| Bind::read_only(path)).collect();
+    binds.extend([
+        Bind::writable(&folder.work()),
+        Bind::writable(&folder.events()),
+        Bind::writable(&folder.known_hosts()),
+        Bind::read_only(&spec.secrets_folder),
+        // Sockets lie on the disk, so that they do not fill the memory that the keys of all runs are in.
+        Bind::writable(&folder.sockets()).at(&spec.control_path_folder),
+    ]);
+    Ok(Sandbox {
+        features: spec.features,
+        account: spec.account,
+        controller_writable,
+        temporary: vec![
+            ("/tmp".into(), folder.temporary()),
+            ("/var/tmp".into(), folder.var_temporary()),
+        ],
+        granted: granted.collect(),
+        hidden: spec.hidden_paths.clone(),
+        binds,
+        names,
+        limits: spec.limits,
+        working_directory: spec.working_directory.clone(),
+    })
 }
-
-/// The place for programs that only look at what others wrote, or fetch it. What they look at may make them run it: a lookup in the
-/// name of an imported file, a vault's password that is a script. Unlike a run they change nothing on the machine.
-#[derive(Debug, Clone)]
-pub struct Seclusion {
-    /// How they are kept away.
-    pub isolation: Isolation,
-    /// Admiral's own data, which is out of sight.
-    pub data_directory: PathBuf,
-}
-
-impl Seclusion {
-    /// A command that runs `program` in `folder`. It sees the machine read-only, of what is hidden only `readable`, and writes to
-    /// `writable` alone.
-    pub fn command(
-        &self,
-        program: &Path,
-        folder: &Path,
-        readable: &[&Path],
-        writable: &[&Path],
-    ) -> tokio::process::Command {
-        let mut command = match self.isolation {
-            Isolation::None => command(program),
-            // Without it nothing is run: it was there when it was tried.
-            Isolation::Bwrap => {
-                let mut secluded = command(find_program("bwrap", &[]).unwrap_or_else(|| "bwrap".into()));
-                secluded.args(self.bwrap_arguments(readable, writable));
-                secluded.arg("--chdir").arg(folder).arg("--").arg(program);
-                secluded
-            }
-        };
-        command.current_dir(folder);
-        command
-    }
-
-    fn bwrap_arguments(&self, readable: &[&Path], writable: &[&Path]) -> Vec<OsString> {
-        let mut arguments: Vec<OsString> = SECLUDED.iter().map(OsString::from).collect();
-        hide(&mut arguments, std::slice::from_ref(&self.data_directory));
-        let binds = readable.iter().map(|path| ("--ro-bind-try", path));
-        for (bind, path) in binds.chain(writable.iter().map(|path| ("--bind", path))) {
-            // What a link leads to: links are there in the place as well.
-            let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-            arguments.extend([bind.into(), path.clone().into(), path.into()]);
-        }
-        arguments
-    }
-}
-
-/// A `/dev` of its own, because the shared memory below it holds the secrets of runs.
-const SECLUDED: [&str; 8] = [
-    "--ro-bind",
-    "/",
-    "/",
-    "--dev",
-    "/dev",
-    "--cap-drop",
-    "ALL",
-    "--die-with-parent",
-];

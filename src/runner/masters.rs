@@ -90,5 +90,6 @@ fn exit_request(ssh: &Path, socket: &Path) -> Launch {
         output: None,
         own_group: false,
         dies_with_us: true,
+        control_group: None,
     }
 }

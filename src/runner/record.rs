@@ -6,11 +6,16 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::isolation::Isolation;
-use crate::{domain::text_enum::text_enum, process::ProcessIdentity};
+use super::{account::RunAccount, limits::ResourceLimits, sandbox::SandboxFeatures};
+use crate::{
+    domain::{isolation::Isolation, text_enum::text_enum},
+    process::ProcessIdentity,
+};
 
-/// The version that is written and the only one that is read.
+/// The version of [`Started`] and [`Exit`] that is written and the only one that is read.
 pub const RECORD_VERSION: u32 = 1;
+/// The version of [`RunSpec`] that is written and the only one that is read.
+pub const SPEC_VERSION: u32 = 2;
 
 /// Every process of a run has this variable: the run's id. By it they are found when their supervisor is gone.
 pub const RUN_ID_VARIABLE: &str = "ADMIRAL_RUN_ID";
@@ -18,7 +23,7 @@ pub const RUN_ID_VARIABLE: &str = "ADMIRAL_RUN_ID";
 /// Everything the supervisor has to know; frozen before the start, and free of secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunSpec {
-    /// [`RECORD_VERSION`].
+    /// [`SPEC_VERSION`].
     pub version: u32,
     /// The run.
     pub run_id: Uuid,
@@ -30,9 +35,9 @@ pub struct RunSpec {
     pub environment: BTreeMap<String, String>,
     /// Where it starts.
     pub working_directory: PathBuf,
-    /// Removed at the end of the run.
+    /// Holds the run's keys and secret variables. An isolated run can only read it.
     pub secrets_folder: PathBuf,
-    /// Holds the sockets of the SSH masters; made when missing, removed at the end of the run.
+    /// Where the run makes the sockets of its SSH masters.
     pub control_path_folder: PathBuf,
     /// Seconds until the run is stopped; 0 for no limit.
     pub timeout_seconds: u64,
@@ -40,11 +45,18 @@ pub struct RunSpec {
     pub grace_seconds: u64,
     /// What stands between the run and the machine it runs on.
     pub isolation: Isolation,
+    /// What the machine can do for that.
+    pub features: SandboxFeatures,
+    /// The account of an isolated run.
+    pub account: RunAccount,
+    /// What the run may take of the machine.
+    pub limits: ResourceLimits,
     /// Paths the run must not see when it is isolated; folders of the run itself stay visible.
     pub hidden_paths: Vec<PathBuf>,
     /// Paths within those that it may read all the same.
-    #[serde(default)]
     pub readable_paths: Vec<PathBuf>,
+    /// Folders of the controller that it may write to.
+    pub writable_paths: Vec<PathBuf>,
 }
 
 /// Written once `ansible-playbook` has been started.
@@ -88,6 +100,8 @@ text_enum! {
         Cancelled = "cancelled",
         /// It ran longer than it may.
         TimedOut = "timed_out",
+        /// It took more of the machine than it may.
+        ResourceLimit = "resource_limit",
         /// It could not be started.
         SpawnFailed = "spawn_failed",
     }
@@ -124,7 +138,7 @@ pub enum RunnerError {
         source: serde_json::Error,
     },
     /// A record was written by another Admiral.
-    #[error("understand {}: its version is {version}, only {RECORD_VERSION} is known", path.display())]
+    #[error("understand {}: its version, {version}, is not known", path.display())]
     UnknownVersion {
         /// The file.
         path: PathBuf,

@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::{account::RunAccount, trees};
 use crate::{
     domain::clock::new_id,
     process::{ProcessIdentity, boot_id},
@@ -25,12 +26,16 @@ pub const MAX_CONTROL_PATH_FOLDER_BYTES: usize = 107 - 41 - 17;
 const SHARED_MEMORY: &str = "/dev/shm";
 /// The magic number of tmpfs in statfs(2).
 const TMPFS_MAGIC: u64 = 0x0102_1994;
-const OWNER_FILE: &str = ".owner";
+/// Says who will remove the folder that it lies beside. Not in it: a run could write there.
+const OWNER_SUFFIX: &str = ".owner";
+/// As many names are tried for the folder of all folders.
+const ATTEMPTS: usize = 16;
 
 /// Makes the folders that hold decrypted keys.
 ///
 /// `/dev/shm/admiral-<uid>/<8 hex digits of the run>/`, mode 0700, where `/dev/shm` is a writable tmpfs, else the same
-/// below the system's folder for temporary files. Short on purpose: see [`MAX_CONTROL_PATH_FOLDER_BYTES`].
+/// below the system's folder for temporary files. Short on purpose: see [`MAX_CONTROL_PATH_FOLDER_BYTES`]. Anybody may write to
+/// `/dev/shm`: where another account took the name, it gets a random ending.
 #[derive(Debug, Clone, Copy)]
 pub struct SecretsFolder;
 
@@ -38,8 +43,8 @@ impl SecretsFolder {
     /// Makes an empty folder for the run, in place of one that an earlier attempt left.
     pub fn create(run_id: Uuid) -> io::Result<PathBuf> {
         let mut outcome = Err(io::Error::from(io::ErrorKind::NotFound));
-        for root in roots() {
-            outcome = create_below(&root, run_id);
+        for place in places() {
+            outcome = private_root(&place).and_then(|root| create_below(&root, run_id));
             if outcome.is_ok() {
                 break;
             }
@@ -47,7 +52,12 @@ impl SecretsFolder {
         outcome
     }
 
-    /// Removes a folder that [`SecretsFolder::create`] made, by whoever made it for himself.
+    /// Lets the account of a run read what was put into the folder. Only before the run starts.
+    pub fn give_to(folder: &Path, account: RunAccount) -> io::Result<()> {
+        trees::give(folder, account)
+    }
+
+    /// Removes a folder that [`SecretsFolder::create`] made, by the process that made it for itself.
     pub fn remove(folder: &Path) -> io::Result<()> {
         remove_folder(folder)
     }
@@ -104,10 +114,6 @@ pub fn sweep_secrets(live: &[Uuid]) -> io::Result<usize> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
-        // In the folder for temporary files somebody else may have made one of this name.
-        if !is_private(&root)? {
-            continue;
-        }
         let _lock = lock(&root)?;
         for entry in entries {
             let entry = entry?;
@@ -130,9 +136,16 @@ pub(super) fn take_ownership(folder: &Path) -> io::Result<()> {
         process: ProcessIdentity::own()?,
         boot_id: boot_id()?,
     };
-    let temporary = folder.join(".owner.tmp");
+    let path = owner_file(folder);
+    let temporary = path.with_extension("tmp");
     fs::write(&temporary, serde_json::to_vec(&owner)?)?;
-    fs::rename(temporary, folder.join(OWNER_FILE))
+    fs::rename(temporary, path)
+}
+
+fn owner_file(folder: &Path) -> PathBuf {
+    let mut name = folder.file_name().unwrap_or_default().to_owned();
+    name.push(OWNER_SUFFIX);
+    folder.with_file_name(name)
 }
 
 /// The folders that [`SecretsFolder::create`] may have made for the run.
@@ -140,15 +153,52 @@ pub(super) fn folders_of(run_id: Uuid) -> Vec<PathBuf> {
     roots().into_iter().map(|root| root.join(name(run_id))).collect()
 }
 
-/// All folders of secrets, of all runs of this user, lie below these.
+/// All folders of secrets, of all runs of this user, lie below these, which are there and nobody else's.
 pub(super) fn roots() -> Vec<PathBuf> {
-    let folder = format!("admiral-{}", rustix::process::geteuid().as_raw());
+    let is_ours = |name: &str| name.strip_prefix(&root_name()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     let mut roots = Vec::new();
-    if is_tmpfs(Path::new(SHARED_MEMORY)) {
-        roots.push(Path::new(SHARED_MEMORY).join(&folder));
+    for place in places() {
+        let entries = fs::read_dir(place).into_iter().flatten().flatten();
+        let ours = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_ours));
+        roots.extend(ours.map(|entry| entry.path()).filter(|root| is_private(root).unwrap_or(false)));
     }
-    roots.push(env::temp_dir().join(folder));
     roots
+}
+
+/// Where a folder of secrets may be: in memory, if possible.
+fn places() -> Vec<PathBuf> {
+    let memory = PathBuf::from(SHARED_MEMORY);
+    let memory = Some(memory).filter(|memory| is_tmpfs(memory));
+    memory.into_iter().chain([env::temp_dir()]).collect()
+}
+
+fn root_name() -> String {
+    format!("admiral-{}", rustix::process::geteuid().as_raw())
+}
+
+/// The folder of all folders in a place that everybody may write to: one of ours that is there, or a new one.
+fn private_root(place: &Path) -> io::Result<PathBuf> {
+    if let Some(root) = roots().into_iter().find(|root| root.parent() == Some(place)) {
+        return Ok(root);
+    }
+    let plain = place.join(root_name());
+    let mut root = plain.clone();
+    for _ in 0..ATTEMPTS {
+        match DirBuilder::new().mode(0o700).create(&root) {
+            Ok(()) => return Ok(root),
+            // Somebody else's, or one that another of our processes has just made.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if is_private(&root)? {
+                    return Ok(root);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        let random = new_id().simple().to_string();
+        root = plain.with_file_name(format!("{}.{}", root_name(), &random[random.len() - 6..]));
+    }
+    let message = format!("{} and its likes belong to somebody else", plain.display());
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, message))
 }
 
 /// Removes a folder and all below it; that it is gone already is fine. Refuses what can be no folder of a run.
@@ -157,10 +207,10 @@ pub(super) fn remove_folder(folder: &Path) -> io::Result<()> {
         let message = format!("{} is no folder of a run", folder.display());
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => fs::remove_file(folder),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        outcome => outcome,
+    trees::remove(folder)?;
+    match fs::remove_file(owner_file(folder)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -177,15 +227,6 @@ fn name(run_id: Uuid) -> String {
 }
 
 fn create_below(root: &Path, run_id: Uuid) -> io::Result<PathBuf> {
-    match DirBuilder::new().mode(0o700).create(root) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
-    // The parent is open to everybody: somebody else may have put something of this name there.
-    if !is_private(root)? {
-        let message = format!("{} is not a private folder of this user", root.display());
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
-    }
     let _lock = lock(root)?;
     let folder = root.join(name(run_id));
     if has_living_owner(&folder) && !is_owned_by_us(&folder) {
@@ -219,7 +260,7 @@ fn lock(root: &Path) -> io::Result<File> {
 }
 
 fn owner(folder: &Path) -> Option<Owner> {
-    serde_json::from_slice(&fs::read(folder.join(OWNER_FILE)).ok()?).ok()
+    serde_json::from_slice(&fs::read(owner_file(folder)).ok()?).ok()
 }
 
 fn has_living_owner(folder: &Path) -> bool {
@@ -285,7 +326,7 @@ mod tests {
                 process: gone,
                 boot_id: boot_id().expect("a boot"),
             };
-            fs::write(folder.join(OWNER_FILE), serde_json::to_vec(&owner).expect("JSON")).expect("written");
+            fs::write(owner_file(folder), serde_json::to_vec(&owner).expect("JSON")).expect("written");
         }
         let keepers = folders[0].with_file_name(format!("inv-{}", new_id().simple()));
         fs::create_dir(&keepers).expect("a folder that a keeper looks after");

@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{
+    cgroup::RunGroup,
     folder::{RunFolder, create_append},
     record::{RUN_ID_VARIABLE, RunnerError},
 };
@@ -42,6 +43,7 @@ pub fn spawn_supervisor(admiral_binary: &Path, folder: &RunFolder) -> Result<Pro
         // It leaves our session by itself, which a group leader could not.
         own_group: false,
         dies_with_us: false,
+        control_group: None,
     };
     launch.start_detached().map_err(|source| RunnerError::Spawn {
         program: admiral_binary.to_owned(),
@@ -109,6 +111,10 @@ pub async fn end_abandoned(folder: &RunFolder) -> Result<Vec<i32>, RunnerError> 
             .filter(|found| found.pid != own)
             .collect::<HashSet<_>>()
     };
+    let group = folder.run_id().and_then(RunGroup::left_by);
+    if let Some(group) = &group {
+        group.kill();
+    }
     let deadline = Instant::now() + KILL_LIMIT;
     let withstood = loop {
         let left = left();
@@ -122,6 +128,9 @@ pub async fn end_abandoned(folder: &RunFolder) -> Result<Vec<i32>, RunnerError> 
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     };
+    if let Some(group) = &group {
+        group.remove();
+    }
     folder
         .remove_secrets()
         .map_err(|source| RunnerError::Write { path, source })?;

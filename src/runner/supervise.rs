@@ -6,24 +6,33 @@ use std::{
     io,
     os::unix::fs::DirBuilderExt,
     path::PathBuf,
+    sync::Arc,
+    thread,
     time::Duration,
 };
 
 use tokio::{
     signal::unix::{Signal as Stream, SignalKind, signal as listen},
+    sync::mpsc,
     time::{Instant, sleep_until},
 };
 
 use super::{
+    cgroup::RunGroup,
     dispatch::{Dispatcher, Effect, Input, Outcome},
     folder::{RunFolder, open_append},
-    isolation::{Isolation, bwrap_arguments},
+    isolation::wrap,
+    limits::Reached,
     masters::Masters,
     record::{Exit, ExitReason, RECORD_VERSION, RUN_ID_VARIABLE, RunSpec, RunnerError, Started},
     secrets,
+    usage::Usage,
 };
 use crate::{
-    domain::clock::{Clock, SystemClock},
+    domain::{
+        clock::{Clock, SystemClock},
+        isolation::Isolation,
+    },
     process::{
         Ending, Launch, ProcessIdentity, ProcessTarget, Signal, Subreaper, boot_id, descendants, find_program,
         group_members, leave_terminal, signal,
@@ -38,6 +47,8 @@ const KILL_INTERVAL: Duration = Duration::from_millis(20);
 /// The room for the record of the end is reserved; should it be refused all the same, the disk may yet be freed.
 const RECORD_LIMIT: Duration = Duration::from_mins(1);
 const RECORD_INTERVAL: Duration = Duration::from_secs(1);
+/// What the run uses is looked at this often.
+const USAGE_INTERVAL: Duration = Duration::from_millis(500);
 /// New processes found in one round of killing are killed in the same round, but not without end.
 const SCANS_PER_ROUND: usize = 10;
 
@@ -81,6 +92,7 @@ pub async fn supervise(run_folder: PathBuf) -> Result<(), RunnerError> {
     inbox.queue.push_back(Input::Ready);
 
     let mut shell = Shell {
+        group: RunGroup::create(spec.run_id, &spec.limits).map(Arc::new),
         folder,
         spec,
         subreaper,
@@ -99,7 +111,12 @@ pub async fn supervise(run_folder: PathBuf) -> Result<(), RunnerError> {
             Effect::AskToStop => shell.ask_to_stop(),
             Effect::KillAll => shell.kill_all(),
             Effect::CloseMasters => shell.close_masters(),
-            Effect::Finish(outcome) => return finish(&shell.folder, outcome).await,
+            Effect::Finish(outcome) => {
+                if let Some(group) = &shell.group {
+                    group.remove();
+                }
+                return finish(&shell.folder, outcome).await;
+            }
         }
     }
 }
@@ -113,6 +130,8 @@ struct Inbox {
     /// Held so that a hang-up does not end the supervisor.
     _hangup: Stream,
     queue: VecDeque<Input>,
+    /// Told of by the thread that looks at what the run uses.
+    reached: Option<mpsc::Receiver<Reached>>,
     time_limit: Option<Instant>,
     grace: Option<Instant>,
     masters_limit: Option<Instant>,
@@ -121,6 +140,7 @@ struct Inbox {
 
 enum Woken {
     By(Input),
+    AtLimit(Reached),
     ToReap,
     ToKill,
 }
@@ -134,6 +154,7 @@ impl Inbox {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
             queue: VecDeque::new(),
+            reached: None,
             time_limit: None,
             grace: None,
             masters_limit: None,
@@ -158,6 +179,7 @@ impl Inbox {
             _ = self.terminate.recv() => Woken::By(Input::Terminate),
             _ = self.interrupt.recv() => Woken::By(Input::Terminate),
             _ = self.child.recv() => Woken::ToReap,
+            reached = told(&mut self.reached) => Woken::AtLimit(reached),
             () = at(self.time_limit) => {
                 self.time_limit = None;
                 Woken::By(Input::TimeLimit)
@@ -182,7 +204,20 @@ async fn at(instant: Option<Instant>) {
     }
 }
 
+/// Waits for ever when nothing is or will be told.
+async fn told(reached: &mut Option<mpsc::Receiver<Reached>>) -> Reached {
+    if let Some(receiver) = reached
+        && let Some(limit) = receiver.recv().await
+    {
+        return limit;
+    }
+    *reached = None;
+    std::future::pending().await
+}
+
 struct Shell {
+    /// The run's control group, where there can be one.
+    group: Option<Arc<RunGroup>>,
     folder: RunFolder,
     spec: RunSpec,
     subreaper: Subreaper,
@@ -201,6 +236,7 @@ impl Shell {
             }
             match self.inbox.wait().await {
                 Woken::By(input) => return Ok(input),
+                Woken::AtLimit(reached) => return Ok(Input::LimitReached(reached.message(&self.spec.limits))),
                 Woken::ToReap => self.reap()?,
                 Woken::ToKill => self.kill_round()?,
             }
@@ -212,6 +248,11 @@ impl Shell {
         for (pid, ending) in &reaped.ended {
             if self.main.is_some_and(|main| main.pid == *pid) {
                 self.main = None;
+                // The kernel may have ended it before anybody looked.
+                if let Some(reached) = self.group.as_ref().and_then(|group| group.reached()) {
+                    let message = reached.message(&self.spec.limits);
+                    self.inbox.queue.push_back(Input::LimitReached(message));
+                }
                 self.inbox.queue.push_back(Input::MainEnded(*ending));
             }
         }
@@ -239,6 +280,7 @@ impl Shell {
                 );
                 self.main = Some(main);
                 self.inbox.queue.push_back(Input::Spawned);
+                self.watch_usage();
                 if self.spec.timeout_seconds > 0 {
                     let limit = Duration::from_secs(self.spec.timeout_seconds);
                     self.inbox.time_limit = Instant::now().checked_add(limit);
@@ -264,25 +306,50 @@ impl Shell {
             .create(&spec.control_path_folder)
             .map_err(|error| named(&spec.control_path_folder.to_string_lossy(), error))?;
         let output = open_append(&self.folder.output()).map_err(|error| named("output.log", error))?;
-        let (program, arguments) = match spec.isolation {
-            Isolation::None => (spec.program.clone(), spec.arguments.iter().map(Into::into).collect()),
-            Isolation::Bwrap => {
-                let bwrap = find_program("bwrap", &[]).ok_or("bwrap is not installed (package bubblewrap)")?;
-                (bwrap, bwrap_arguments(spec, &self.folder))
-            }
-        };
+        let (program, arguments) = wrap(spec, &self.folder)?;
+        let entrance = self.group.as_ref().map(|group| group.entrance()).transpose();
         let launch = Launch {
             program,
             arguments,
             environment: marked(spec),
-            working_directory: spec.working_directory.clone(),
+            // An isolated run has its own on the way in; ours may be closed to it.
+            working_directory: match spec.isolation {
+                Isolation::None => spec.working_directory.clone(),
+                Isolation::Strict | Isolation::ControllerWritable => "/".into(),
+            },
             output: Some(output),
             own_group: true,
             dies_with_us: true,
+            control_group: entrance.map_err(|error| named("cgroup.procs", error))?,
         };
         launch
             .start_unreaped()
             .map_err(|error| named(&spec.program.to_string_lossy(), error))
+    }
+
+    /// On a thread of its own: measuring the run's folders takes as long as the run makes it take.
+    fn watch_usage(&mut self) {
+        let (sender, receiver) = mpsc::channel(1);
+        self.inbox.reached = Some(receiver);
+        let (group, limits) = (self.group.clone(), self.spec.limits);
+        let mut usage = Usage::new(self.folder.clone(), limits, group.is_some());
+        let own = std::process::id() as i32;
+        let watching = thread::Builder::new().name("usage".to_owned()).spawn(move || {
+            while !sender.is_closed() {
+                thread::sleep(USAGE_INTERVAL);
+                if let Some(group) = &group {
+                    group.hold(&limits);
+                }
+                let enforced = group.as_ref().and_then(|group| group.reached());
+                if let Some(reached) = enforced.or_else(|| usage.look(own)) {
+                    let _over = sender.blocking_send(reached);
+                    return;
+                }
+            }
+        });
+        if let Err(error) = watching {
+            tracing::warn!(%error, "what the run uses is not watched");
+        }
     }
 
     fn record_start(&self, ansible: ProcessIdentity) -> Result<(), RunnerError> {
@@ -309,7 +376,7 @@ impl Shell {
             Isolation::None => vec![group],
             // Around the program bwrap only waits, and would die of the signal: then the program's time to stop, and
             // its exit code, were lost.
-            Isolation::Bwrap => group_members(main.pid)
+            Isolation::Strict | Isolation::ControllerWritable => group_members(main.pid)
                 .into_iter()
                 .filter(|member| *member != main)
                 .map(ProcessTarget::Process)
@@ -331,6 +398,9 @@ impl Shell {
         self.masters = None;
         self.give_up = Some(now + KILL_LIMIT);
         self.inbox.kill_again = Some(now);
+        if let Some(group) = &self.group {
+            group.kill();
+        }
     }
 
     /// Kills every descendant that `/proc` shows, and looks again for those that were just being born.

@@ -22,6 +22,8 @@ pub struct ClaimTerms<'a> {
     pub lease: Duration,
     /// The run's folder will be `runs_folder/ID`.
     pub runs_folder: &'a Path,
+    /// Only built-in playbooks are claimed: nothing of others may run where it cannot be isolated.
+    pub builtin_only: bool,
 }
 
 /// A run that waits, and what it waits for.
@@ -31,6 +33,7 @@ struct WaitingRow {
     deployment_id: DeploymentId,
     begun: bool,
     fresh: bool,
+    builtin: bool,
     noted: Vec<DeploymentId>,
     blockers: Vec<DeploymentId>,
 }
@@ -42,6 +45,8 @@ const QUEUE: &str = "\
         SELECT r.id, r.deployment_id, r.slice, d.status <> 'pending' AS begun, d.waiting_for AS noted, \
                r.created_at > now() - interval '1 second' AS fresh, \
                coalesce((d.options ->> 'allow_overlap')::boolean, false) AS overlaps, w.waits, \
+               EXISTS (SELECT FROM admiral.playbook_versions v JOIN admiral.packages p ON p.id = v.package_id \
+                       WHERE v.id = d.playbook_version_id AND p.origin = 'built_in' AND NOT starts_with(p.name, '.')) AS builtin, \
                row_number() OVER (ORDER BY w.waits, r.priority DESC, r.created_at, r.id) AS place \
         FROM admiral.runs r JOIN admiral.deployments d ON d.id = r.deployment_id, \
              LATERAL (SELECT r.status = 'pending' AND (r.owner IS NULL OR r.lease_expires_at < now()) AS waits) AS w \
@@ -50,7 +55,7 @@ const QUEUE: &str = "\
         SELECT u.id, first_value(u.deployment_id) OVER (PARTITION BY s.server_id ORDER BY u.place) AS holder \
         FROM unfinished u JOIN admiral.deployment_servers s \
           ON s.deployment_id = u.deployment_id AND s.slice = u.slice AND s.server_id IS NOT NULL) \
-    SELECT u.id, u.deployment_id, u.begun, u.fresh, u.noted, CASE WHEN u.overlaps THEN '{}' ELSE \
+    SELECT u.id, u.deployment_id, u.begun, u.fresh, u.builtin, u.noted, CASE WHEN u.overlaps THEN '{}' ELSE \
         (SELECT coalesce(array_agg(DISTINCT h.holder), '{}') FROM held h \
          WHERE h.id = u.id AND h.holder <> u.deployment_id) END AS blockers \
     FROM unfinished u WHERE u.waits ORDER BY u.place";
@@ -80,7 +85,8 @@ pub async fn claim_next(connection: &mut Connection, terms: &ClaimTerms<'_>) -> 
     let queue: Vec<WaitingRow> = sqlx::query_as(QUEUE).fetch_all(&mut *connection).await?;
     let mut claimed = None;
     for waiting in &queue {
-        if waiting.blockers.is_empty() && !(yields && waiting.fresh) {
+        let is_allowed = waiting.builtin || !terms.builtin_only;
+        if is_allowed && waiting.blockers.is_empty() && !(yields && waiting.fresh) {
             claimed = runs::claim(connection, waiting.id, terms.worker, terms.lease, terms.runs_folder).await?;
         }
         if claimed.is_some() {

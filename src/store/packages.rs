@@ -82,6 +82,17 @@ pub async fn upsert_package(
     lock_package(connection, id).await
 }
 
+/// Whether a package ships with Admiral. Commands that people give are kept in a package of the same origin, and do not.
+pub async fn ships_with_admiral(connection: &mut Connection, id: PackageId) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM admiral.packages \
+                        WHERE id = $1 AND origin = 'built_in' AND NOT starts_with(name, '.'))",
+    )
+    .bind(id)
+    .fetch_one(connection)
+    .await?)
+}
+
 /// The package of this origin and name.
 pub async fn find_package(
     connection: &mut Connection,

@@ -65,7 +65,7 @@ pub(super) const COLUMNS: &str = "id, deployment_id, slice, run_folder, spool_of
 /// Makes a worker known.
 pub async fn register_worker(connection: &mut Connection, worker: &NewWorker<'_>) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO admiral.workers (id, name, roles, max_runs, home) VALUES ($1, $2, $3, $4, $5) \
+        "INSERT INTO admiral.workers (id, name, roles, max_runs, home, isolation) VALUES ($1, $2, $3, $4, $5, $6) \
          ON CONFLICT (id) DO NOTHING",
     )
     .bind(worker.id)
@@ -73,6 +73,7 @@ pub async fn register_worker(connection: &mut Connection, worker: &NewWorker<'_>
     .bind(worker.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>())
     .bind(i32::try_from(worker.max_runs).unwrap_or(i32::MAX))
     .bind(worker.home)
+    .bind(worker.isolation.as_str())
     .execute(connection)
     .await?;
     Ok(())

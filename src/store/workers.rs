@@ -3,6 +3,7 @@
 use super::{Connection, StoreError, word};
 use crate::domain::{
     WorkerId,
+    isolation::WorkerIsolation,
     worker::{ProcessRole, Worker, WorkerStatus},
 };
 use chrono::{DateTime, Utc};
@@ -22,6 +23,8 @@ pub struct NewWorker<'a> {
     pub max_runs: usize,
     /// Which data directory its run folders lie in.
     pub home: Uuid,
+    /// What it can put between a run and its machine.
+    pub isolation: WorkerIsolation,
 }
 
 #[derive(sqlx::FromRow)]
@@ -31,6 +34,7 @@ struct WorkerRow {
     roles: Vec<String>,
     runs: i64,
     max_runs: i32,
+    isolation: String,
     started_at: DateTime<Utc>,
     heartbeat_at: DateTime<Utc>,
     age_seconds: f64,
@@ -40,7 +44,7 @@ struct WorkerRow {
 /// One that was not heard of for longer is silent.
 const SILENCE_SECONDS: f64 = 15.0;
 
-const SELECT: &str = "SELECT w.id, w.name, w.roles, w.max_runs, w.started_at, w.heartbeat_at, w.draining_since, \
+const SELECT: &str = "SELECT w.id, w.name, w.roles, w.max_runs, w.isolation, w.started_at, w.heartbeat_at, w.draining_since, \
      (SELECT count(*) FROM admiral.runs r WHERE r.owner = w.id AND r.status <> 'finished') AS runs, \
      greatest(extract(epoch FROM now() - w.heartbeat_at), 0)::float8 AS age_seconds FROM admiral.workers w";
 
@@ -62,6 +66,7 @@ impl TryFrom<WorkerRow> for Worker {
             roles: roles.collect::<Result<_, _>>()?,
             runs: row.runs,
             max_runs: row.max_runs,
+            isolation: word(&row.isolation, "workers.isolation")?,
             started_at: row.started_at,
             heartbeat_at: row.heartbeat_at,
             heartbeat_age_seconds: row.age_seconds as i64,
@@ -80,6 +85,21 @@ pub async fn any_worker_alive(connection: &mut Connection, silence: Duration) ->
     .fetch_one(connection)
     .await?;
     Ok(alive)
+}
+
+/// What the workers that take runs at present can put between a run and their machine, each answer once.
+pub async fn list_isolation(
+    connection: &mut Connection,
+    silence: Duration,
+) -> Result<Vec<WorkerIsolation>, StoreError> {
+    let words: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT isolation FROM admiral.workers WHERE heartbeat_at > now() - make_interval(secs => $1) \
+             AND stopped_at IS NULL AND draining_since IS NULL",
+    )
+    .bind(silence.as_secs_f64())
+    .fetch_all(connection)
+    .await?;
+    words.iter().map(|found| word(found, "workers.isolation")).collect()
 }
 
 /// The workers there are, by name; those that were killed as long as they own runs, and for five minutes.

@@ -8,6 +8,7 @@ use super::{
     recover,
 };
 use crate::{
+    domain::isolation::Isolation,
     events::summary::{EndReason, Outcome, RunEnd},
     ingest::{pipeline::Pipeline, redact::Redactor},
     process::kill_point,
@@ -41,7 +42,7 @@ pub(super) async fn begin(shared: &Shared, run: OwnedRun, cancel: watch::Receive
             return;
         }
     };
-    if let Err(error) = mark_started(shared, &run).await {
+    if let Err(error) = mark_started(shared, &run, prepared.isolation).await {
         // Cancelled in the meantime, as a rule; then there is nothing to give back. Whatever it was, nothing was started.
         tracing::info!(%error, run = %id, "a run was not started");
         if let Err(error) = prepared.folder.remove() {
@@ -167,10 +168,10 @@ fn report(run: uuid::Uuid, followed: Result<(), FollowError>) {
 }
 
 /// Waits for a database that is away: whether an attempt whose answer got lost was stored is found out when it is back.
-async fn mark_started(shared: &Shared, run: &OwnedRun) -> Result<(), StoreError> {
+async fn mark_started(shared: &Shared, run: &OwnedRun, isolation: Isolation) -> Result<(), StoreError> {
     let mut unsure = false;
     loop {
-        match shared.database.unless_lost(try_mark_started(shared, run)).await {
+        match shared.database.unless_lost(try_mark_started(shared, run, isolation)).await {
             Err(StoreError::WrongState(_)) if unsure && is_started(shared, run).await? => return Ok(()),
             Err(error) if error.is_unavailable() => {
                 unsure = true;
@@ -184,9 +185,9 @@ async fn mark_started(shared: &Shared, run: &OwnedRun) -> Result<(), StoreError>
     }
 }
 
-async fn try_mark_started(shared: &Shared, run: &OwnedRun) -> Result<(), StoreError> {
+async fn try_mark_started(shared: &Shared, run: &OwnedRun, isolation: Isolation) -> Result<(), StoreError> {
     let mut transaction = shared.database.begin().await?;
-    runs::mark_started(&mut transaction, run.id, shared.id, shared.config.isolation.as_str()).await?;
+    runs::mark_started(&mut transaction, run.id, shared.id, isolation.as_str()).await?;
     transaction.commit().await.map_err(StoreError::from)
 }
 
@@ -214,7 +215,8 @@ async fn refuse(shared: &Shared, run: OwnedRun, error: &PrepareError) {
     let refused = async {
         let (batch, ending) = refusal(shared, run, error).await?;
         let mut transaction = shared.database.begin().await?;
-        runs::mark_started(&mut transaction, id, shared.id, shared.config.isolation.as_str()).await?;
+        let isolation = shared.config.isolation.offer().as_str();
+        runs::mark_started(&mut transaction, id, shared.id, isolation).await?;
         ingest::write_last_batch(&mut transaction, &batch, &ending).await?;
         transaction.commit().await.map_err(StoreError::from)?;
         Ok::<_, StoreError>(ending.outcome)

@@ -4,11 +4,12 @@ use super::{PrepareError, WorkerConfig};
 use crate::{
     domain::{
         deployment::{Accelerator, DeploymentOptions},
+        isolation::Isolation,
         playbook::PlaybookFile,
     },
     playbooks::configuration::{self, ConfigurationError, Merged, Ours, Terms},
     process::base_environment,
-    runner::RunFolder,
+    runner::{self, RunFolder},
 };
 use std::{
     collections::BTreeMap,
@@ -75,6 +76,12 @@ pub(super) fn configuration(
             ),
             (
                 "ssh_connection",
+                "control_path_dir",
+                control_path_folder.to_string_lossy().into_owned(),
+            ),
+            // The path of a socket must be short, and that of the home may not be.
+            (
+                "persistent_connection",
                 "control_path_dir",
                 control_path_folder.to_string_lossy().into_owned(),
             ),
@@ -149,13 +156,17 @@ pub(super) fn environment(
     config: &WorkerConfig,
     folder: &RunFolder,
     configuration: &Path,
-    secrets_folder: &Path,
+    control_path_folder: &Path,
     options: &DeploymentOptions,
+    isolation: Isolation,
 ) -> BTreeMap<String, String> {
     let own = folder.home();
-    // Not a home of the run's own: with `connection: local` Ansible takes `~` now from `HOME`, now from the system, and an
-    // async job written below the one is not found below the other.
-    let home = std::env::home_dir().unwrap_or_else(|| own.clone());
+    // With `connection: local` Ansible takes `~` now from `HOME`, now from the system, and an async job written below the one is not
+    // found below the other. An isolated run's system says what its `HOME` says; elsewhere both are those of our account.
+    let home = match isolation {
+        Isolation::Strict => own.clone(),
+        Isolation::ControllerWritable | Isolation::None => std::env::home_dir().unwrap_or_else(|| own.clone()),
+    };
     let mut environment: BTreeMap<String, String> = base_environment(&home).into_iter().collect();
     // `ansible-connection` and its like lie beside `ansible-playbook`.
     if let Some(programs) = config.ansible_playbook.parent() {
@@ -171,12 +182,15 @@ pub(super) fn environment(
     ] {
         environment.insert(name.to_owned(), value.to_string_lossy().into_owned());
     }
+    if let Some(base) = runner::python_user_base(&config.ansible_playbook) {
+        environment.insert("PYTHONUSERBASE".to_owned(), base.to_string_lossy().into_owned());
+    }
     environment.insert("ANSIBLE_FORCE_COLOR".to_owned(), "1".to_owned());
     environment.insert("LANG".to_owned(), "C.UTF-8".to_owned());
     if options.accelerator == Some(Accelerator::Mitogen) {
         environment.insert(
             "ADMIRAL_SOCKETS_PATH".to_owned(),
-            secrets_folder.to_string_lossy().into_owned(),
+            control_path_folder.to_string_lossy().into_owned(),
         );
         environment.insert(
             "MITOGEN_POOL_SIZE".to_owned(),

@@ -53,6 +53,17 @@ pub(super) enum PrepareError {
     /// What the package asks for is not there.
     #[error("failed to make ready what the package asks for")]
     Galaxy(#[from] GalaxyError),
+    /// It must not run where it cannot be isolated.
+    #[error("failed to isolate the run: {0}")]
+    Isolation(String),
+    /// A folder that the run may write to.
+    #[error("failed to open {path} to the run: {problem}")]
+    WritablePath {
+        /// The folder.
+        path: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// The limit names a file.
     #[error("failed to use the limit: a pattern may not begin with @")]
     Limit,
@@ -102,6 +113,8 @@ impl PrepareError {
             | Self::VaultPasswords(_)
             | Self::Galaxy(_)
             | Self::Accelerator(_)
+            | Self::Isolation(_)
+            | Self::WritablePath { .. }
             | Self::Io { .. }
             | Self::Runner(_) => Reason::LaunchError,
         }

@@ -171,6 +171,7 @@ impl Follower<'_> {
                     ExitReason::Finished => EndReason::Finished,
                     ExitReason::Cancelled => EndReason::Cancelled,
                     ExitReason::TimedOut => EndReason::TimedOut,
+                    ExitReason::ResourceLimit => EndReason::ResourceLimit,
                     ExitReason::SpawnFailed => EndReason::SpawnFailed,
                 },
                 exit_code: exit.exit_code,

@@ -16,10 +16,10 @@ mod recover;
 mod secrets;
 
 use crate::{
-    domain::{RunId, WorkerId, clock::Clock, clock::new_id, worker::ProcessRole},
+    domain::{RunId, WorkerId, clock::Clock, clock::new_id, isolation::WorkerIsolation, worker::ProcessRole},
     playbooks::galaxy::{self, Galaxy},
     process::kill_point,
-    runner::Isolation,
+    runner::{IsolationMode, ResourceLimits, Seclusion},
     store::{
         Database, StoreError,
         claims::{self, ClaimTerms},
@@ -68,8 +68,10 @@ pub struct WorkerConfig {
     pub max_runs: usize,
     /// Seconds between asking a run to end and killing it.
     pub grace_seconds: u64,
-    /// How runs are kept apart from the rest of the machine.
-    pub isolation: Isolation,
+    /// What is put between runs and the machine.
+    pub isolation: IsolationMode,
+    /// How much of the machine one run may take.
+    pub limits: ResourceLimits,
     /// How long a run is this worker's without a sign of life.
     pub lease: Duration,
     /// How long after the end of its lease a run of another machine counts as lost.
@@ -91,7 +93,8 @@ impl WorkerConfig {
             roles: vec![ProcessRole::Worker],
             max_runs: 5,
             grace_seconds: 10,
-            isolation: Isolation::None,
+            isolation: IsolationMode::None,
+            limits: ResourceLimits::default(),
             lease: Duration::from_secs(30),
             lost_after: Duration::from_mins(5),
             drained: CancellationToken::new(),
@@ -113,6 +116,7 @@ struct Shared {
     database: Database,
     vault: Arc<Vault>,
     galaxy: Galaxy,
+    seclusion: Seclusion,
     clock: Arc<dyn Clock>,
     shutdown: CancellationToken,
 }
@@ -150,7 +154,11 @@ impl Worker {
     /// no worse than a shutdown.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let id = new_id();
-        let (home, presence) = match self.open_data_directory(id) {
+        let opened = self.open_data_directory(id).and_then(|(home, presence)| {
+            let seclusion = Seclusion::new(self.config.isolation.clone(), self.config.data_directory.clone())?;
+            Ok((home, presence, seclusion))
+        });
+        let (home, presence, seclusion) = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 tracing::error!(%error, folder = %self.config.data_directory.display(), "the data directory cannot be used");
@@ -160,7 +168,8 @@ impl Worker {
         let galaxy_folder = galaxy::folder_in(&self.config.data_directory);
         let shared = Arc::new(Shared {
             id,
-            galaxy: Galaxy::new(galaxy_folder, self.config.ansible_playbook.clone(), None),
+            galaxy: Galaxy::new(galaxy_folder, self.config.ansible_playbook.clone(), None, seclusion.clone()),
+            seclusion,
             config: self.config,
             home,
             database: self.database,
@@ -238,6 +247,7 @@ impl Engine {
                 roles: &config.roles,
                 max_runs: config.max_runs,
                 home: shared.home.id(),
+                isolation: config.isolation.offer(),
             };
             runs::register_worker(&mut connection, &worker).await?;
             self.registered = true;
@@ -275,6 +285,7 @@ impl Engine {
             worker: self.shared.id,
             lease: config.lease,
             runs_folder: &runs_folder,
+            builtin_only: config.isolation.offer() == WorkerIsolation::Unavailable,
         };
         let mut transaction = self.shared.database.begin().await?;
         let claimed = claims::claim_next(&mut transaction, &terms).await?;

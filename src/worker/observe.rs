@@ -12,10 +12,6 @@ use crate::{
     },
     telemetry::{SpoolGuard, StoredBatch},
 };
-use std::{
-    fs::File,
-    io::{Read as _, Seek as _, SeekFrom},
-};
 use tokio::time::Instant;
 use tracing::Span;
 
@@ -107,7 +103,8 @@ pub(super) async fn ended(shared: &Shared, run: RunId, outcome: &Outcome) {
 
 /// Takes the supervisor's log over into ours, before it is removed with the run's folder.
 pub(super) fn take_supervisor_log(folder: &RunFolder) {
-    for line in last_lines(folder).unwrap_or_default().lines() {
+    let log = folder.read_supervisor_log(MAX_LOG_BYTES).unwrap_or_default();
+    for line in String::from_utf8_lossy(&log).lines() {
         let parsed: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
         let at = parsed["timestamp"].as_str();
         let Some(fields) = parsed["fields"].as_object() else {
@@ -134,11 +131,3 @@ pub(super) fn take_supervisor_log(folder: &RunFolder) {
     }
 }
 
-fn last_lines(folder: &RunFolder) -> std::io::Result<String> {
-    let mut file = File::open(folder.supervisor_log())?;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(MAX_LOG_BYTES)))?;
-    let mut bytes = Vec::new();
-    file.take(MAX_LOG_BYTES).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}

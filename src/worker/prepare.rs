@@ -8,7 +8,8 @@ use super::{
 use crate::{
     domain::{
         PackageId, PrivateKeyId, ServerId,
-        deployment::{Accelerator, Deployment},
+        deployment::{Accelerator, Deployment, DeploymentOptions},
+        isolation::{Controller, Isolation},
         playbook::PlaybookFile,
     },
     ingest::redact::Redactor,
@@ -20,7 +21,7 @@ use crate::{
         git::GitSource,
         mitogen,
     },
-    runner::{RECORD_VERSION, RunFolder, RunSpec, SecretsFolder},
+    runner::{IsolationMode, RunAccount, RunFolder, RunSpec, SPEC_VERSION, SandboxFeatures, SecretsFolder},
     store::{
         Database, deployments,
         host_keys::{self, TrustedHostKey},
@@ -64,6 +65,8 @@ pub(super) struct Prepared {
     pub(super) redactor: Redactor,
     /// Hosts whose servers are gone.
     pub(super) missing: Vec<String>,
+    /// What stands between it and the machine.
+    pub(super) isolation: Isolation,
 }
 
 /// Everything the database knows about a run.
@@ -71,6 +74,7 @@ pub(super) struct Prepared {
 struct Material {
     deployment: Deployment,
     package: PackageId,
+    isolation: Isolation,
     files: Vec<PlaybookFile>,
     targets: Vec<RunTarget>,
     host_keys: Vec<TrustedHostKey>,
@@ -86,7 +90,7 @@ pub(super) async fn prepare(
     galaxy: &Galaxy,
     run: &OwnedRun,
 ) -> Result<Prepared, PrepareError> {
-    let material = load(database, vault, run).await?;
+    let material = load(config, database, vault, run).await?;
     if material.deployment.options.accelerator == Some(Accelerator::Mitogen) {
         // Whoever launched it may have another Ansible than this machine.
         mitogen::find(&config.ansible_playbook).await?;
@@ -105,6 +109,7 @@ pub(super) async fn prepare(
             folder,
             redactor: material.secrets.redactor(),
             missing: material.missing,
+            isolation: material.isolation,
         }),
         Err(error) => {
             if let Err(error) = folder.remove() {
@@ -115,12 +120,19 @@ pub(super) async fn prepare(
     }
 }
 
-async fn load(database: &Database, vault: &Vault, run: &OwnedRun) -> Result<Material, PrepareError> {
+async fn load(
+    config: &WorkerConfig,
+    database: &Database,
+    vault: &Vault,
+    run: &OwnedRun,
+) -> Result<Material, PrepareError> {
     let mut connection = database.acquire().await?;
     let deployment = deployments::get_deployment(&mut connection, run.deployment_id).await?;
     let frozen = deployments::get_frozen(&mut connection, run.deployment_id).await?;
     let version = frozen.playbook_version_id.ok_or(PrepareError::PlaybookPath)?;
     let package = packages::get_version(&mut connection, version).await?.package_id;
+    let is_builtin = packages::ships_with_admiral(&mut connection, package).await?;
+    let isolation = isolation(config, &deployment.options, is_builtin)?;
     let files = packages::load_version_files(&mut connection, version).await?;
     let targets = run_targets::list_targets(&mut connection, run.deployment_id, run.slice).await?;
     let hosts = crate::store::ingest::list_hosts(&mut connection, run.deployment_id, run.slice).await?;
@@ -140,12 +152,51 @@ async fn load(database: &Database, vault: &Vault, run: &OwnedRun) -> Result<Mate
     Ok(Material {
         deployment,
         package,
+        isolation,
         files,
         targets,
         host_keys,
         secrets,
         missing,
     })
+}
+
+/// What is put between the run and the machine.
+fn isolation(
+    config: &WorkerConfig,
+    options: &DeploymentOptions,
+    is_builtin: bool,
+) -> Result<Isolation, PrepareError> {
+    match &config.isolation {
+        IsolationMode::Strict(_) if options.controller == Controller::Writable => Ok(Isolation::ControllerWritable),
+        IsolationMode::Strict(_) => Ok(Isolation::Strict),
+        IsolationMode::Unavailable { reason } if !is_builtin => Err(PrepareError::Isolation(reason.clone())),
+        IsolationMode::Unavailable { .. } | IsolationMode::None => Ok(Isolation::None),
+    }
+}
+
+/// The folders of the machine that the run may write to, as they are without links.
+fn writable_paths(config: &WorkerConfig, options: &DeploymentOptions) -> Result<Vec<PathBuf>, PrepareError> {
+    let judge = |path: &String| {
+        let refuse = |problem| PrepareError::WritablePath {
+            path: path.clone(),
+            problem,
+        };
+        let real = Path::new(path)
+            .canonicalize()
+            .map_err(|_| refuse("there is no such folder on the machine of the worker"))?;
+        let overlaps = |other: &Path| real.starts_with(other) || other.starts_with(&real);
+        if !real.is_dir() {
+            Err(refuse("it is no folder"))
+        } else if overlaps(&config.data_directory) {
+            Err(refuse("Admiral's own data is in it"))
+        } else if ["/proc", "/sys", "/dev", "/run"].iter().any(|system| overlaps(Path::new(system))) {
+            Err(refuse("it belongs to the system"))
+        } else {
+            Ok(real)
+        }
+    };
+    options.writable_paths.iter().map(judge).collect()
 }
 
 /// The roles and collections that the package asks for. As a rule the launch has had them fetched, but maybe on another machine.
@@ -180,6 +231,11 @@ fn fill(
         write_project(folder, &material.files)?;
         write_plugins(folder, material.deployment.options.accelerator)?;
         make_folder(&folder.home().join("tmp"))?;
+        for temporary in [folder.temporary(), folder.var_temporary()] {
+            make_folder(&temporary)?;
+            set_mode(&temporary, 0o1777)?;
+        }
+        make_folder(&folder.sockets())?;
         let keys = write_keys(&secrets_folder, &material.secrets)?;
         write_inventory(folder, &material.targets, &keys)?;
         write_known_hosts(folder, material)?;
@@ -189,6 +245,7 @@ fn fill(
         write_file(&variables, text.expose_secret().as_bytes(), 0o600)?;
         let vault_ids = write_vault_passwords(&secrets_folder, &material.secrets)?;
         let control_path_folder = secrets_folder.join("cp");
+        make_folder(&control_path_folder)?;
         let options = &material.deployment.options;
         let merged = configuration(folder, &control_path_folder, options, &material.files, fetched)?;
         let configuration = configuration_path(folder, &material.files);
@@ -196,25 +253,45 @@ fn fill(
         if configuration.starts_with(folder.project()) {
             set_mode(&configuration, 0o644)?;
         }
+        let (features, account) = match (&config.isolation, material.isolation) {
+            (IsolationMode::Strict(features), Isolation::Strict) => (*features, RunAccount::for_run(run.id)),
+            (IsolationMode::Strict(features), _) => (*features, RunAccount::own()),
+            _ => (SandboxFeatures::NONE, RunAccount::own()),
+        };
         let spec = RunSpec {
-            version: RECORD_VERSION,
+            version: SPEC_VERSION,
             run_id: run.id,
             program: config.ansible_playbook.clone(),
             arguments: arguments(folder, &variables, &vault_ids, options, &material.deployment.entry_path)?,
-            environment: environment(config, folder, &configuration, &secrets_folder, options),
+            environment: environment(
+                config,
+                folder,
+                &configuration,
+                &control_path_folder,
+                options,
+                material.isolation,
+            ),
             working_directory: folder.project(),
             secrets_folder: secrets_folder.clone(),
             control_path_folder,
             timeout_seconds: options.timeout_seconds.unsigned_abs().into(),
             grace_seconds: config.grace_seconds,
-            isolation: config.isolation,
+            isolation: material.isolation,
+            features,
+            account,
+            limits: config.limits,
             hidden_paths: vec![config.data_directory.clone()],
             readable_paths: fetched.map(Path::to_owned).into_iter().collect(),
+            writable_paths: writable_paths(config, options)?,
         };
+        folder
+            .give_to(account)
+            .and_then(|()| SecretsFolder::give_to(&secrets_folder, account))
+            .map_err(io_error("give the run's files to its account"))?;
         folder.write_spec(&spec).map_err(PrepareError::Runner)
     })();
     if made.is_err()
-        && let Err(error) = std::fs::remove_dir_all(&secrets_folder)
+        && let Err(error) = SecretsFolder::remove(&secrets_folder)
     {
         tracing::warn!(%error, run = %run.id, "a folder of secrets could not be removed");
     }
@@ -329,7 +406,9 @@ fn write_known_hosts(folder: &RunFolder, material: &Material) -> Result<(), Prep
             entries.push((&target.server.ssh_host, target.server.ssh_port, &key.public_key));
         }
     }
-    write_file(&folder.known_hosts(), known_hosts::render(&entries).as_bytes(), 0o600)
+    folder
+        .write_known_hosts(&known_hosts::render(&entries))
+        .map_err(io_error("write the known host keys"))
 }
 
 fn make_folder(path: &Path) -> Result<(), PrepareError> {

@@ -1,6 +1,7 @@
 //! What was fetched, by digest.
 
 use super::{GalaxyError, io_error};
+use crate::runner::remove_tree;
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io,
@@ -43,10 +44,11 @@ impl Slot {
 
     /// Whether it is there; notes that it is used.
     pub(super) fn take_up(&self) -> bool {
-        // Only a whole one has this file.
+        // Only a whole one has this file. What was fetched could have put a link there.
         OpenOptions::new()
             .write(true)
             .truncate(true)
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
             .open(self.folder.join(USED))
             .and_then(|mut file| io::Write::write_all(&mut file, b"1"))
             .is_ok()
@@ -70,9 +72,11 @@ impl Slot {
 
     /// Puts a folder in its place. One that is there already is as good, if it is whole.
     pub(super) fn fill(&self, fetched: &Path) -> io::Result<()> {
-        fs::write(fetched.join(USED), "1")?;
+        let used = fetched.join(USED);
+        remove_tree(&used)?;
+        File::create_new(used)?;
         if self.take_up() {
-            return fs::remove_dir_all(fetched);
+            return remove_tree(fetched);
         }
         if self.folder.exists() {
             remove(&self.folder)?;
@@ -98,7 +102,7 @@ pub(super) fn sweep(galaxy: &Path) {
     for entry in entries.flatten() {
         let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
         let removed = if name.starts_with(UNFINISHED) {
-            is_older(&path, ABANDONED).then(|| fs::remove_dir_all(&path))
+            is_older(&path, ABANDONED).then(|| remove_tree(&path))
         } else {
             is_older(&path.join(USED), KEPT).then(|| remove(&path))
         };
@@ -112,11 +116,9 @@ pub(super) fn sweep(galaxy: &Path) {
 fn remove(folder: &Path) -> io::Result<()> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let aside = folder.with_file_name(format!("{UNFINISHED}{name}"));
-    match fs::remove_dir_all(&aside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => fs::rename(folder, &aside)?,
-    }
-    fs::remove_dir_all(aside)
+    remove_tree(&aside)?;
+    fs::rename(folder, &aside)?;
+    remove_tree(&aside)
 }
 
 fn is_older(path: &Path, age: Duration) -> bool {

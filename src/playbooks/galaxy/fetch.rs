@@ -15,7 +15,7 @@ use crate::{
         room,
     },
     process::{self, CaptureLimits, ProcessError},
-    runner::{PassingSecrets, Seclusion},
+    runner::{Look, PassingSecrets, ScratchFolder, Seclusion, SeclusionError, remove_tree, take_back_tree},
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
@@ -24,7 +24,7 @@ use std::{
     collections::BTreeSet,
     env,
     ffi::OsString,
-    fs::{self, DirBuilder},
+    fs::DirBuilder,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     time::Duration,
@@ -156,15 +156,9 @@ struct Wanted<'a> {
 impl Fetch {
     /// Fetches everything and fills the slot; nothing is left of an attempt that fails.
     pub(super) async fn run(&self, slot: &Slot) -> Result<(), GalaxyError> {
-        let temporary = tempfile::Builder::new()
-            .prefix(UNFINISHED)
-            .tempdir_in(&self.galaxy_folder)
+        let temporary = ScratchFolder::create(UNFINISHED, Some(&self.galaxy_folder))
             .map_err(io_error("make a folder for roles and collections"))?;
-        // Paths in messages and arguments are absolute whatever the data directory was given as.
-        let whole = temporary
-            .path()
-            .canonicalize()
-            .map_err(io_error("find the folder for roles and collections"))?;
+        let whole = temporary.path().to_owned();
         let secrets = PassingSecrets::create().map_err(io_error("make the folder for secrets"))?;
         let known_hosts = self.galaxy_folder.join("ssh/known_hosts");
         let place = Place {
@@ -179,7 +173,7 @@ impl Fetch {
         self.prepare(&place, &secrets)?;
         for file in &self.requirements.files {
             if !file.roles.is_empty() {
-                self.roles(&place, &file.path, &file.roles).await?;
+                self.roles(&place, &secrets, &file.path, &file.roles).await?;
             }
             if !file.collections.is_empty() {
                 let wanted = Wanted {
@@ -193,14 +187,21 @@ impl Fetch {
             }
         }
         tracing::info!(folder = %slot.folder().display(), "roles and collections were fetched");
-        fs::remove_dir_all(&place.project)
-            .and_then(|()| fs::remove_dir_all(&place.home))
+        remove_tree(&place.project)
+            .and_then(|()| remove_tree(&place.home))
+            .and_then(|()| take_back_tree(&place.whole))
             .and_then(|()| slot.fill(&place.whole))
             .map_err(io_error("keep the roles and collections"))
     }
 
     /// The roles of one file, then what those need, and so on.
-    async fn roles(&self, place: &Place, path: &str, roles: &[String]) -> Result<(), GalaxyError> {
+    async fn roles(
+        &self,
+        place: &Place,
+        secrets: &PassingSecrets,
+        path: &str,
+        roles: &[String],
+    ) -> Result<(), GalaxyError> {
         let deadline = Instant::now() + LIMIT;
         let mut known: BTreeSet<String> = roles.iter().cloned().collect();
         let (mut file, mut names, mut asked_by) = (place.project.join(path), roles.to_vec(), path.to_owned());
@@ -230,9 +231,10 @@ impl Fetch {
             }
             names = needed.iter().map(|dependency| dependency.name.clone()).collect();
             let list: Value = needed.into_iter().map(|dependency| dependency.requirement).collect();
-            // JSON is YAML.
-            file = place.home.join("dependencies.yml");
-            fs::write(&file, list.to_string()).map_err(io_error("write down what roles depend on"))?;
+            // JSON is YAML. Not in a folder that what was fetched may have written to: a link could lie there.
+            file = secrets
+                .write(&format!("dependencies-{}.yml", known.len()), &list.to_string().into())
+                .map_err(io_error("write down what roles depend on"))?;
             // The package's files are not for others to name.
             folder = &place.home;
             asked_by = format!("a role that {path} names");
@@ -250,7 +252,7 @@ impl Fetch {
             let asked_by = wanted.asked_by;
             GalaxyError::NotFetched(format!("what {asked_by} asks for takes more than 1 GiB"))
         };
-        let captured = match process::run_limited(self.command(place, wanted), limits, used_up).await {
+        let captured = match process::run_limited(self.command(place, wanted)?, limits, used_up).await {
             Err(ProcessError::Stopped { .. }) => return Err(too_large()),
             captured => captured?,
         };
@@ -348,7 +350,7 @@ impl Fetch {
     }
 
     /// What is fetched says where it is put: it may write nowhere else.
-    fn command(&self, place: &Place, wanted: &Wanted<'_>) -> tokio::process::Command {
+    fn command(&self, place: &Place, wanted: &Wanted<'_>) -> Result<tokio::process::Command, SeclusionError> {
         let folder = |path: &Path| path.parent().map(Path::to_owned).unwrap_or_default();
         let (secrets, known_hosts) = (folder(&place.configuration), folder(&place.known_hosts));
         // Wherever they lie: the data directory is as good a place as another.
@@ -357,13 +359,14 @@ impl Fetch {
             .filter_map(|name| env::var_os(name).filter(|path| !path.is_empty()))
             .map(PathBuf::from)
             .collect();
-        let readable: Vec<&Path> = authorities.iter().chain([&secrets]).map(PathBuf::as_path).collect();
-        let mut command = self.seclusion.command(
-            &self.ansible_galaxy,
-            wanted.folder,
-            &readable,
-            &[&place.whole, &known_hosts],
-        );
+        let readable: Vec<&Path> = authorities.iter().map(PathBuf::as_path).collect();
+        let mut command = self.seclusion.command(Look {
+            program: &self.ansible_galaxy,
+            folder: wanted.folder,
+            readable: &readable,
+            own: &[&secrets],
+            writable: &[&place.whole, &known_hosts],
+        })?;
         command.args([wanted.kind, "install"]);
         command.arg("-r").arg(&wanted.file);
         command.arg("-p").arg(place.whole.join(format!("{}s", wanted.kind)));
@@ -380,7 +383,7 @@ impl Fetch {
             .env("TMPDIR", place.home.join("tmp"))
             .env("PYTHONNOUSERSITE", "1")
             .envs(place.git.iter().map(|(name, value)| (*name, value)));
-        command
+        Ok(command)
     }
 
     fn without_secrets(&self, said: &str, place: &Place) -> String {

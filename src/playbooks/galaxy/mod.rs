@@ -31,7 +31,7 @@ use super::{
 use crate::{
     domain::playbook::PlaybookFile,
     process::{self, ProcessError},
-    runner::{Isolation, Seclusion, isolation},
+    runner::{Seclusion, SeclusionError},
 };
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
@@ -88,6 +88,9 @@ pub enum GalaxyError {
         #[source]
         source: io::Error,
     },
+    /// It could not be isolated, and so was not run.
+    #[error(transparent)]
+    Seclusion(#[from] SeclusionError),
     /// The work was given up because the process is ending.
     #[error("fetching the package's requirements was broken off")]
     Stopped,
@@ -106,19 +109,19 @@ pub struct Galaxy {
     folder: PathBuf,
     ansible_playbook: PathBuf,
     version: Arc<OnceCell<String>>,
-    isolation: Arc<OnceCell<Isolation>>,
+    seclusion: Seclusion,
     room: Arc<Semaphore>,
 }
 
 impl Galaxy {
-    /// Keeps in `folder` of the data directory, which need not exist, what the `ansible-galaxy` beside `ansible_playbook` fetches. The `version` of
-    /// ansible-core is asked for when it is needed and not known.
-    pub fn new(folder: PathBuf, ansible_playbook: PathBuf, version: Option<String>) -> Self {
+    /// Keeps in `folder` of the data directory, which need not exist, what the `ansible-galaxy` beside `ansible_playbook` fetches in
+    /// `seclusion`. The `version` of ansible-core is asked for when it is needed and not known.
+    pub fn new(folder: PathBuf, ansible_playbook: PathBuf, version: Option<String>, seclusion: Seclusion) -> Self {
         Self {
             folder,
             ansible_playbook,
             version: Arc::new(OnceCell::new_with(version)),
-            isolation: Arc::default(),
+            seclusion,
             room: Arc::new(Semaphore::new(AT_ONCE)),
         }
     }
@@ -151,10 +154,7 @@ impl Galaxy {
         };
         let fetch = Fetch {
             ansible_galaxy,
-            seclusion: Seclusion {
-                isolation: *self.isolation.get_or_init(isolation::detect).await,
-                data_directory: self.folder.parent().map(Path::to_owned).unwrap_or_default(),
-            },
+            seclusion: self.seclusion.clone(),
             galaxy_folder: self.folder.clone(),
             files: files.to_vec(),
             requirements,

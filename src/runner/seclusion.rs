@@ -1,0 +1,169 @@
+//! The place for programs that only look at what others wrote, or fetch it.
+//!
+//! What they look at may make them run it: a lookup in the name of an imported file, a vault's password that is a script. So they are
+//! isolated as runs are, but see none of Admiral's secrets and write to nothing but what they are given.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use tempfile::TempDir;
+
+use super::{
+    account::RunAccount,
+    isolation::{IsolationMode, write_names},
+    limits::ResourceLimits,
+    sandbox::{Bind, Sandbox},
+    trees,
+};
+use crate::process::command;
+
+const GIB: u64 = 1024 * 1024 * 1024;
+const LIMITS: ResourceLimits = ResourceLimits {
+    memory_bytes: 2 * GIB,
+    processes: 1024,
+    file_bytes: 2 * GIB,
+    disk_bytes: u64::MAX,
+    cpu_weight: 100,
+};
+
+/// A folder for a secluded program. Removed when it is dropped, whatever the program made of it.
+#[derive(Debug)]
+pub struct ScratchFolder {
+    path: PathBuf,
+}
+
+impl ScratchFolder {
+    /// An empty folder in `parent`, or else among the system's temporary files, whose name begins with `prefix`.
+    pub fn create(prefix: &str, parent: Option<&Path>) -> io::Result<Self> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(prefix);
+        let made = match parent {
+            Some(parent) => builder.tempdir_in(parent),
+            None => builder.tempdir(),
+        };
+        // Paths in messages and arguments are absolute and without links.
+        let path = made?.keep().canonicalize()?;
+        Ok(Self { path })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for ScratchFolder {
+    fn drop(&mut self) {
+        if let Err(error) = trees::remove(&self.path) {
+            tracing::warn!(%error, folder = %self.path.display(), "a folder could not be removed");
+        }
+    }
+}
+
+/// Why a program cannot be run in seclusion.
+#[derive(Debug, thiserror::Error)]
+pub enum SeclusionError {
+    /// Nothing of others is run on this machine.
+    #[error("isolation is required and does not work here: {0}")]
+    Unavailable(String),
+    /// What it is to read or write could not be given to its account.
+    #[error("failed to make the files of a secluded program ready")]
+    Files(#[from] io::Error),
+}
+
+/// Isolates programs that look at what others wrote. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Seclusion {
+    isolation: IsolationMode,
+    data_directory: PathBuf,
+    /// Holds the `passwd` and `group` that the programs see.
+    names: Arc<TempDir>,
+}
+
+/// A program, and what it may see and change. Everything but the program lies where the system or Admiral's data is hidden, or else
+/// can be read anyway.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'a> {
+    /// The program.
+    pub program: &'a Path,
+    /// Where it starts.
+    pub folder: &'a Path,
+    /// Files and folders that anybody may read.
+    pub readable: &'a [&'a Path],
+    /// Folders that were made for it to read.
+    pub own: &'a [&'a Path],
+    /// Files and folders that were made for it to write to.
+    pub writable: &'a [&'a Path],
+}
+
+impl Seclusion {
+    /// Hides `data_directory`, Admiral's own.
+    pub fn new(isolation: IsolationMode, data_directory: PathBuf) -> io::Result<Self> {
+        let names = tempfile::Builder::new().prefix("admiral-names-").tempdir()?;
+        write_names(names.path(), RunAccount::for_looking(), Path::new("/tmp"))?;
+        Ok(Self {
+            isolation,
+            data_directory,
+            names: Arc::new(names),
+        })
+    }
+
+    /// The same for what ships with Admiral: it is run even where isolation is required and does not work.
+    #[must_use]
+    pub fn for_builtin(&self) -> Self {
+        let isolation = match &self.isolation {
+            IsolationMode::Unavailable { .. } => IsolationMode::None,
+            mode => mode.clone(),
+        };
+        Self {
+            isolation,
+            ..self.clone()
+        }
+    }
+
+    /// A command that runs the program.
+    pub fn command(&self, look: Look<'_>) -> Result<tokio::process::Command, SeclusionError> {
+        let mut secluded = match &self.isolation {
+            IsolationMode::None => command(look.program),
+            IsolationMode::Unavailable { reason } => return Err(SeclusionError::Unavailable(reason.clone())),
+            IsolationMode::Strict(features) => {
+                let account = RunAccount::for_looking();
+                for folder in look.own.iter().chain(look.writable) {
+                    trees::give(folder, account)?;
+                }
+                let binds = |paths: &[&Path], bind: fn(&Path) -> Bind| {
+                    // What a link leads to: links are there in the place as well.
+                    let real = |path: &&Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+                    paths.iter().map(|path| bind(&real(path))).collect::<Vec<_>>()
+                };
+                let names = |name: &str| self.names.path().join(name);
+                let sandbox = Sandbox {
+                    features: *features,
+                    account,
+                    controller_writable: false,
+                    temporary: Vec::new(),
+                    granted: Vec::new(),
+                    hidden: vec![self.data_directory.clone()],
+                    binds: [
+                        binds(look.readable, Bind::read_only),
+                        binds(look.own, Bind::read_only),
+                        binds(look.writable, Bind::writable),
+                    ]
+                    .concat(),
+                    names: Some((names("passwd"), names("group"))),
+                    limits: LIMITS,
+                    working_directory: look.folder.to_owned(),
+                };
+                let (program, arguments) = sandbox.command(look.program).map_err(SeclusionError::Unavailable)?;
+                let mut secluded = command(program);
+                secluded.args(arguments);
+                secluded
+            }
+        };
+        secluded.current_dir(look.folder);
+        Ok(secluded)
+    }
+}

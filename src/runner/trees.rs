@@ -1,0 +1,386 @@
+//! Folders that a run may have filled: given to its account, measured and removed, whatever lies in them.
+//!
+//! Nothing here follows a link, and every entry is reached through the descriptor of its folder: a path could come to mean
+//! something else in between. Nothing recurses, and no more than a few descriptors are open: how deep a tree is, is up to the run.
+
+use std::{
+    ffi::{CStr, CString, OsStr},
+    fs,
+    io,
+    os::{
+        fd::{AsRawFd as _, OwnedFd},
+        unix::{ffi::OsStrExt as _, fs::lchown},
+    },
+    path::Path,
+};
+
+use rustix::{
+    fs::{
+        AtFlags, Dir, FileType, Gid, Mode, OFlags, RenameFlags, Uid, fchmod, fchown, fstat, openat, renameat_with, statat, unlinkat,
+    },
+    io::Errno,
+};
+
+use super::account::RunAccount;
+
+/// How deep a run's folders may be nested.
+pub(super) const MAX_DEPTH: usize = 200;
+
+/// Gives a folder and all below it to the account, and lets nobody but it and us look inside. Only for trees that no run has yet been
+/// able to change.
+pub fn give(folder: &Path, account: RunAccount) -> io::Result<()> {
+    if !account.is_other() {
+        return Ok(());
+    }
+    let mut waiting = vec![folder.to_owned()];
+    while let Some(path) = waiting.pop() {
+        lchown(&path, Some(account.uid), Some(account.gid))?;
+        if fs::symlink_metadata(&path)?.is_dir() {
+            for entry in fs::read_dir(&path)? {
+                waiting.push(entry?.path());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes a folder and all below it from the account that had it, for everybody to read. Only when no process of the account is left.
+pub fn take_back(folder: &Path) -> io::Result<()> {
+    let own = RunAccount::own();
+    let mut levels = vec![Level::open(open_folder(folder)?)?];
+    open_to_all(&levels[0].folder, own)?;
+    loop {
+        let depth = levels.len();
+        let Some(level) = levels.last_mut() else { return Ok(()) };
+        let Some(name) = level.next()? else {
+            levels.pop();
+            continue;
+        };
+        let stat = statat(&level.folder, &name, AtFlags::SYMLINK_NOFOLLOW)?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory if depth >= MAX_DEPTH => {
+                return Err(io::Error::other(format!("folders are nested deeper than {MAX_DEPTH} levels")));
+            }
+            FileType::Directory => {
+                let below = open_below(&level.folder, &name)?;
+                open_to_all(&below, own)?;
+                levels.push(Level::open(below)?);
+            }
+            FileType::RegularFile => {
+                let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+                open_to_all(&openat(&level.folder, &name, flags, Mode::empty())?, own)?;
+            }
+            FileType::Symlink => chownat(&level.folder, &name, own, AtFlags::SYMLINK_NOFOLLOW)?,
+            // Pipes, sockets and devices are of no use to anybody.
+            _ => unlinkat(&level.folder, &name, AtFlags::empty())?,
+        }
+    }
+}
+
+/// Gives a file or a folder to us; others may read it, and enter or execute it where its owner may.
+fn open_to_all(file: &OwnedFd, own: RunAccount) -> io::Result<()> {
+    fchown(file, Some(Uid::from_raw(own.uid)), Some(Gid::from_raw(own.gid)))?;
+    let mode = Mode::from_raw_mode(fstat(file)?.st_mode) & Mode::RWXU | Mode::RUSR;
+    let for_all = if mode.contains(Mode::XUSR) { 0o555 } else { 0o444 };
+    Ok(fchmod(file, mode | Mode::from_raw_mode(for_all))?)
+}
+
+fn chownat(folder: &OwnedFd, name: &CStr, own: RunAccount, flags: AtFlags) -> io::Result<()> {
+    let (uid, gid) = (Uid::from_raw(own.uid), Gid::from_raw(own.gid));
+    Ok(rustix::fs::chownat(folder, name, Some(uid), Some(gid), flags)?)
+}
+
+/// What a folder takes up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Extent {
+    /// Bytes on the disk: holes do not count.
+    pub(super) bytes: u64,
+    /// Files and folders.
+    pub(super) entries: u64,
+    /// The size of the largest file, holes included.
+    pub(super) largest_file: u64,
+    /// Some folder is nested deeper than [`MAX_DEPTH`]; what lies below is not counted.
+    pub(super) too_deep: bool,
+}
+
+/// Measures a folder while it may be changing. Stops at `max_entries`. Folders that their owner made unreadable are opened up.
+pub(super) fn measure(folder: &Path, max_entries: u64) -> io::Result<Extent> {
+    let mut extent = Extent::default();
+    let mut levels = vec![Level::open(open_folder(folder)?)?];
+    loop {
+        let depth = levels.len();
+        let Some(level) = levels.last_mut() else { return Ok(extent) };
+        let Some(name) = level.next()? else {
+            levels.pop();
+            continue;
+        };
+        let Ok(stat) = statat(&level.folder, &name, AtFlags::SYMLINK_NOFOLLOW) else {
+            continue;
+        };
+        extent.entries += 1;
+        extent.bytes += (stat.st_blocks as u64) * 512;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => extent.largest_file = extent.largest_file.max(stat.st_size as u64),
+            FileType::Directory if depth >= MAX_DEPTH => extent.too_deep = true,
+            FileType::Directory => {
+                // It may be gone, or another file system's.
+                if let Ok(below) = open_below(&level.folder, &name) {
+                    levels.push(Level::open(below)?);
+                }
+            }
+            _ => {}
+        }
+        if extent.entries >= max_entries {
+            return Ok(extent);
+        }
+    }
+}
+
+/// Removes a folder and all below it; that it is gone already is fine, and a file or a link of that name is removed as well.
+///
+/// Folders inside folders are first moved to the top, so that only one level is ever open.
+pub fn remove(folder: &Path) -> io::Result<()> {
+    let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("{} cannot be removed", folder.display()),
+        ));
+    };
+    let parent = match openat(
+        rustix::fs::CWD,
+        parent,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    ) {
+        Ok(parent) => parent,
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let name = c_name(name)?;
+    match unlinkat(&parent, &name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => return Ok(()),
+        Err(Errno::ISDIR | Errno::PERM) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let top = open_below(&parent, &name)?;
+    empty(&top)?;
+    match unlinkat(&parent, &name, AtFlags::REMOVEDIR) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Removes everything in a folder.
+fn empty(top: &OwnedFd) -> io::Result<()> {
+    let mut moved: u64 = 0;
+    // Each round empties the folders that lie at the top, and moves those that lie in them there.
+    loop {
+        let mut folders = Vec::new();
+        for name in Level::open(rustix::io::dup(top)?)?.names()? {
+            if !remove_entry(top, &name)? {
+                folders.push(name);
+            }
+        }
+        if folders.is_empty() {
+            return Ok(());
+        }
+        for name in folders {
+            let below = match open_below(top, &name) {
+                Ok(below) => below,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            for inner in Level::open(rustix::io::dup(&below)?)?.names()? {
+                if remove_entry(&below, &inner)? {
+                    continue;
+                }
+                // To be moved, a folder has to be writable itself: its `..` changes.
+                drop(open_below(&below, &inner)?);
+                loop {
+                    moved += 1;
+                    let aside = c_name(OsStr::new(&format!(".moved-{moved}")))?;
+                    match renameat_with(&below, &inner, top, &aside, RenameFlags::NOREPLACE) {
+                        Ok(()) => break,
+                        Err(Errno::EXIST) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+            }
+            match unlinkat(top, &name, AtFlags::REMOVEDIR) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Removes a file, or a folder that is empty. `false`: it is a folder with something in it.
+fn remove_entry(folder: &OwnedFd, name: &CStr) -> io::Result<bool> {
+    for flags in [AtFlags::empty(), AtFlags::REMOVEDIR] {
+        match unlinkat(folder, name, flags) {
+            Ok(()) | Err(Errno::NOENT) => return Ok(true),
+            Err(Errno::ISDIR | Errno::PERM | Errno::NOTEMPTY | Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+        Ok(false)
+    } else {
+        // As with the immutable flag, which takes a right that no run has.
+        Err(io::ErrorKind::PermissionDenied.into())
+    }
+}
+
+fn open_folder(path: &Path) -> io::Result<OwnedFd> {
+    open_below(rustix::fs::CWD, &c_name(path.as_os_str())?)
+}
+
+/// Opens a folder, and opens it up for us first when its owner took the right to read, write or enter it away.
+fn open_below(parent: impl std::os::fd::AsFd, name: &CStr) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = match openat(&parent, name, flags, Mode::empty()) {
+        Err(Errno::ACCESS) => {
+            // Through a descriptor, since the name may have become a link. fchmod(2) takes no `O_PATH` descriptor, its file in
+            // /proc does.
+            let path_only = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let closed = openat(&parent, name, path_only, Mode::empty())?;
+            rustix::fs::chmod(format!("/proc/self/fd/{}", closed.as_raw_fd()), Mode::RWXU)?;
+            openat(&closed, c".", flags, Mode::empty())?
+        }
+        opened => opened?,
+    };
+    let stat = fstat(&opened)?;
+    if stat.st_mode & Mode::RWXU.bits() != Mode::RWXU.bits() {
+        fchmod(&opened, Mode::from_raw_mode(stat.st_mode) | Mode::RWXU)?;
+    }
+    Ok(opened)
+}
+
+/// A folder that is being read.
+struct Level {
+    folder: OwnedFd,
+    entries: Dir,
+}
+
+impl Level {
+    fn open(folder: OwnedFd) -> io::Result<Self> {
+        let mut entries = Dir::read_from(&folder)?;
+        entries.rewind();
+        Ok(Self { folder, entries })
+    }
+
+    fn next(&mut self) -> io::Result<Option<CString>> {
+        for entry in self.entries.by_ref() {
+            let name = entry?.file_name().to_owned();
+            if !matches!(name.to_bytes(), b"." | b"..") {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+
+    fn names(mut self) -> io::Result<Vec<CString>> {
+        std::iter::from_fn(|| self.next().transpose()).collect()
+    }
+}
+
+fn c_name(name: &OsStr) -> io::Result<CString> {
+    CString::new(name.as_bytes()).map_err(|_| io::ErrorKind::InvalidInput.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    /// Nests `depth` folders by descriptor: no path of that length can be given to the system.
+    fn nest(folder: &Path, depth: usize) {
+        let mut current = open_folder(folder).expect("a folder");
+        for _ in 0..depth {
+            let name = c"d";
+            rustix::fs::mkdirat(&current, name, Mode::RWXU).expect("made");
+            current = open_below(&current, name).expect("opened");
+        }
+    }
+
+    #[test]
+    fn a_tree_is_removed_however_deep_and_whatever_its_modes() {
+        let root = tempfile::tempdir().expect("a folder");
+        let outside = root.path().join("outside");
+        fs::create_dir(&outside).expect("made");
+        fs::write(outside.join("kept"), "kept").expect("written");
+        let tree = root.path().join("tree");
+        fs::create_dir_all(tree.join("closed/inside")).expect("made");
+        fs::write(tree.join("closed/inside/file"), "x").expect("written");
+        symlink(&outside, tree.join("link")).expect("linked");
+        symlink(&outside, tree.join("closed/link")).expect("linked");
+        fs::write(tree.join(".moved-1"), "in the way").expect("written");
+        rustix::fs::mkfifoat(rustix::fs::CWD, tree.join("pipe"), Mode::RUSR).expect("made");
+        nest(&tree, 3000);
+        for path in ["closed/inside", "closed"] {
+            fs::set_permissions(tree.join(path), fs::Permissions::from_mode(0)).expect("closed");
+        }
+        remove(&tree).expect("removed");
+        assert!(!tree.exists());
+        assert_eq!(fs::read_to_string(outside.join("kept")).expect("still there"), "kept");
+        remove(&tree).expect("nothing to do");
+        remove(&root.path().join("none/at/all")).expect("nothing to do");
+    }
+
+    #[test]
+    fn a_link_is_removed_and_not_what_it_leads_to() {
+        let root = tempfile::tempdir().expect("a folder");
+        let outside = root.path().join("outside");
+        fs::create_dir(&outside).expect("made");
+        fs::write(outside.join("kept"), "kept").expect("written");
+        symlink(&outside, root.path().join("link")).expect("linked");
+        remove(&root.path().join("link")).expect("removed");
+        assert!(!root.path().join("link").is_symlink());
+        assert!(outside.join("kept").exists());
+    }
+
+    #[test]
+    fn what_is_taken_back_is_ours_and_can_be_read_by_all() {
+        let root = tempfile::tempdir().expect("a folder");
+        let tree = root.path().join("tree");
+        fs::create_dir_all(tree.join("closed")).expect("made");
+        fs::write(tree.join("closed/program"), "x").expect("written");
+        symlink("/etc/passwd", tree.join("link")).expect("linked");
+        rustix::fs::mkfifoat(rustix::fs::CWD, tree.join("pipe"), Mode::RUSR).expect("made");
+        let mode = |path: &str| tree.join(path).metadata().expect("it is there").permissions().mode() & 0o7777;
+        let set = |path: &str, mode| fs::set_permissions(tree.join(path), fs::Permissions::from_mode(mode)).expect("set");
+        set("closed/program", 0o4700);
+        set("closed", 0o700);
+        let before = fs::metadata("/etc/passwd").expect("it is there").permissions().mode();
+        give(&tree, RunAccount::for_looking()).expect("given");
+        take_back(&tree).expect("taken back");
+        assert_eq!((mode("."), mode("closed"), mode("closed/program")), (0o755, 0o755, 0o755));
+        assert!(tree.join("link").is_symlink() && !tree.join("pipe").exists());
+        assert_eq!(fs::metadata("/etc/passwd").expect("it is there").permissions().mode(), before);
+        nest(&tree, MAX_DEPTH + 5);
+        assert!(take_back(&tree).is_err());
+    }
+
+    #[test]
+    fn a_tree_is_measured_without_following_links_and_without_counting_holes() {
+        let root = tempfile::tempdir().expect("a folder");
+        let tree = root.path().join("tree");
+        fs::create_dir_all(tree.join("a/closed")).expect("made");
+        fs::write(tree.join("a/closed/file"), vec![1; 100_000]).expect("written");
+        fs::set_permissions(tree.join("a/closed"), fs::Permissions::from_mode(0)).expect("closed");
+        fs::File::create(tree.join("sparse"))
+            .expect("made")
+            .set_len(1 << 40)
+            .expect("a hole");
+        symlink("/usr", tree.join("link")).expect("linked");
+        let extent = measure(&tree, 1000).expect("measured");
+        assert_eq!((extent.entries, extent.too_deep, extent.largest_file), (5, false, 1 << 40));
+        assert!((100_000..10_000_000).contains(&extent.bytes), "{extent:?}");
+        assert_eq!(measure(&tree, 2).expect("measured").entries, 2);
+        nest(&tree, MAX_DEPTH + 5);
+        assert!(measure(&tree, 10_000).expect("measured").too_deep);
+        assert!(measure(&root.path().join("none"), 10).is_err());
+    }
+}
