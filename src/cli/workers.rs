@@ -198,7 +198,7 @@ fn choose<'a>(workers: &'a [Worker], wanted: Option<&str>, machine: &str) -> any
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{clock::Clock as _, clock::SystemClock, worker::ProcessRole};
+    use crate::domain::{clock::Clock as _, clock::SystemClock, isolation::WorkerIsolation, worker::ProcessRole};
 
     fn worker(name: &str, id: u128) -> Worker {
         let now = SystemClock.now();
@@ -209,6 +209,7 @@ mod tests {
             roles: vec![ProcessRole::Worker],
             runs: 0,
             max_runs: 4,
+            isolation: WorkerIsolation::Strict,
             started_at: now,
             heartbeat_at: now,
             heartbeat_age_seconds: 0,

@@ -1,8 +1,8 @@
 //! The place that a program is run in: bubblewrap's arguments, and what is put between it and the program.
 //!
 //! ```text
-//! as root:    bwrap ─► setpriv (the run's account, no capabilities) ─► unshare --user ─► prlimit ─► program
-//! otherwise:  bwrap --unshare-user ───────────────────────────────────────────────────► prlimit ─► program
+//! as root:    bwrap ─► setpriv (the run's account, no capabilities) ─► unshare --user ─► env --chdir ─► prlimit ─► program
+//! otherwise:  bwrap --unshare-user --chdir ──────────────────────────────────────────────────────────► prlimit ─► program
 //! ```
 //!
 //! Inside there are process, IPC and mount namespaces of its own; the system is read-only; `/tmp`, `/var/tmp`, `/dev`, `/dev/shm`,
@@ -118,8 +118,10 @@ impl Sandbox {
         arguments.add(["--die-with-parent", "--unshare-pid", "--unshare-ipc", "--unshare-cgroup-try"]);
         self.add_rights(&mut arguments);
         self.add_mounts(&mut arguments, program);
-        arguments.add(["--chdir"]);
-        arguments.add([&self.working_directory]);
+        if !self.changes_account() {
+            arguments.add(["--chdir"]);
+            arguments.add([&self.working_directory]);
+        }
         arguments.add(["--"]);
         self.add_steps(&mut arguments)?;
         arguments.add([program]);
@@ -237,6 +239,10 @@ impl Sandbox {
                 arguments.add([find("unshare")?]);
                 arguments.add(["--user", "--map-current-user", "--"]);
             }
+            // Only the account itself may enter its folders.
+            arguments.add([find("env")?]);
+            arguments.add(["--chdir"]);
+            arguments.add([&self.working_directory]);
         }
         arguments.add([find("prlimit")?]);
         arguments.add(limit_options(&self.limits, !self.controller_writable));

@@ -229,7 +229,7 @@ mod tests {
         })
         .unwrap();
         let expected = [
-            "--inventory=/run/inventory/admiral-run",
+            "--inventory=/run/work/inventory/admiral-run",
             "--extra-vars=@/secret/variables.yml",
             "--forks=50",
             "--vault-id=prod@/secret/vault-0",

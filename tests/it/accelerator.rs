@@ -372,12 +372,10 @@ async fn cancelling_ends_mitogens_processes() {
         assert!(Instant::now() < deadline, "{}", server.output(&id).await);
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     };
-    let secrets = {
-        let run = std::fs::read_dir(data.join("runs")).unwrap().next().unwrap().unwrap();
-        let spec: Value = serde_json::from_slice(&std::fs::read(run.path().join("spec.json")).unwrap()).unwrap();
-        text(&spec, "secrets_folder")
-    };
-    let sockets = std::fs::read_dir(&secrets).unwrap().flatten().filter(|entry| {
+    let run = std::fs::read_dir(data.join("runs")).unwrap().next().unwrap().unwrap();
+    let spec: Value = serde_json::from_slice(&std::fs::read(run.path().join("spec.json")).unwrap()).unwrap();
+    let secrets = text(&spec, "secrets_folder");
+    let sockets = std::fs::read_dir(run.path().join("work/sockets")).unwrap().flatten().filter(|entry| {
         let name = entry.file_name();
         name.to_string_lossy().starts_with("mitogen-")
     });

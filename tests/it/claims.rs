@@ -95,6 +95,7 @@ async fn register(connection: &mut Connection, worker: Uuid) {
         roles: &[],
         max_runs: 4,
         home: new_id(),
+        isolation: admiral::domain::isolation::WorkerIsolation::Strict,
     };
     runs::register_worker(connection, &new).await.expect("registered");
 }

@@ -180,9 +180,8 @@ async fn requirements_of_the_package_are_installed_once(bin: &Path) {
         for expected in ["from the packed role", "thrown "] {
             assert!(output.contains(expected), "{expected}: {output}");
         }
-        if deployment["isolation"] == "bwrap" {
-            assert!(output.contains("beside: galaxy runs."), "{output}");
-        }
+        assert_eq!(deployment["isolation"], "strict");
+        assert!(output.contains("beside: galaxy runs."), "{output}");
         assert_eq!(
             server.log().matches("roles and collections were fetched").count(),
             1,
@@ -195,9 +194,7 @@ async fn requirements_of_the_package_are_installed_once(bin: &Path) {
             .filter(|path| path.join("used").exists())
             .collect();
         assert_eq!(kept.len(), 1, "{kept:?}");
-        if deployment["isolation"] == "bwrap" {
-            assert!(!kept[0].join("roles/planted").exists());
-        }
+        assert!(!kept[0].join("roles/planted").exists());
         assert!(!kept[0].join("project").exists() && !kept[0].join("home").exists());
     }
     // Without requirements nothing is looked at.

@@ -47,7 +47,7 @@ struct Escaped {
 impl Escaped {
     async fn find(stage: &Stage, launched: Launched) -> Self {
         let folder = stage.folder(launched);
-        let list = fs::read_to_string(folder.path().join("escaped")).expect("they said who they are");
+        let list = fs::read_to_string(folder.work().join("escaped")).expect("they said who they are");
         let processes: Vec<ProcessIdentity> = list
             .lines()
             .map(|pid| ProcessIdentity::of(pid.parse().expect("a pid")).expect("it lives"))

@@ -4,7 +4,7 @@ use crate::support::launchpad::{Launchpad, real_ansible_playbook};
 use admiral::{
     domain::playbook::Playbook,
     playbooks::{Library, LibraryConfig, SyntaxContext, ansible},
-    runner::{Isolation, Seclusion},
+    runner::{IsolationMode, Seclusion},
     store::{
         packages,
         playbooks::{self, PlaybookListFilter},
@@ -353,10 +353,7 @@ async fn what_is_gone_is_missing_and_another_folder_takes_nothing_away() {
         project_folder: elsewhere.path().to_owned(),
         galaxy_folder: elsewhere.path().join("galaxy"),
         ansible: pad.state.library.ansible().clone(),
-        seclusion: Seclusion {
-            isolation: Isolation::None,
-            data_directory: elsewhere.path().to_owned(),
-        },
+        seclusion: Seclusion::new(IsolationMode::None, elsewhere.path().to_owned()).expect("a folder"),
     });
     other.sync(pad.database()).await.unwrap();
     for id in ["project/web/site.yml", "project/own/site.yml", "builtin/ping.yml"] {

@@ -6,7 +6,6 @@ use crate::support::{
     server::{AdmiralServer, text},
     ssh_hosts::SshHosts,
 };
-use admiral::runner::{Isolation, isolation};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::{
@@ -319,9 +318,6 @@ async fn a_broken_configuration_is_refused_with_its_line() {
 /// A look at a package carries some of it out: lookups in names of files, a vault's password that is a script.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_look_at_a_project_shows_it_nothing_of_admirals() {
-    if isolation::detect().await != Isolation::Bwrap {
-        return;
-    }
     let server = AdmiralServer::start().await;
     server.add_local_servers(&["h1"]).await;
     let folder = server.folder.path().join("playbooks");

@@ -10,11 +10,11 @@ use std::{
 };
 
 use admiral::{
-    domain::clock::new_id,
+    domain::{clock::new_id, isolation::Isolation},
     process::{ProcessIdentity, ProcessTarget, Signal, Watch, descendants, processes_mentioning, signal},
     runner::{
-        Exit, ExitReason, Isolation, RECORD_VERSION, RUN_ID_VARIABLE, RunFolder, RunSpec, SecretsFolder, cancel,
-        end_abandoned, isolation, spawn_supervisor,
+        Exit, ExitReason, IsolationMode, RUN_ID_VARIABLE, ResourceLimits, RunAccount, RunFolder, RunSpec, SPEC_VERSION,
+        SandboxFeatures, SecretsFolder, cancel, end_abandoned, spawn_supervisor,
     },
 };
 
@@ -24,7 +24,7 @@ const ADMIRAL: &str = env!("CARGO_BIN_EXE_admiral");
 const STAND_IN: &str = r#"#!/bin/bash
 event() { printf '{"v":1,"event":"%s"}\n' "$1" >> "$EVENTS"; }
 # A relative in a session of its own that does not hear SIGTERM, below a parent that is gone.
-relative() { ( "$@" setsid bash -c 'trap "" TERM HUP INT; echo up >> "$0.relatives"; while :; do sleep 600; done' "$EVENTS" & ) }
+relative() { ( "$@" setsid bash -c 'trap "" TERM HUP INT; echo up >> "$0/relatives"; while :; do sleep 600; done' "$WORK" & ) }
 event playbook_on_start
 echo "to standard output"
 echo "to standard error" >&2
@@ -33,7 +33,7 @@ case "$1" in
     stall) event stalled; while :; do sleep 600; done ;;
     polite) trap 'event interrupted; exit 99' TERM; event stalled; while :; do sleep 0.05; done ;;
     stubborn) trap "" TERM; relative; relative env -i; event stalled; while :; do sleep 600; done ;;
-    leave) relative; relative env -i; until [ "$(wc -l < "$EVENTS.relatives")" = 2 ]; do sleep 0.05; done 2>/dev/null; exit 0 ;;
+    leave) relative; relative env -i; until [ "$(wc -l < "$WORK/relatives")" = 2 ]; do sleep 0.05; done 2>/dev/null; exit 0 ;;
     torn) printf '{"v":1,"eve' >> "$EVENTS"; kill -KILL $$ ;;
     environment) env; if read -r line; then echo "stdin: $line"; else echo "stdin: closed"; fi ;;
     touch) shift; for path; do touch "$path" && echo "could write $path"; [ -s "$path" ] && echo "could read $path"; done; true ;;
@@ -51,31 +51,56 @@ impl Run {
         let root = tempfile::tempdir().expect("a folder");
         let run_id = new_id();
         let folder = RunFolder::create(&root.path().join("runs"), run_id).expect("a run folder");
-        let program = folder.path().join("ansible-playbook");
+        for path in [folder.temporary(), folder.var_temporary(), folder.sockets()] {
+            fs::create_dir(path).expect("made");
+        }
+        let program = root.path().join("bin/ansible-playbook");
+        fs::create_dir(root.path().join("bin")).expect("made");
         fs::write(&program, STAND_IN).expect("written");
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).expect("made executable");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("made executable");
         let secrets_folder = SecretsFolder::create(run_id).expect("a folder for secrets");
         fs::write(secrets_folder.join("key"), "a secret").expect("written");
+        fs::create_dir(secrets_folder.join("cp")).expect("made");
         let environment = BTreeMap::from([
             ("EVENTS".to_owned(), folder.events().to_string_lossy().into_owned()),
+            ("WORK".to_owned(), folder.work().to_string_lossy().into_owned()),
             ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
         ]);
         let spec = RunSpec {
-            version: RECORD_VERSION,
+            version: SPEC_VERSION,
             run_id,
             program,
             arguments: arguments.iter().map(ToString::to_string).collect(),
             environment,
-            working_directory: folder.path().to_owned(),
+            working_directory: folder.work(),
             control_path_folder: secrets_folder.join("cp"),
             secrets_folder,
             timeout_seconds: 0,
             grace_seconds: 600,
             isolation: Isolation::None,
+            features: SandboxFeatures::NONE,
+            account: RunAccount::own(),
+            limits: ResourceLimits::default(),
             hidden_paths: Vec::new(),
             readable_paths: Vec::new(),
+            writable_paths: Vec::new(),
         };
         Self { root, folder, spec }
+    }
+
+    /// The same, isolated.
+    async fn isolated(arguments: &[&str]) -> Self {
+        let mut run = Self::new(arguments);
+        let IsolationMode::Strict(features) = IsolationMode::detect().await else {
+            panic!("isolation works where tests are run: {:?}", IsolationMode::detect().await);
+        };
+        run.spec.isolation = Isolation::Strict;
+        run.spec.features = features;
+        run.spec.account = RunAccount::for_run(run.spec.run_id);
+        run.spec.hidden_paths = vec![run.root.path().join("runs")];
+        run.folder.give_to(run.spec.account).expect("given");
+        SecretsFolder::give_to(&run.spec.secrets_folder, run.spec.account).expect("given");
+        run
     }
 
     fn start(&self) -> ProcessIdentity {
@@ -96,7 +121,7 @@ impl Run {
     }
 
     fn until_relatives(&self) {
-        let path = self.folder.path().join("events.jsonl.relatives");
+        let path = self.folder.work().join("relatives");
         eventually("both relatives are up", || {
             fs::read_to_string(&path).is_ok_and(|text| text.lines().count() == 2)
         });
@@ -350,7 +375,6 @@ async fn ssh_masters_are_told_to_exit() {
     let script = format!("#!/bin/sh\necho \"$@\" >> {}\n", asked.display());
     fs::write(programs.join("ssh"), script).expect("written");
     fs::set_permissions(programs.join("ssh"), fs::Permissions::from_mode(0o700)).expect("made executable");
-    fs::create_dir(&run.spec.control_path_folder).expect("made");
     let sockets: Vec<PathBuf> = (0..40)
         .map(|number| run.spec.control_path_folder.join(format!("{number}%h")))
         .collect();
@@ -377,7 +401,6 @@ async fn ssh_masters_are_told_to_exit() {
 #[tokio::test]
 async fn a_master_that_does_not_answer_holds_nothing_up() {
     let run = Run::new(&["finish", "0"]);
-    fs::create_dir(&run.spec.control_path_folder).expect("made");
     let _silent = UnixListener::bind(run.spec.control_path_folder.join("silent")).expect("bound");
     let exit = run.end(run.start()).await;
     assert_eq!((exit.reason, exit.message), (ExitReason::Finished, None));
@@ -407,68 +430,55 @@ async fn what_a_killed_supervisor_left_is_ended_by_the_next_worker() {
     assert_eq!(run.folder.read_exit().expect("no record"), None);
 }
 
-/// Where bubblewrap does not work, a run that asks for it must not go on without.
 #[tokio::test]
-async fn an_isolated_run_is_ended_like_any_other_and_sees_only_what_it_may() {
-    let works = isolation::detect().await == Isolation::Bwrap;
+async fn an_isolated_run_sees_only_what_it_may_and_writes_only_to_its_own() {
     let outside = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-    let hidden = outside.path().join("hidden");
-    fs::create_dir(&hidden).expect("made");
-    fs::write(hidden.join("master.key"), "a secret").expect("written");
-    fs::write(outside.path().join("visible"), "no secret").expect("written");
+    let visible = outside.path().join("visible");
+    fs::write(&visible, "no secret").expect("written");
     let other_secrets = SecretsFolder::create(new_id()).expect("another run's folder");
     fs::write(other_secrets.join("key"), "a secret").expect("written");
-
-    let mut run = Run::new(&["touch"]);
+    let mut run = Run::isolated(&["touch"]).await;
+    let granted = outside.path().join("granted");
+    fs::create_dir(&granted).expect("made");
+    fs::set_permissions(&granted, fs::Permissions::from_mode(0o777)).expect("opened");
+    run.spec.writable_paths = vec![granted.clone()];
+    let ring = run.root.path().join("runs/master.key");
+    fs::write(&ring, "a secret").expect("written");
     let inside = |path: &Path| path.to_string_lossy().into_owned();
     run.spec.arguments.extend([
-        inside(&hidden.join("master.key")),
-        inside(&outside.path().join("visible")),
-        inside(&run.folder.path().join("own")),
+        inside(&ring),
+        inside(&visible),
+        inside(&granted.join("file")),
+        inside(&run.folder.spec()),
+        inside(&run.folder.work().join("own")),
         inside(&run.spec.secrets_folder.join("key")),
         inside(&other_secrets.join("key")),
-        // With capabilities, root could look through the eyes of a process outside.
-        format!(
-            "/proc/{}/root{}",
-            std::process::id(),
-            inside(&hidden.join("master.key"))
-        ),
+        format!("/proc/{}/root{}", std::process::id(), inside(&ring)),
+        format!("/proc/1/root{}", inside(&ring)),
+        "/etc/written-from-a-run".to_owned(),
+        "/usr/bin/written-from-a-run".to_owned(),
+        "/tmp/own".to_owned(),
     ]);
-    run.spec.isolation = Isolation::Bwrap;
-    run.spec.hidden_paths = vec![hidden.clone()];
     let exit = run.end(run.start()).await;
-    if works {
-        assert_eq!(exit.reason, ExitReason::Finished);
-        let mut wrote: Vec<String> = run
-            .output()
-            .lines()
-            .filter(|line| line.starts_with("could"))
-            .map(str::to_owned)
-            .collect();
-        // What is hidden is an empty folder in memory: writing there reaches nobody.
-        wrote.retain(|line| {
-            !line.starts_with("could write") || !line.ends_with(&format!(" {}", hidden.join("master.key").display()))
-        });
-        wrote.retain(|line| !line.starts_with("could write") || !line.contains(&inside(&other_secrets)));
-        let expected = [
-            format!("could write {}", outside.path().join("visible").display()),
-            format!("could read {}", outside.path().join("visible").display()),
-            format!("could write {}", run.folder.path().join("own").display()),
-            format!("could write {}", run.spec.secrets_folder.join("key").display()),
-            format!("could read {}", run.spec.secrets_folder.join("key").display()),
-        ];
-        assert_eq!(wrote, expected, "{}", run.output());
-    } else {
-        assert_ne!(exit.exit_code, Some(0));
-        assert!(!run.output().contains("could"), "{}", run.output());
-    }
+    let output = run.output();
+    assert_eq!((exit.reason, exit.exit_code), (ExitReason::Finished, Some(0)), "{output}");
+    let could: Vec<&str> = output.lines().filter(|line| line.starts_with("could")).collect();
+    let expected = [
+        format!("could read {}", visible.display()),
+        format!("could write {}", granted.join("file").display()),
+        format!("could write {}", run.folder.work().join("own").display()),
+        format!("could read {}", run.spec.secrets_folder.join("key").display()),
+        "could write /tmp/own".to_owned(),
+    ];
+    assert_eq!(could, expected, "{output}");
+    assert!(granted.join("file").exists());
+    assert!(!Path::new("/tmp/own").exists());
     fs::remove_dir_all(other_secrets).expect("removed");
-    if !works {
-        return;
-    }
+}
 
-    let mut run = Run::new(&["polite"]);
-    run.spec.isolation = Isolation::Bwrap;
+#[tokio::test]
+async fn an_isolated_run_is_ended_like_any_other() {
+    let run = Run::isolated(&["polite"]).await;
     let supervisor = run.start();
     run.until_stalled();
     assert!(cancel(&supervisor, false).expect("signalled"));
@@ -479,26 +489,28 @@ async fn an_isolated_run_is_ended_like_any_other_and_sees_only_what_it_may() {
         "it had its time to stop"
     );
 
-    // Around the program stands bwrap, which must not survive either.
-    let mut run = Run::new(&["polite"]);
-    run.spec.isolation = Isolation::Bwrap;
-    let supervisor = run.start();
-    run.until_stalled();
-    let family = descendants(supervisor.pid);
-    assert!(family.len() >= 2, "{family:?}");
-    signal(&ProcessTarget::Process(supervisor), Signal::KILL).expect("killed");
-    eventually("the kernel has ended them all", || {
-        family.iter().all(|process| !process.is_alive())
-    });
-    end_abandoned(&run.folder).await.expect("looked at");
-    run.assert_nothing_left(supervisor);
-
-    let mut run = Run::new(&["stubborn"]);
-    run.spec.isolation = Isolation::Bwrap;
+    let mut run = Run::isolated(&["stubborn"]).await;
     run.spec.grace_seconds = 1;
     let supervisor = run.start();
     run.until_stalled();
     run.until_relatives();
     assert!(cancel(&supervisor, false).expect("signalled"));
     assert_eq!(run.end(supervisor).await.reason, ExitReason::Cancelled);
+}
+
+/// Even what cleared its environment and left the tree is in the run's process namespace, and that ends with its first process.
+#[tokio::test]
+async fn an_isolated_run_ends_with_its_supervisor() {
+    let run = Run::isolated(&["stubborn"]).await;
+    let supervisor = run.start();
+    run.until_stalled();
+    run.until_relatives();
+    let family = descendants(supervisor.pid);
+    assert!(family.len() >= 4, "{family:?}");
+    signal(&ProcessTarget::Process(supervisor), Signal::KILL).expect("killed");
+    eventually("the kernel has ended them all", || {
+        family.iter().all(|process| !process.is_alive())
+    });
+    end_abandoned(&run.folder).await.expect("looked at");
+    run.assert_nothing_left(supervisor);
 }

@@ -4,6 +4,7 @@
 use crate::support::{
     ansible::ansible_bins,
     fleet::{self, Launched},
+    ssh_hosts::SshHosts,
     stage::Stage,
 };
 use admiral::{
@@ -101,22 +102,37 @@ async fn a_run_goes_from_launch_to_rows() {
 #[tokio::test]
 async fn keys_are_handed_over_and_host_keys_are_learned() {
     let stage = Stage::set().await;
+    let hosts = SshHosts::start();
     let (key, public) = ssh_key::generate_ed25519("test").expect("a key");
-    let (_, met) = ssh_key::generate_ed25519("").expect("a host key");
-    let (_, later) = ssh_key::generate_ed25519("").expect("another");
+    let (_, forged) = ssh_key::generate_ed25519("").expect("a key");
     let host_key = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    let shown = hosts.host_key();
+    let (_, fingerprint) = ssh_key::describe_public(&host_key(&shown)).expect("a host key");
     let script = format!(
         r#"
         for key in $(grep -o '/[^"]*/key-[0-9]*' ../inventory/hosts.json | sort -u); do stat -c 'key %a' $key; ssh-keygen -y -f $key; done
         ../inventory/admiral-run --list | head -c 1; ../inventory/admiral-run --host web1
-        echo "192.0.2.1 {}" >> ../known_hosts
-        echo "192.0.2.9 {}" >> ../known_hosts
+        echo "[{0}]:{3} {2}" >> ../../known_hosts
+        echo "[{1}]:{3} {4}" >> ../../known_hosts
+        echo "[127.1.9.9]:{3} {2}" >> ../../known_hosts
         on runner_on_ok web1; stats '"web1":{{"ok":1}},"web2":{{"ok":1}}'
         "#,
-        host_key(&met.public_key_line),
-        host_key(&later.public_key_line),
+        SshHosts::address(1),
+        SshHosts::address(2),
+        host_key(&shown),
+        hosts.port,
+        host_key(&forged.public_key_line),
     );
     let launched = stage.launch(&script).await;
+    for (name, number) in [("web1", 1), ("web2", 2)] {
+        sqlx::query("UPDATE admiral.servers SET ssh_host = $2, ssh_port = $3 WHERE hostname = $1")
+            .bind(name)
+            .bind(SshHosts::address(number))
+            .bind(i32::from(hosts.port))
+            .execute(&mut *stage.test.database.acquire().await.expect("a connection"))
+            .await
+            .expect("it listens there");
+    }
     let id = new_id();
     let sealed = stage
         .vault
@@ -166,7 +182,7 @@ async fn keys_are_handed_over_and_host_keys_are_learned() {
     .fetch_all(&mut *connection)
     .await
     .expect("host keys");
-    assert_eq!(known, [("web1".to_owned(), met.fingerprint, true)]);
+    assert_eq!(known, [("web1".to_owned(), fingerprint, true)], "what the run made up is not trusted");
 }
 
 #[tokio::test]

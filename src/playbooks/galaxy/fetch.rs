@@ -206,7 +206,9 @@ impl Fetch {
         let mut known: BTreeSet<String> = roles.iter().cloned().collect();
         let (mut file, mut names, mut asked_by) = (place.project.join(path), roles.to_vec(), path.to_owned());
         let mut folder = &place.project;
+        let mut round = 0;
         while !names.is_empty() {
+            round += 1;
             let wanted = Wanted {
                 kind: "role",
                 folder,
@@ -233,7 +235,7 @@ impl Fetch {
             let list: Value = needed.into_iter().map(|dependency| dependency.requirement).collect();
             // JSON is YAML. Not in a folder that what was fetched may have written to: a link could lie there.
             file = secrets
-                .write(&format!("dependencies-{}.yml", known.len()), &list.to_string().into())
+                .write(&format!("dependencies-{round}.yml"), &list.to_string().into())
                 .map_err(io_error("write down what roles depend on"))?;
             // The package's files are not for others to name.
             folder = &place.home;

@@ -145,6 +145,7 @@ pub async fn claim(database: &Database, worker: WorkerId, lease: Duration) -> Op
         worker,
         lease,
         runs_folder: Path::new("/runs"),
+        builtin_only: false,
     };
     let mut transaction = database.begin().await.expect("a transaction");
     let claimed = claims::claim_next(&mut transaction, &terms).await.expect("claims");

@@ -9,7 +9,7 @@ use admiral::{
         principal::Principal,
     },
     playbooks::{AnsibleTools, Library, LibraryConfig, Snapshot, builtin, find_entry_points, git::GitProjects},
-    runner::{Isolation, Seclusion},
+    runner::{IsolationMode, Seclusion},
     store::{
         Database,
         packages::{self, Author, NewVersion},
@@ -71,10 +71,7 @@ impl Launchpad {
                 ansible_playbook,
                 version: "2.19.0".to_owned(),
             },
-            seclusion: Seclusion {
-                isolation: Isolation::None,
-                data_directory: folder.path().to_owned(),
-            },
+            seclusion: Seclusion::new(IsolationMode::None, folder.path().to_owned()).expect("a folder"),
         });
         let database = TestDatabase::create().await;
         let state = AppState::new(

@@ -2,7 +2,7 @@
 
 use admiral::{
     playbooks::{AnsibleTools, Library, LibraryConfig},
-    runner::{Isolation, Seclusion},
+    runner::{IsolationMode, Seclusion},
 };
 use std::sync::Arc;
 
@@ -17,9 +17,6 @@ pub fn library() -> Arc<Library> {
             ansible_playbook: nowhere.join("ansible-playbook"),
             version: "2.19.0".to_owned(),
         },
-        seclusion: Seclusion {
-            isolation: Isolation::None,
-            data_directory: nowhere.to_owned(),
-        },
+        seclusion: Seclusion::new(IsolationMode::None, nowhere.to_owned()).expect("a folder"),
     }))
 }

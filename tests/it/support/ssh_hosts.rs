@@ -77,6 +77,11 @@ impl SshHosts {
         std::fs::write(path, keys).expect("the folder is writable");
     }
 
+    /// The public half of the hosts' key, as a line.
+    pub fn host_key(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("host_key.pub")).expect("the key is there")
+    }
+
     /// Gives the hosts a new host key, as if they had been exchanged for others.
     pub fn replace_host_key(&mut self) {
         self.daemon.kill().ok();
