@@ -100,7 +100,7 @@ impl RunGroup {
         let group = Self { folder, parent };
         let made = make(&group.folder).and_then(|()| group.limit(limits));
         if let Err(error) = made {
-            tracing::info!(%error, "the run has no control group: its limits are watched instead");
+            tracing::debug!(%error, "the run has no control group: its limits are watched instead");
             group.remove();
             return None;
         }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     domain::isolation::{Isolation, WorkerIsolation},
-    process::{Captured, base_environment, command, find_program, run_captured},
+    process::{Captured, base_environment, command, find_program, guarded, run_captured},
 };
 
 /// What this process puts between code of others and the machine.
@@ -164,6 +164,9 @@ fn sandbox(spec: &RunSpec, folder: &RunFolder) -> Result<Sandbox, String> {
     };
     let granted = spec.writable_paths.iter().map(|path| Bind::writable(path));
     let mut binds: Vec<Bind> = spec.readable_paths.iter().map(|path| Bind::read_only(path)).collect();
+    if !guarded("control_folder") {
+        binds.push(Bind::writable(folder.path()));
+    }
     binds.extend([
         Bind::writable(&folder.work()),
         Bind::writable(&folder.events()),

@@ -22,7 +22,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{account::RunAccount, limits::ResourceLimits, programs, secrets};
-use crate::process::find_program;
+use crate::process::{find_program, guarded};
 
 /// What bubblewrap and the kernel of this machine can do, found out by trying.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,7 +115,10 @@ impl Sandbox {
         let bwrap = find_program("bwrap", &[]).ok_or("bubblewrap is not installed (package bubblewrap)")?;
         let mut arguments = Arguments(Vec::new());
         // What `Launch` asks of the kernel for bwrap gets lost when bwrap gives up its rights; it asks again, and for the program too.
-        arguments.add(["--die-with-parent", "--unshare-pid", "--unshare-ipc", "--unshare-cgroup-try"]);
+        arguments.add(["--die-with-parent", "--unshare-ipc", "--unshare-cgroup-try"]);
+        if guarded("process_namespace") {
+            arguments.add(["--unshare-pid"]);
+        }
         self.add_rights(&mut arguments);
         self.add_mounts(&mut arguments, program);
         if !self.changes_account() {
@@ -158,11 +161,13 @@ impl Sandbox {
     /// 1. Covers over what a run has for itself, such as `/tmp` and the home. 2. What programs need, and what was granted, may lie below
     /// them. 3. Covers over what nobody must see, wherever it lies. 4. What is the run's own.
     fn add_mounts(&self, arguments: &mut Arguments, program: &Path) {
-        let root = if self.controller_writable { "--dev-bind" } else { "--ro-bind" };
+        let is_writable = self.controller_writable || !guarded("read_only");
+        let root = if is_writable { "--dev-bind" } else { "--ro-bind" };
         arguments.add([root, "/", "/", "--proc", "/proc"]);
         let mut granted: Vec<Bind> = programs::needed(program).iter().map(|path| Bind::read_only(path)).collect();
         granted.extend(self.granted.iter().cloned());
         let mut covers = self.own_folders(&granted);
+        covers.retain(|_| guarded("own_folders"));
         for cover in &covers {
             match self.temporary.iter().find(|(folder, _)| folder == cover) {
                 Some((_, own)) => {
@@ -186,7 +191,7 @@ impl Sandbox {
             arguments.show(bind, &covers);
         }
         let secret = existing(self.hidden.iter().cloned().chain([CONFIGURATION.into()]).chain(secrets::roots()));
-        for path in secret {
+        for path in secret.into_iter().filter(|_| guarded("hidden")) {
             if path.is_dir() {
                 arguments.cover(&path, COVER_BYTES);
                 covers.push(path);

@@ -13,6 +13,8 @@ use super::{
     folder::{RunFolder, create_append},
     record::{RUN_ID_VARIABLE, RunnerError},
 };
+#[cfg(debug_assertions)]
+use crate::process::{GUARDS_OFF, RUN_GUARDS_OFF};
 use crate::process::{
     Launch, ProcessIdentity, ProcessTarget, Signal, base_environment, boot_id, catches, descendants, processes_marked,
     processes_mentioning, signal,
@@ -34,6 +36,8 @@ pub fn spawn_supervisor(admiral_binary: &Path, folder: &RunFolder) -> Result<Pro
     let mut environment = base_environment(Path::new("/"));
     // It logs as much as we do.
     environment.extend(std::env::var(LOG_LEVELS).map(|levels| (LOG_LEVELS.to_owned(), levels)));
+    #[cfg(debug_assertions)]
+    environment.extend(std::env::var(RUN_GUARDS_OFF).map(|guards| (GUARDS_OFF.to_owned(), guards)));
     let launch = Launch {
         program: admiral_binary.to_owned(),
         arguments: vec!["supervise".into(), folder.path().into()],

@@ -35,7 +35,7 @@ use crate::{
     },
     process::{
         Ending, Launch, ProcessIdentity, ProcessTarget, Signal, Subreaper, boot_id, descendants, find_program,
-        group_members, leave_terminal, signal,
+        group_members, guarded, leave_terminal, signal,
     },
 };
 
@@ -329,6 +329,9 @@ impl Shell {
 
     /// On a thread of its own: measuring the run's folders takes as long as the run makes it take.
     fn watch_usage(&mut self) {
+        if !guarded("limits") {
+            return;
+        }
         let (sender, receiver) = mpsc::channel(1);
         self.inbox.reached = Some(receiver);
         let (group, limits) = (self.group.clone(), self.spec.limits);

@@ -6,7 +6,7 @@
 use super::Shared;
 use crate::{
     inventory::known_hosts,
-    process::{self, base_environment, find_program},
+    process::{self, base_environment, find_program, guarded},
     runner::{Look, RunFolder},
     store::{
         StoreError,
@@ -52,7 +52,11 @@ pub(super) async fn learn(shared: &Shared, folder: &RunFolder, run: &OwnedRun) -
     if met.is_empty() {
         return Ok(());
     }
-    let shown = scan(shared, &met).await;
+    let shown = if guarded("host_key_scan") {
+        scan(shared, &met).await
+    } else {
+        met.iter().map(Met::entry).collect()
+    };
     let (confirmed, doubtful): (Vec<Met>, Vec<Met>) = met.into_iter().partition(|key| shown.contains(&key.entry()));
     for key in doubtful {
         tracing::warn!(

@@ -382,7 +382,7 @@ async fn cancelling_ends_mitogens_processes() {
     assert_eq!(
         sockets.count(),
         1,
-        "Mitogen's socket is where the supervisor removes it"
+        "Mitogen's socket is where the supervisor removes it: {:?}", std::process::Command::new("find").arg(run.path().join("work/sockets")).output()
     );
 
     let (status, _) = server

@@ -10,6 +10,7 @@ mod api_roles;
 mod api_server;
 mod api_sign_in;
 mod api_users;
+mod attacks;
 mod canary;
 mod cancel;
 mod checks;

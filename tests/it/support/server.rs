@@ -4,7 +4,10 @@ use super::{ansible::ansible_bins, database::TestDatabase, ssh_hosts::free_port}
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::{
-    os::unix::{fs::PermissionsExt as _, process::ExitStatusExt as _},
+    os::unix::{
+        fs::PermissionsExt as _,
+        process::{CommandExt as _, ExitStatusExt as _},
+    },
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -16,6 +19,22 @@ pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The password of the test's admin.
 pub const PASSWORD: &str = "correct horse battery staple";
+
+/// How a server is to be started.
+pub struct Beginning<'a> {
+    /// Where its data directory, its playbooks and its log are.
+    pub folder: TempDir,
+    /// The `bin` folder of its Ansible.
+    pub ansible: &'a Path,
+    /// With the embedded PostgreSQL.
+    pub embedded: bool,
+    /// More arguments for `admiral serve`.
+    pub arguments: &'a [&'a str],
+    /// More for its environment.
+    pub environment: &'a [(&'a str, &'a str)],
+    /// The user and the group that it runs as, if other than ours.
+    pub account: Option<(u32, u32)>,
+}
 
 /// A running server with its own data directory and database, and an admin's token.
 pub struct AdmiralServer {
@@ -73,6 +92,31 @@ impl AdmiralServer {
             .prefix("admiral-it-")
             .tempdir()
             .expect("a temporary folder can be made");
+        let beginning = Beginning {
+            folder,
+            ansible,
+            embedded,
+            arguments,
+            environment: &[],
+            account: None,
+        };
+        Self::begin(beginning, database).await
+    }
+
+    /// Starts one with the embedded PostgreSQL, as described.
+    pub async fn start_at(beginning: Beginning<'_>) -> Self {
+        Self::begin(beginning, TestDatabase::create().await).await
+    }
+
+    async fn begin(beginning: Beginning<'_>, database: TestDatabase) -> Self {
+        let Beginning {
+            folder,
+            ansible,
+            embedded,
+            arguments,
+            environment,
+            account,
+        } = beginning;
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).expect("the folder is ours");
         std::fs::create_dir(folder.path().join("playbooks")).expect("the folder is writable");
         let port = free_port();
@@ -83,7 +127,11 @@ impl AdmiralServer {
             .chain(arguments.iter().copied())
             .collect();
         let data = folder.path().join("data");
-        let process = spawn(folder.path(), &data, url, ansible, &arguments, &[]);
+        if let Some((user, group)) = account {
+            std::fs::create_dir(&data).expect("the folder is writable");
+            std::os::unix::fs::chown(&data, Some(user), Some(group)).expect("we are root");
+        }
+        let process = spawn(folder.path(), &data, url, ansible, &arguments, environment, account);
         let mut server = Self {
             folder,
             data,
@@ -114,7 +162,7 @@ impl AdmiralServer {
     pub fn spawn_beside(&self, data: &str, arguments: &[&str]) -> Child {
         let data = self.folder.path().join(data);
         let url = Some(self.database.url.as_str());
-        spawn(self.folder.path(), &data, url, &self.ansible, arguments, &[])
+        spawn(self.folder.path(), &data, url, &self.ansible, arguments, &[], None)
     }
 
     /// Lets the server die as it stands, and nothing else with it.
@@ -152,6 +200,7 @@ impl AdmiralServer {
             &self.ansible,
             &arguments,
             environment,
+            None,
         );
         self.wait_until_healthy().await;
     }
@@ -465,13 +514,24 @@ fn spawn(
     ansible: &Path,
     arguments: &[&str],
     environment: &[(&str, &str)],
+    account: Option<(u32, u32)>,
 ) -> Child {
     let log = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
         .open(folder.join("server.log"))
         .expect("the folder is writable");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_admiral"));
+    let mut command = match account {
+        None => Command::new(env!("CARGO_BIN_EXE_admiral")),
+        Some((user, group)) => {
+            // The one that was built may lie where only we can go.
+            let copy = folder.join("admiral");
+            std::fs::copy(env!("CARGO_BIN_EXE_admiral"), &copy).expect("the folder is writable");
+            let mut command = Command::new(copy);
+            command.uid(user).gid(group).current_dir("/").env("HOME", data);
+            command
+        }
+    };
     if let Some(url) = database_url {
         command.env("DATABASE_URL", url);
     }
