@@ -1,6 +1,6 @@
 //! Options of `ansible-playbook`, and how Admiral carries it out.
 
-use crate::domain::deployment::Accelerator;
+use crate::domain::{deployment::Accelerator, isolation::Controller};
 use clap::builder::PossibleValuesParser;
 use serde_json::{Map, Value, json};
 
@@ -66,6 +66,19 @@ pub struct AnsibleOptions {
         help_heading = "How it is carried out"
     )]
     priority: Option<i32>,
+    /// What the run may do to the machine that it runs on: read_only, or writable, which only admins may choose [default: read_only]
+    ///
+    /// With `writable` a playbook acts on that machine as Admiral's own account, and nothing keeps it from Admiral's keys if that
+    /// account is root.
+    #[arg(long, value_name = "ACCESS", value_parser = controller(), help_heading = "How it is carried out")]
+    controller: Option<String>,
+    /// A folder of the machine that it runs on that the run may write to although the rest is read-only (repeatable, only for admins)
+    #[arg(
+        long = "writable-path",
+        value_name = "FOLDER",
+        help_heading = "How it is carried out"
+    )]
+    writable_paths: Vec<String>,
 }
 
 impl AnsibleOptions {
@@ -85,7 +98,11 @@ impl AnsibleOptions {
         ] {
             set(field, switch.then_some(Value::Bool(true)));
         }
-        for (field, names) in [("tags", &self.task_tags), ("skip_tags", &self.skip_task_tags)] {
+        for (field, names) in [
+            ("tags", &self.task_tags),
+            ("skip_tags", &self.skip_task_tags),
+            ("writable_paths", &self.writable_paths),
+        ] {
             set(field, (!names.is_empty()).then(|| json!(names)));
         }
         set("verbosity", (self.verbose > 0).then(|| json!(self.verbose)));
@@ -101,11 +118,16 @@ impl AnsibleOptions {
             ("limit", &self.limit),
             ("start_at_task", &self.start_at_task),
             ("accelerator", &self.accelerator),
+            ("controller", &self.controller),
         ] {
             set(field, text.as_deref().map(Value::from));
         }
         body
     }
+}
+
+fn controller() -> PossibleValuesParser {
+    PossibleValuesParser::new(Controller::ALL.iter().map(|known| known.as_str()))
 }
 
 fn accelerator() -> PossibleValuesParser {

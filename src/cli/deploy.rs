@@ -315,11 +315,14 @@ mod tests {
             "--allow-overlap",
             "--priority",
             "-5",
+            "--controller=writable",
+            "--writable-path=/srv/reports",
         ];
         let options = parse(&given).unwrap().ansible.given();
         assert_eq!(
             Value::Object(options),
-            json!({"slices": 4, "accelerator": "mitogen", "allow_overlap": true, "priority": -5})
+            json!({"slices": 4, "accelerator": "mitogen", "allow_overlap": true, "priority": -5,
+                   "controller": "writable", "writable_paths": ["/srv/reports"]})
         );
         assert!(parse(&["site.yml", "--all", "--accelerator=warp"]).is_err());
         assert!(parse(&["site.yml", "--all", "--slices=2", "--limit=web*"]).is_err());

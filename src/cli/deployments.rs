@@ -197,6 +197,8 @@ async fn show(client: &Client, format: Format, name: &str) -> anyhow::Result<()>
             ("Started", "/started_at"),
             ("Finished", "/finished_at"),
             ("Isolation", "/isolation"),
+            ("Controller", "/options/controller"),
+            ("Writable paths", "/options/writable_paths"),
             ("Slices", "/options/slices"),
             ("Accelerator", "/options/accelerator"),
             ("Priority", "/options/priority"),

@@ -6,8 +6,8 @@ use super::{
     failure,
     instance::key_ring_path,
     options::{GlobalOptions, is_root},
-    worker_options::{ISOLATION_HINT, isolation_is_off},
     output::{self, Format},
+    worker_options::{ISOLATION_HINT, isolation_is_off},
 };
 use crate::{
     api::assets,

@@ -53,7 +53,9 @@ enum IsolationChoice {
 fn parse_size(text: &str) -> Result<u64, String> {
     const LEAST: u64 = 1024 * 1024;
     let text = text.trim();
-    let split = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let split = text
+        .find(|character: char| !character.is_ascii_digit())
+        .unwrap_or(text.len());
     let (digits, unit) = text.split_at(split);
     let shift = match unit.to_ascii_uppercase().trim_end_matches('B').trim_end_matches('I') {
         "" => 0,
@@ -67,7 +69,9 @@ fn parse_size(text: &str) -> Result<u64, String> {
         .parse()
         .map_err(|_| "is a number of bytes with K, M, G or T behind it, such as 512M or 8G".to_owned())?;
     let bytes = number.checked_shl(shift).filter(|bytes| bytes >> shift == number);
-    bytes.filter(|bytes| *bytes >= LEAST).ok_or_else(|| "must be at least 1M".to_owned())
+    bytes
+        .filter(|bytes| *bytes >= LEAST)
+        .ok_or_else(|| "must be at least 1M".to_owned())
 }
 
 impl Default for WorkerOptions {
@@ -115,9 +119,11 @@ impl WorkerOptions {
         }
         let mode = IsolationMode::detect().await;
         match &mode {
-            IsolationMode::Unavailable { reason } if self.isolation == IsolationChoice::Strict => {
-                Err(Hinted::new(format!("runs cannot be isolated on this machine: {reason}"), ISOLATION_HINT).into())
-            }
+            IsolationMode::Unavailable { reason } if self.isolation == IsolationChoice::Strict => Err(Hinted::new(
+                format!("runs cannot be isolated on this machine: {reason}"),
+                ISOLATION_HINT,
+            )
+            .into()),
             _ => Ok(mode),
         }
     }
@@ -149,7 +155,13 @@ mod tests {
 
     #[test]
     fn sizes_are_read_with_their_unit() {
-        for (text, bytes) in [("1048576", 1 << 20), ("512M", 512 << 20), ("8G", 8 << 30), ("2gib", 2 << 30), (" 1T ", 1 << 40)] {
+        for (text, bytes) in [
+            ("1048576", 1 << 20),
+            ("512M", 512 << 20),
+            ("8G", 8 << 30),
+            ("2gib", 2 << 30),
+            (" 1T ", 1 << 40),
+        ] {
             assert_eq!(parse_size(text), Ok(bytes), "{text}");
         }
         for text in ["", "G", "1", "-1G", "1.5G", "1X", "99999999999999T"] {

@@ -53,12 +53,22 @@ fn print(rows: &[Value]) -> anyhow::Result<()> {
             row
         })
         .collect();
-    let columns = ["NAME", "ID", "STATUS", "RUNS", "ROLES", "HEARD", "DRAINING SINCE"];
+    let columns = [
+        "NAME",
+        "ID",
+        "STATUS",
+        "RUNS",
+        "ISOLATION",
+        "ROLES",
+        "HEARD",
+        "DRAINING SINCE",
+    ];
     let fields = [
         "/name",
         "/id",
         "/status",
         "/load",
+        "/isolation",
         "/roles",
         "/heard",
         "/draining_since",

@@ -309,7 +309,11 @@ impl DeploymentOptions {
 const MAX_WRITABLE_PATHS: usize = 20;
 
 fn is_plain_path(path: &str) -> bool {
-    let mut parts = path.strip_prefix('/').unwrap_or_default().trim_end_matches('/').split('/');
+    let mut parts = path
+        .strip_prefix('/')
+        .unwrap_or_default()
+        .trim_end_matches('/')
+        .split('/');
     path.len() <= 4096 && !path.contains(char::is_control) && parts.all(|part| !matches!(part, "" | "." | ".."))
 }
 
@@ -406,7 +410,8 @@ pub struct Deployment {
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub finished_at: Option<DateTime<Utc>>,
-    /// How its run was kept apart from the rest of the machine: `bwrap`, `user`, `none`; null before it began.
+    /// What stood between its run and the machine that it ran on: an [`Isolation`](super::isolation::Isolation), or `bwrap` of earlier
+    /// versions; null before it began.
     pub isolation: Option<String>,
     /// While it is pending: deployments at work on servers that it needs, or before it in the queue for them.
     pub waiting_for: Vec<WaitedFor>,

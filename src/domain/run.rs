@@ -32,7 +32,8 @@ pub struct Run {
     pub status: RunStatus,
     /// The name of the worker that carries it out, or did.
     pub worker: Option<String>,
-    /// How it is kept apart from the rest of the machine: `bwrap`, `none`; null before it began.
+    /// What stands between it and the machine that it runs on: an [`Isolation`](super::isolation::Isolation), or `bwrap` of earlier
+    /// versions; null before it began.
     pub isolation: Option<String>,
     /// The exit code of `ansible-playbook`, when it exited.
     pub exit_code: Option<i32>,

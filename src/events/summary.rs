@@ -117,9 +117,7 @@ impl RunState {
         let broke_off = match end.reason {
             EndReason::Cancelled => "the deployment was cancelled while this host was at work".to_owned(),
             EndReason::TimedOut => "the run was ended at its timeout while this host was at work".to_owned(),
-            EndReason::ResourceLimit => {
-                "the run was ended at one of its limits while this host was at work".to_owned()
-            }
+            EndReason::ResourceLimit => "the run was ended at one of its limits while this host was at work".to_owned(),
             EndReason::Finished | EndReason::SpawnFailed | EndReason::Lost => {
                 format!("the run broke off while this host was at work: {}", how_it_ended(end))
             }
@@ -163,7 +161,10 @@ impl RunState {
                 return Outcome::failed(Reason::TimedOut, message);
             }
             EndReason::ResourceLimit => {
-                let message = end.message.as_deref().unwrap_or("the run took more of the machine than it may");
+                let message = end
+                    .message
+                    .as_deref()
+                    .unwrap_or("the run took more of the machine than it may");
                 return Outcome::failed(Reason::ResourceLimit, message);
             }
             EndReason::SpawnFailed => {

@@ -120,7 +120,9 @@ fn left_out(entry: &str, reason: &str) -> Finding {
         column: None,
         severity: Severity::Warning,
         rule: RULE.to_owned(),
-        message: format!("Ansible did not check the syntax, because isolation is required and does not work here: {reason}"),
+        message: format!(
+            "Ansible did not check the syntax, because isolation is required and does not work here: {reason}"
+        ),
     }
 }
 

@@ -21,9 +21,9 @@ mod watch;
 pub use capture::{CaptureLimits, Captured, ProcessError, run_captured, run_interactive, run_limited};
 pub use descendants::{descendants, group_members, processes_marked, processes_mentioning};
 pub use foreground::{Foreground, RunningForeground};
+pub use guard::guarded;
 #[cfg(debug_assertions)]
 pub use guard::{GUARDS_OFF, RUN_GUARDS_OFF};
-pub use guard::guarded;
 pub use identity::{ProcessIdentity, boot_id};
 pub use kill_point::kill_point;
 pub use launch::Launch;

@@ -35,8 +35,17 @@ mod tests {
         let own = ProcessIdentity::own().expect("own identity");
         let (resident, proportional) = (resident_bytes(own), proportional_bytes(own));
         assert!(threads(own) >= 1);
-        assert!(resident > 100_000 && proportional > 100_000 && proportional <= resident * 2, "{resident} {proportional}");
-        let gone = ProcessIdentity { pid: i32::MAX, start_ticks: 1 };
-        assert_eq!((threads(gone), resident_bytes(gone), proportional_bytes(gone)), (0, 0, 0));
+        assert!(
+            resident > 100_000 && proportional > 100_000 && proportional <= resident * 2,
+            "{resident} {proportional}"
+        );
+        let gone = ProcessIdentity {
+            pid: i32::MAX,
+            start_ticks: 1,
+        };
+        assert_eq!(
+            (threads(gone), resident_bytes(gone), proportional_bytes(gone)),
+            (0, 0, 0)
+        );
     }
 }

@@ -128,7 +128,10 @@ impl RunAccount {
 /// user_namespaces(7).
 fn is_mapped(map: &str, range: IdRange) -> bool {
     map.lines().any(|line| {
-        let numbers: Vec<u64> = line.split_whitespace().map_while(|number| number.parse().ok()).collect();
+        let numbers: Vec<u64> = line
+            .split_whitespace()
+            .map_while(|number| number.parse().ok())
+            .collect();
         let [first, _, count] = numbers[..] else { return false };
         u64::from(range.first) >= first && u64::from(range.first) + u64::from(range.count) <= first + count
     })

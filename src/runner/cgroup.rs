@@ -51,7 +51,11 @@ fn parent() -> Option<PathBuf> {
     let own = fs::read_to_string("/proc/self/cgroup").ok()?;
     let own = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
     let own = mount.join(own);
-    let unit = if own.ends_with(SERVER) { own.parent()?.to_owned() } else { own };
+    let unit = if own.ends_with(SERVER) {
+        own.parent()?.to_owned()
+    } else {
+        own
+    };
     let is_ours = rustix::fs::access(unit.join("cgroup.subtree_control"), Access::WRITE_OK).is_ok();
     is_ours.then_some(unit)
 }
@@ -67,7 +71,10 @@ fn enable(parent: &Path) -> io::Result<()> {
         }
     }
     let there = fs::read_to_string(parent.join("cgroup.controllers"))?;
-    let found: Vec<&str> = CONTROLLERS.into_iter().filter(|name| there.split_whitespace().any(|it| it == *name)).collect();
+    let found: Vec<&str> = CONTROLLERS
+        .into_iter()
+        .filter(|name| there.split_whitespace().any(|it| it == *name))
+        .collect();
     if found.len() < CONTROLLERS.len() && geteuid().is_root() {
         // Our own top group gets what the root group passes on.
         let wanted: Vec<String> = CONTROLLERS.iter().map(|name| format!("+{name}")).collect();
@@ -165,7 +172,9 @@ impl RunGroup {
 
     fn counted(&self, file: &str, name: &str) -> u64 {
         let text = fs::read_to_string(self.folder.join(file)).unwrap_or_default();
-        let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok());
+        let found = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok());
         found.unwrap_or(0)
     }
 }
@@ -175,7 +184,8 @@ impl RunGroup {
 fn mount_point(mounts: &str) -> Option<PathBuf> {
     mounts.lines().find_map(|line| {
         let (mount, kind) = line.split_once(" - ")?;
-        kind.starts_with("cgroup2 ").then(|| mount.split(' ').nth(4).map(PathBuf::from))?
+        kind.starts_with("cgroup2 ")
+            .then(|| mount.split(' ').nth(4).map(PathBuf::from))?
     })
 }
 

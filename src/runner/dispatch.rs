@@ -70,10 +70,17 @@ pub(super) struct Outcome {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
-    Waiting { cancelled: bool },
+    Waiting {
+        cancelled: bool,
+    },
     Running,
-    Stopping { reason: ExitReason },
-    Killing { reason: ExitReason, message: Option<String> },
+    Stopping {
+        reason: ExitReason,
+    },
+    Killing {
+        reason: ExitReason,
+        message: Option<String>,
+    },
     Closing(Outcome),
     Clearing(Outcome),
     Over,
@@ -204,7 +211,8 @@ mod tests {
     fn every_way_out_closes_masters_then_kills_then_finishes() {
         use Effect::{AskToStop, CloseMasters, KillAll, Spawn};
         use Input::{
-            Emptied, Force, GraceOver, LimitReached, MainEnded, MastersClosed, Ready, SpawnFailed, Spawned, Terminate, TimeLimit,
+            Emptied, Force, GraceOver, LimitReached, MainEnded, MastersClosed, Ready, SpawnFailed, Spawned, Terminate,
+            TimeLimit,
         };
         let table: Vec<(&str, Vec<Input>, Vec<Effect>, Effect)> = vec![
             (

@@ -30,7 +30,12 @@ fn add_environment(program: &Path, folders: &mut Vec<PathBuf>) {
             found = vec![prefix.to_owned()];
         } else {
             // Not all of it: beside what `pip install --user` installs lies what other programs keep.
-            found.extend(["lib", "lib64"].map(|name| prefix.join(name)).into_iter().filter(|lib| lib.is_dir()));
+            found.extend(
+                ["lib", "lib64"]
+                    .map(|name| prefix.join(name))
+                    .into_iter()
+                    .filter(|lib| lib.is_dir()),
+            );
         }
     }
     for folder in found {
@@ -43,7 +48,9 @@ fn add_environment(program: &Path, folders: &mut Vec<PathBuf>) {
 /// The interpreter that a script's first line names; execve(2).
 fn interpreter(program: &Path) -> Option<PathBuf> {
     let mut line = Vec::new();
-    BufReader::new(File::open(program).ok()?.take(256)).read_until(b'\n', &mut line).ok()?;
+    BufReader::new(File::open(program).ok()?.take(256))
+        .read_until(b'\n', &mut line)
+        .ok()?;
     let line = String::from_utf8(line).ok()?;
     let interpreter = line.strip_prefix("#!")?.split_whitespace().next()?;
     Some(PathBuf::from(interpreter)).filter(|path| path.is_absolute())

@@ -164,7 +164,10 @@ impl Sandbox {
         let is_writable = self.controller_writable || !guarded("read_only");
         let root = if is_writable { "--dev-bind" } else { "--ro-bind" };
         arguments.add([root, "/", "/", "--proc", "/proc"]);
-        let mut granted: Vec<Bind> = programs::needed(program).iter().map(|path| Bind::read_only(path)).collect();
+        let mut granted: Vec<Bind> = programs::needed(program)
+            .iter()
+            .map(|path| Bind::read_only(path))
+            .collect();
         granted.extend(self.granted.iter().cloned());
         let mut covers = self.own_folders(&granted);
         covers.retain(|_| guarded("own_folders"));
@@ -179,7 +182,9 @@ impl Sandbox {
         }
         if !self.controller_writable {
             let size = SHARED_MEMORY_BYTES.to_string();
-            arguments.add(["--dev", "/dev", "--perms", "1777", "--size", &size, "--tmpfs", "/dev/shm"]);
+            arguments.add([
+                "--dev", "/dev", "--perms", "1777", "--size", &size, "--tmpfs", "/dev/shm",
+            ]);
             arguments.add(["--remount-ro", "/dev"]);
             covers.push("/dev".into());
             if Path::new(SYSTEMD).is_dir() {
@@ -190,7 +195,13 @@ impl Sandbox {
         for bind in &granted {
             arguments.show(bind, &covers);
         }
-        let secret = existing(self.hidden.iter().cloned().chain([CONFIGURATION.into()]).chain(secrets::roots()));
+        let secret = existing(
+            self.hidden
+                .iter()
+                .cloned()
+                .chain([CONFIGURATION.into()])
+                .chain(secrets::roots()),
+        );
         for path in secret.into_iter().filter(|_| guarded("hidden")) {
             if path.is_dir() {
                 arguments.cover(&path, COVER_BYTES);
@@ -232,14 +243,19 @@ impl Sandbox {
 
     /// What comes before the program.
     fn add_steps(&self, arguments: &mut Arguments) -> Result<(), String> {
-        let find = |name: &str| {
-            find_program(name, &[]).ok_or_else(|| format!("{name} is not installed (package util-linux)"))
-        };
+        let find =
+            |name: &str| find_program(name, &[]).ok_or_else(|| format!("{name} is not installed (package util-linux)"));
         if self.changes_account() {
             arguments.add([find("setpriv")?]);
             arguments.add(["--reuid", &self.account.uid.to_string()]);
             arguments.add(["--regid", &self.account.gid.to_string()]);
-            arguments.add(["--clear-groups", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all", "--"]);
+            arguments.add([
+                "--clear-groups",
+                "--no-new-privs",
+                "--inh-caps=-all",
+                "--bounding-set=-all",
+                "--",
+            ]);
             if self.features.user_namespace {
                 arguments.add([find("unshare")?]);
                 arguments.add(["--user", "--map-current-user", "--"]);
@@ -307,13 +323,17 @@ fn homes() -> impl Iterator<Item = PathBuf> {
     env::home_dir().into_iter().chain(system).filter(|home| {
         home.is_absolute()
             && home.components().count() > 1
-            && !SYSTEM.iter().any(|system| home.starts_with(system) || Path::new(system).starts_with(home))
+            && !SYSTEM
+                .iter()
+                .any(|system| home.starts_with(system) || Path::new(system).starts_with(home))
     })
 }
 
 /// Where names are resolved by: as a rule a link into `/run`.
 fn resolver() -> Option<PathBuf> {
-    fs::canonicalize("/etc/resolv.conf").ok().filter(|path| path.starts_with("/run"))
+    fs::canonicalize("/etc/resolv.conf")
+        .ok()
+        .filter(|path| path.starts_with("/run"))
 }
 
 /// The paths that are there. One that is a link becomes what it leads to: nothing can be mounted on a link.

@@ -155,12 +155,18 @@ pub(super) fn folders_of(run_id: Uuid) -> Vec<PathBuf> {
 
 /// All folders of secrets, of all runs of this user, lie below these, which are there and nobody else's.
 pub(super) fn roots() -> Vec<PathBuf> {
-    let is_ours = |name: &str| name.strip_prefix(&root_name()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let is_ours = |name: &str| {
+        name.strip_prefix(&root_name())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
     let mut roots = Vec::new();
     for place in places() {
         let entries = fs::read_dir(place).into_iter().flatten().flatten();
         let ours = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_ours));
-        roots.extend(ours.map(|entry| entry.path()).filter(|root| is_private(root).unwrap_or(false)));
+        roots.extend(
+            ours.map(|entry| entry.path())
+                .filter(|root| is_private(root).unwrap_or(false)),
+        );
     }
     roots
 }

@@ -5,8 +5,7 @@
 
 use std::{
     ffi::{CStr, CString, OsStr},
-    fs,
-    io,
+    fs, io,
     os::{
         fd::{AsRawFd as _, OwnedFd},
         unix::{ffi::OsStrExt as _, fs::lchown},
@@ -16,7 +15,8 @@ use std::{
 
 use rustix::{
     fs::{
-        AtFlags, Dir, FileType, Gid, Mode, OFlags, RenameFlags, Uid, fchmod, fchown, fstat, openat, renameat_with, statat, unlinkat,
+        AtFlags, Dir, FileType, Gid, Mode, OFlags, RenameFlags, Uid, fchmod, fchown, fstat, openat, renameat_with,
+        statat, unlinkat,
     },
     io::Errno,
 };
@@ -59,7 +59,9 @@ pub fn take_back(folder: &Path) -> io::Result<()> {
         let stat = statat(&level.folder, &name, AtFlags::SYMLINK_NOFOLLOW)?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory if depth >= MAX_DEPTH => {
-                return Err(io::Error::other(format!("folders are nested deeper than {MAX_DEPTH} levels")));
+                return Err(io::Error::other(format!(
+                    "folders are nested deeper than {MAX_DEPTH} levels"
+                )));
             }
             FileType::Directory => {
                 let below = open_below(&level.folder, &name)?;
@@ -109,7 +111,9 @@ pub(super) fn measure(folder: &Path, max_entries: u64) -> io::Result<Extent> {
     let mut levels = vec![Level::open(open_folder(folder)?)?];
     loop {
         let depth = levels.len();
-        let Some(level) = levels.last_mut() else { return Ok(extent) };
+        let Some(level) = levels.last_mut() else {
+            return Ok(extent);
+        };
         let Some(name) = level.next()? else {
             levels.pop();
             continue;
@@ -350,15 +354,22 @@ mod tests {
         symlink("/etc/passwd", tree.join("link")).expect("linked");
         rustix::fs::mkfifoat(rustix::fs::CWD, tree.join("pipe"), Mode::RUSR).expect("made");
         let mode = |path: &str| tree.join(path).metadata().expect("it is there").permissions().mode() & 0o7777;
-        let set = |path: &str, mode| fs::set_permissions(tree.join(path), fs::Permissions::from_mode(mode)).expect("set");
+        let set =
+            |path: &str, mode| fs::set_permissions(tree.join(path), fs::Permissions::from_mode(mode)).expect("set");
         set("closed/program", 0o4700);
         set("closed", 0o700);
         let before = fs::metadata("/etc/passwd").expect("it is there").permissions().mode();
         give(&tree, RunAccount::for_looking()).expect("given");
         take_back(&tree).expect("taken back");
-        assert_eq!((mode("."), mode("closed"), mode("closed/program")), (0o755, 0o755, 0o755));
+        assert_eq!(
+            (mode("."), mode("closed"), mode("closed/program")),
+            (0o755, 0o755, 0o755)
+        );
         assert!(tree.join("link").is_symlink() && !tree.join("pipe").exists());
-        assert_eq!(fs::metadata("/etc/passwd").expect("it is there").permissions().mode(), before);
+        assert_eq!(
+            fs::metadata("/etc/passwd").expect("it is there").permissions().mode(),
+            before
+        );
         nest(&tree, MAX_DEPTH + 5);
         assert!(take_back(&tree).is_err());
     }
@@ -376,7 +387,10 @@ mod tests {
             .expect("a hole");
         symlink("/usr", tree.join("link")).expect("linked");
         let extent = measure(&tree, 1000).expect("measured");
-        assert_eq!((extent.entries, extent.too_deep, extent.largest_file), (5, false, 1 << 40));
+        assert_eq!(
+            (extent.entries, extent.too_deep, extent.largest_file),
+            (5, false, 1 << 40)
+        );
         assert!((100_000..10_000_000).contains(&extent.bytes), "{extent:?}");
         assert_eq!(measure(&tree, 2).expect("measured").entries, 2);
         nest(&tree, MAX_DEPTH + 5);

@@ -21,7 +21,12 @@ pub(super) fn open_regular(path: &Path) -> io::Result<File> {
     }
     let refuse = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("it is {what}"));
     // Opened as a mere path first: opening a pipe may wait, and opening a device may do something.
-    let found = openat(CWD, path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let found = openat(
+        CWD,
+        path,
+        OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
     let stat = fstat(&found)?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => {}

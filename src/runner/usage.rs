@@ -39,7 +39,11 @@ impl Usage {
 
     /// The limit that the run has reached, if any. `supervisor` is the process that everything of it descends from.
     pub(super) fn look(&mut self, supervisor: i32) -> Option<Reached> {
-        let reached = if self.has_group { None } else { self.look_at_processes(supervisor) };
+        let reached = if self.has_group {
+            None
+        } else {
+            self.look_at_processes(supervisor)
+        };
         reached.or_else(|| self.look_at_disk())
     }
 
@@ -51,7 +55,8 @@ impl Usage {
         }
         // What processes share counts for each of them at first. It takes a closer, dearer look to see that they do.
         let sum = |measure: fn(ProcessIdentity) -> u64| processes.iter().map(|process| measure(*process)).sum::<u64>();
-        let too_much = sum(resident_bytes) > self.limits.memory_bytes && sum(proportional_bytes) > self.limits.memory_bytes;
+        let too_much =
+            sum(resident_bytes) > self.limits.memory_bytes && sum(proportional_bytes) > self.limits.memory_bytes;
         too_much.then_some(Reached::Memory)
     }
 
@@ -67,7 +72,9 @@ impl Usage {
             .map(|metadata| metadata.len())
             .collect();
         self.measure_disk_at = Instant::now() + DISK_INTERVAL.max(began.elapsed() * DISK_SHARE);
-        let extent = extent.inspect_err(|error| tracing::warn!(%error, "the run's folders cannot be measured")).ok()?;
+        let extent = extent
+            .inspect_err(|error| tracing::warn!(%error, "the run's folders cannot be measured"))
+            .ok()?;
         let largest = files.iter().copied().max().unwrap_or(0).max(extent.largest_file);
         if extent.bytes + files.iter().sum::<u64>() > self.limits.disk_bytes {
             Some(Reached::Disk)

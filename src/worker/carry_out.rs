@@ -171,7 +171,11 @@ fn report(run: uuid::Uuid, followed: Result<(), FollowError>) {
 async fn mark_started(shared: &Shared, run: &OwnedRun, isolation: Isolation) -> Result<(), StoreError> {
     let mut unsure = false;
     loop {
-        match shared.database.unless_lost(try_mark_started(shared, run, isolation)).await {
+        match shared
+            .database
+            .unless_lost(try_mark_started(shared, run, isolation))
+            .await
+        {
             Err(StoreError::WrongState(_)) if unsure && is_started(shared, run).await? => return Ok(()),
             Err(error) if error.is_unavailable() => {
                 unsure = true;

@@ -69,7 +69,9 @@ pub(super) async fn learn(shared: &Shared, folder: &RunFolder, run: &OwnedRun) -
         return Ok(());
     }
     let mut connection = shared.database.acquire().await?;
-    host_keys::trust_on_first_use(&mut connection, &confirmed).await.map(drop)
+    host_keys::trust_on_first_use(&mut connection, &confirmed)
+        .await
+        .map(drop)
 }
 
 /// A key that the run met, and where.

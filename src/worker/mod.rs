@@ -168,7 +168,12 @@ impl Worker {
         let galaxy_folder = galaxy::folder_in(&self.config.data_directory);
         let shared = Arc::new(Shared {
             id,
-            galaxy: Galaxy::new(galaxy_folder, self.config.ansible_playbook.clone(), None, seclusion.clone()),
+            galaxy: Galaxy::new(
+                galaxy_folder,
+                self.config.ansible_playbook.clone(),
+                None,
+                seclusion.clone(),
+            ),
             seclusion,
             config: self.config,
             home,

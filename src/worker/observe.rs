@@ -130,4 +130,3 @@ pub(super) fn take_supervisor_log(folder: &RunFolder) {
         }
     }
 }
-

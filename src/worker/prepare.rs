@@ -162,11 +162,7 @@ async fn load(
 }
 
 /// What is put between the run and the machine.
-fn isolation(
-    config: &WorkerConfig,
-    options: &DeploymentOptions,
-    is_builtin: bool,
-) -> Result<Isolation, PrepareError> {
+fn isolation(config: &WorkerConfig, options: &DeploymentOptions, is_builtin: bool) -> Result<Isolation, PrepareError> {
     match &config.isolation {
         IsolationMode::Strict(_) if options.controller == Controller::Writable => Ok(Isolation::ControllerWritable),
         IsolationMode::Strict(_) => Ok(Isolation::Strict),
@@ -190,7 +186,10 @@ fn writable_paths(config: &WorkerConfig, options: &DeploymentOptions) -> Result<
             Err(refuse("it is no folder"))
         } else if overlaps(&config.data_directory) {
             Err(refuse("Admiral's own data is in it"))
-        } else if ["/proc", "/sys", "/dev", "/run"].iter().any(|system| overlaps(Path::new(system))) {
+        } else if ["/proc", "/sys", "/dev", "/run"]
+            .iter()
+            .any(|system| overlaps(Path::new(system)))
+        {
             Err(refuse("it belongs to the system"))
         } else {
             Ok(real)

@@ -375,14 +375,20 @@ async fn cancelling_ends_mitogens_processes() {
     let run = std::fs::read_dir(data.join("runs")).unwrap().next().unwrap().unwrap();
     let spec: Value = serde_json::from_slice(&std::fs::read(run.path().join("spec.json")).unwrap()).unwrap();
     let secrets = text(&spec, "secrets_folder");
-    let sockets = std::fs::read_dir(run.path().join("work/sockets")).unwrap().flatten().filter(|entry| {
-        let name = entry.file_name();
-        name.to_string_lossy().starts_with("mitogen-")
-    });
+    let sockets = std::fs::read_dir(run.path().join("work/sockets"))
+        .unwrap()
+        .flatten()
+        .filter(|entry| {
+            let name = entry.file_name();
+            name.to_string_lossy().starts_with("mitogen-")
+        });
     assert_eq!(
         sockets.count(),
         1,
-        "Mitogen's socket is where the supervisor removes it: {:?}", std::process::Command::new("find").arg(run.path().join("work/sockets")).output()
+        "Mitogen's socket is where the supervisor removes it: {:?}",
+        std::process::Command::new("find")
+            .arg(run.path().join("work/sockets"))
+            .output()
     );
 
     let (status, _) = server

@@ -74,7 +74,10 @@ impl Ground {
     /// As root, or as an account that has nothing else.
     async fn prepare(account: Option<(u32, u32)>, arguments: &[&str], guards_off: &str) -> Self {
         // The server refuses to run anything where its own trial of the guards fails.
-        let of_server: Vec<&str> = guards_off.split(',').filter(|guard| OF_SERVER.contains(guard)).collect();
+        let of_server: Vec<&str> = guards_off
+            .split(',')
+            .filter(|guard| OF_SERVER.contains(guard))
+            .collect();
         // Not among the temporary files, which a run has for itself anyway.
         let folder = tempfile::Builder::new()
             .prefix("attacks-")
@@ -89,7 +92,10 @@ impl Ground {
             ansible: &ansible,
             embedded: true,
             arguments,
-            environment: &[("ADMIRAL_GUARDS_OFF", &of_server.join(",")), ("ADMIRAL_RUN_GUARDS_OFF", guards_off)],
+            environment: &[
+                ("ADMIRAL_GUARDS_OFF", &of_server.join(",")),
+                ("ADMIRAL_RUN_GUARDS_OFF", guards_off),
+            ],
             account,
         })
         .await;
@@ -170,7 +176,12 @@ impl Ground {
     async fn wait_until_cleared(&self) {
         let deadline = Instant::now() + PATIENCE;
         while !self.server.run_folders().is_empty() {
-            assert!(Instant::now() < deadline, "{:?} are left: {}", self.server.run_folders(), self.server.log());
+            assert!(
+                Instant::now() < deadline,
+                "{:?} are left: {}",
+                self.server.run_folders(),
+                self.server.log()
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -179,7 +190,11 @@ impl Ground {
     async fn damage(&mut self) -> Vec<String> {
         let mut damage = Vec::new();
         let intact = |file: &Path| fs::read_to_string(file).is_ok_and(|text| text == CANARY);
-        for file in [&self.victim, &self.victim_folder.join("file"), &self.server.data.join("canary")] {
+        for file in [
+            &self.victim,
+            &self.victim_folder.join("file"),
+            &self.server.data.join("canary"),
+        ] {
             if file.is_symlink() || !intact(file) {
                 damage.push(format!("{} was changed", file.display()));
             }
@@ -187,7 +202,12 @@ impl Ground {
         if fs::read_dir(&self.victim_folder).map_or(0, Iterator::count) != 1 {
             damage.push("something was written into the victim's folder".to_owned());
         }
-        for folder in [self.server.data.clone(), self.server.data.join("builtin-playbooks"), "/etc".into(), "/usr/bin".into()] {
+        for folder in [
+            self.server.data.clone(),
+            self.server.data.join("builtin-playbooks"),
+            "/etc".into(),
+            "/usr/bin".into(),
+        ] {
             if folder.join("written-from-a-run").exists() {
                 damage.push(format!("something was written into {}", folder.display()));
             }
@@ -300,15 +320,60 @@ struct Gap {
 }
 
 const GAPS: [Gap; 9] = [
-    Gap { guard: "process_namespace", with: "", attack: "processes", account: None },
-    Gap { guard: "account", with: "", attack: "read-data", account: None },
-    Gap { guard: "hidden", with: "", attack: "read-data", account: Some(ACCOUNT) },
-    Gap { guard: "own_folders", with: "", attack: "read-data", account: Some(ACCOUNT) },
-    Gap { guard: "read_only", with: "", attack: "read-data", account: None },
-    Gap { guard: "control_folder", with: "", attack: "forge", account: Some(ACCOUNT) },
-    Gap { guard: "regular_files", with: ",control_folder", attack: "links", account: Some(ACCOUNT) },
-    Gap { guard: "host_key_scan", with: "", attack: "host-keys", account: None },
-    Gap { guard: "limits", with: "", attack: "deep", account: None },
+    Gap {
+        guard: "process_namespace",
+        with: "",
+        attack: "processes",
+        account: None,
+    },
+    Gap {
+        guard: "account",
+        with: "",
+        attack: "read-data",
+        account: None,
+    },
+    Gap {
+        guard: "hidden",
+        with: "",
+        attack: "read-data",
+        account: Some(ACCOUNT),
+    },
+    Gap {
+        guard: "own_folders",
+        with: "",
+        attack: "read-data",
+        account: Some(ACCOUNT),
+    },
+    Gap {
+        guard: "read_only",
+        with: "",
+        attack: "read-data",
+        account: None,
+    },
+    Gap {
+        guard: "control_folder",
+        with: "",
+        attack: "forge",
+        account: Some(ACCOUNT),
+    },
+    Gap {
+        guard: "regular_files",
+        with: ",control_folder",
+        attack: "links",
+        account: Some(ACCOUNT),
+    },
+    Gap {
+        guard: "host_key_scan",
+        with: "",
+        attack: "host-keys",
+        account: None,
+    },
+    Gap {
+        guard: "limits",
+        with: "",
+        attack: "deep",
+        account: None,
+    },
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -326,7 +391,8 @@ async fn each_guard_is_missed_when_it_is_gone() {
         };
         let (deployment, shown) = ground.outcome(&id).await;
         let stopped = gap.attack == "deep" && deployment["reason"] == "resource_limit";
-        let got_through = !breaches(&shown).is_empty() || !ground.damage().await.is_empty() || gap.attack == "deep" && !stopped;
+        let got_through =
+            !breaches(&shown).is_empty() || !ground.damage().await.is_empty() || gap.attack == "deep" && !stopped;
         if !got_through {
             unnoticed.push(format!("{} by {}: {deployment}\n{shown}", gap.guard, gap.attack));
         }

@@ -45,7 +45,7 @@ const PLAYBOOK: &str = r#"
     - name: Without care, all of them
       ansible.builtin.debug: { msg: "they are {{ [answer, of_the_environment, of_the_preset] }}" }
     - name: A file, with care
-      ansible.builtin.copy: { content: "{{ lookup('file', certificate) | length }}", dest: "{{ certificate | dirname }}/length" }
+      ansible.builtin.copy: { content: "{{ lookup('file', certificate) | length }}", dest: ~/length }
       delegate_to: localhost
       connection: local
     - name: Without care of the vault either

@@ -2,23 +2,26 @@
 
 use crate::{
     roles::{PLAYBOOK, Process, until_workers},
-    support::server::{AdmiralServer, text, wait_for_exit},
+    support::{
+        gate::Gate,
+        server::{AdmiralServer, text, wait_for_exit},
+    },
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use std::{path::Path, process::Stdio};
+use std::process::Stdio;
 
-/// Runs until the gate is there.
-fn gated(gate: &Path) -> String {
+/// Runs until the gate is open.
+fn gated(gate: &Gate) -> String {
     format!(
         "
 - hosts: all
   connection: local
   gather_facts: false
   tasks:
-    - ansible.builtin.wait_for: {{ path: {}, timeout: 170 }}
+    - ansible.builtin.wait_for: {{ {}, timeout: 170 }}
 ",
-        gate.display()
+        gate.condition()
     )
 }
 
@@ -32,7 +35,7 @@ async fn a_drained_worker_finishes_its_runs_and_ends() {
     let server = AdmiralServer::start_roles("api,scheduler").await;
     let (key, _) = server.generate_key("fleet").await;
     server.add_server("h1", "127.0.0.1", 1, "nobody", &key, &[]).await;
-    let gate = server.folder.path().join("gate");
+    let mut gate = Gate::new();
     let slow = server.add_playbook("slow", &gated(&gate));
     let quick = server.add_playbook("quick", PLAYBOOK);
     let mut worker = Process(server.spawn_beside("data", &["--roles", "worker"]));
@@ -55,7 +58,7 @@ async fn a_drained_worker_finishes_its_runs_and_ends() {
     );
     let second = launch(&server, &quick).await;
 
-    std::fs::write(&gate, "").unwrap();
+    gate.open();
     let ended = server.wait_for_end(&first).await;
     assert_eq!(ended["status"], "completed", "{ended}");
     let told = tokio::task::spawn_blocking(|| drain.wait_with_output())

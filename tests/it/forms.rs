@@ -6,7 +6,7 @@ use crate::support::{
 };
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::{fs, path::Path, process::Output};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Output};
 
 /// Dropped in as it is: it asks at a terminal.
 const PLAYBOOK: &str = r#"
@@ -67,6 +67,13 @@ const FORM: &str = r"fields:
   - {name: certificate, type: file, required: true}
 ";
 
+/// A folder that every account may write to, as a run that is granted it does.
+fn writable_folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    folder
+}
+
 fn seen(folder: &Path, host: &str) -> Value {
     serde_json::from_str(&fs::read_to_string(folder.join(format!("{host}.json"))).unwrap()).unwrap()
 }
@@ -78,7 +85,7 @@ fn told(output: &Output) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_type_of_answer_reaches_the_playbook() {
     for bin in ansible_bins() {
-        let out = tempfile::tempdir().unwrap();
+        let out = writable_folder();
         let server = AdmiralServer::start_with(&bin).await;
         server.add_local_servers(&["web1"]).await;
         let playbook = server.add_playbook("ask", &PLAYBOOK.replace("OUT", out.path().to_str().unwrap()));
@@ -95,7 +102,7 @@ async fn every_type_of_answer_reaches_the_playbook() {
             .post(
                 "/api/presets",
                 json!({"playbook": playbook, "name": "small", "variables": {"replicas": 3, "zone": "{{ 6 * 7 }}"},
-                       "secret_variables": {"of_the_preset": injection}, "options": {"forks": 3}}),
+                       "secret_variables": {"of_the_preset": injection}, "options": {"forks": 3, "writable_paths": [out.path()]}}),
             )
             .await;
         let deployment = server
@@ -160,7 +167,7 @@ fn number(bin: &Path, text: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_playbook_that_asks_never_waits() {
-    let out = tempfile::tempdir().unwrap();
+    let out = writable_folder();
     let server = AdmiralServer::start().await;
     server.add_local_servers(&["web1"]).await;
     let asking = "- hosts: all\n  connection: local\n  gather_facts: false\n  vars_prompt:\n    - {name: user, private: no}\n    - name: pin\n    - {name: home, private: no, default: /srv}\n  tasks:\n    - ansible.builtin.copy: {dest: 'OUT/{{ inventory_hostname }}.json', content: '{{ [user, pin, home] | to_json }}'}\n";
@@ -259,7 +266,8 @@ async fn a_playbook_that_asks_never_waits() {
     let deployment = server
         .post(
             "/api/deployments",
-            json!({"playbook": playbook, "all": true, "variables": {"user": "ada"}, "secret_variables": {"pin": "4711-pin"}}),
+            json!({"playbook": playbook, "all": true, "variables": {"user": "ada"}, "secret_variables": {"pin": "4711-pin"},
+                   "options": {"writable_paths": [out.path()]}}),
         )
         .await;
     let deployment = server.wait_for_end(&text(&deployment, "id")).await;

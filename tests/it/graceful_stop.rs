@@ -4,19 +4,20 @@
 
 use crate::support::{
     cluster::PrivateCluster,
+    gate::Gate,
     processes,
     server::{AdmiralServer, text},
 };
 use futures_util::{StreamExt as _, future::join_all};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use std::{fs, io::Write as _, net::TcpStream, path::Path, time::Duration};
+use std::{io::Write as _, net::TcpStream, time::Duration};
 
 const STREAMS: usize = 60;
 /// What is promised is 5 seconds; machines that run other tests as well are slow.
 const FAR_TOO_LONG: Duration = Duration::from_secs(30);
 
-fn gated(gate: &Path) -> String {
+fn gated(gate: &Gate) -> String {
     format!(
         "
 - hosts: all
@@ -24,10 +25,10 @@ fn gated(gate: &Path) -> String {
   gather_facts: false
   tasks:
     - ansible.builtin.debug: {{ msg: begun }}
-    - ansible.builtin.wait_for: {{ path: {}, timeout: 170 }}
+    - ansible.builtin.wait_for: {{ {}, timeout: 170 }}
     - ansible.builtin.debug: {{ msg: done }}
 ",
-        gate.display()
+        gate.condition()
     )
 }
 
@@ -36,7 +37,7 @@ async fn streams_are_closed_with_a_hint_and_runs_go_on() {
     let mut server = AdmiralServer::start_embedded().await;
     let (key, _) = server.generate_key("fleet").await;
     server.add_server("h1", "127.0.0.1", 1, "nobody", &key, &[]).await;
-    let gate = server.folder.path().join("gate");
+    let mut gate = Gate::new();
     let playbook = server.add_playbook("gated", &gated(&gate));
     let body = json!({"playbook": playbook, "all": true});
     let id = text(&server.post("/api/deployments", body).await, "id");
@@ -87,7 +88,7 @@ async fn streams_are_closed_with_a_hint_and_runs_go_on() {
         assert!(n == 0 || ids.last() == Some(&delivered), "{text}");
     }
 
-    fs::write(&gate, "").unwrap();
+    gate.open();
     server.start_again(&[]).await;
     let ended = server.wait_for_end(&id).await;
     assert_eq!(ended["status"], "completed", "{ended}");

@@ -2,6 +2,7 @@
 //! rest.
 
 use crate::support::{
+    gate::Gate,
     processes,
     server::{AdmiralServer, PATIENCE, text},
     stage::Stage,
@@ -17,7 +18,7 @@ use admiral::{
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// Fails for one host and lets the others wait, until the file is there.
+/// Fails for one host and lets the others wait, until the gate is open.
 const PLAYBOOK: &str = r"
 - name: Everything
   hosts: all
@@ -25,15 +26,16 @@ const PLAYBOOK: &str = r"
   gather_facts: false
   tasks:
     - name: Work
-      ansible.builtin.shell: test -e GATE || { test {{ inventory_hostname }} != local1 && sleep 619; }
+      ansible.builtin.shell: (: < /dev/tcp/127.0.0.1/GATE) || { test {{ inventory_hostname }} != local1 && sleep 619; }
+      args: { executable: /bin/bash }
 ";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_dead_machine_did_not_finish_is_ended_once_and_retried_on_request() {
     let mut server = AdmiralServer::start().await;
     server.add_local_servers(&["local1", "local2", "local3"]).await;
-    let gate = server.folder.path().join("gate");
-    let playbook = server.add_playbook("gated", &PLAYBOOK.replace("GATE", &gate.to_string_lossy()));
+    let mut gate = Gate::new();
+    let playbook = server.add_playbook("gated", &PLAYBOOK.replace("GATE", &gate.port().to_string()));
     let deployment = server
         .post("/api/deployments", json!({"playbook": playbook, "all": true}))
         .await;
@@ -107,7 +109,7 @@ async fn what_a_dead_machine_did_not_finish_is_ended_once_and_retried_on_request
     );
     assert_eq!(server.get("/api/deployments").await["meta"]["total"], 1);
 
-    std::fs::write(&gate, "").unwrap();
+    gate.open();
     let retried = server.post(&format!("/api/deployments/{id}/retry"), json!({})).await;
     let retried = server.wait_for_end(&text(&retried, "id")).await;
     assert_eq!(retried["status"], "completed", "{retried}");

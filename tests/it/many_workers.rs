@@ -1,7 +1,9 @@
 //! Three workers on one database, as processes of their own: every run once, slices at the same time, cancel and retry for all.
 
 use crate::support::{
-    fleet, processes,
+    fleet,
+    gate::Gate,
+    processes,
     server::{AdmiralServer, text},
     workers::WorkerProcess,
 };
@@ -167,27 +169,22 @@ async fn cancel_reaches_all_slices_on_all_workers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deployment_waits_for_the_one_at_work_on_its_servers_and_says_so() {
     let fleet = Fleet::start(3).await;
-    let gate = tempfile::tempdir().expect("a folder");
     let playbook = fleet.server.add_playbook(
         "gate",
-        &play(&format!(
-            "    - wait_for: path={}/{{{{ gate }}}} timeout=300\n",
-            gate.path().display()
-        )),
+        &play("    - wait_for: host=127.0.0.1 port={{ gate }} timeout=300\n"),
     );
-    let launch = async |servers: &[String], name: &str, options: Value| {
-        let body =
-            json!({ "playbook": playbook, "server_ids": servers, "options": options, "variables": { "gate": name } });
+    let [mut one, mut two, mut three] = [Gate::new(), Gate::new(), Gate::new()];
+    let launch = async |servers: &[String], gate: &Gate, options: Value| {
+        let body = json!({ "playbook": playbook, "server_ids": servers, "options": options, "variables": { "gate": gate.port() } });
         fleet.server.post("/api/deployments", body).await
     };
-    let open = |name: &str| std::fs::write(gate.path().join(name), "").expect("the folder is writable");
-    let first = launch(&fleet.servers[..2], "one", json!({})).await;
+    let first = launch(&fleet.servers[..2], &one, json!({})).await;
     let first_id = text(&first, "id");
     fleet
         .server
         .wait_for(&first_id, |deployment| deployment["status"] == "running")
         .await;
-    let second = text(&launch(&fleet.servers[1..], "two", json!({})).await, "id");
+    let second = text(&launch(&fleet.servers[1..], &two, json!({})).await, "id");
     let waiting = fleet
         .server
         .wait_for(&second, |deployment| deployment["waiting_for"] != json!([]))
@@ -198,22 +195,22 @@ async fn a_deployment_waits_for_the_one_at_work_on_its_servers_and_says_so() {
         json!([{ "id": first_id, "number": first["number"], "name": first["name"] }])
     );
     let overlapping = text(
-        &launch(&fleet.servers[..1], "three", json!({ "allow_overlap": true })).await,
+        &launch(&fleet.servers[..1], &three, json!({ "allow_overlap": true })).await,
         "id",
     );
     fleet
         .server
         .wait_for(&overlapping, |deployment| deployment["status"] == "running")
         .await;
-    open("one");
+    one.open();
     fleet.server.wait_for_end(&first_id).await;
     let begun = fleet
         .server
         .wait_for(&second, |deployment| deployment["status"] == "running")
         .await;
     assert_eq!(begun["waiting_for"], json!([]));
-    for (gate, id) in [("two", second), ("three", overlapping)] {
-        open(gate);
+    for (gate, id) in [(&mut two, second), (&mut three, overlapping)] {
+        gate.open();
         assert_eq!(fleet.server.wait_for_end(&id).await["status"], "completed");
     }
 }

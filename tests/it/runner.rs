@@ -92,7 +92,10 @@ impl Run {
     async fn isolated(arguments: &[&str]) -> Self {
         let mut run = Self::new(arguments);
         let IsolationMode::Strict(features) = IsolationMode::detect().await else {
-            panic!("isolation works where tests are run: {:?}", IsolationMode::detect().await);
+            panic!(
+                "isolation works where tests are run: {:?}",
+                IsolationMode::detect().await
+            );
         };
         run.spec.isolation = Isolation::Strict;
         run.spec.features = features;
@@ -461,7 +464,11 @@ async fn an_isolated_run_sees_only_what_it_may_and_writes_only_to_its_own() {
     ]);
     let exit = run.end(run.start()).await;
     let output = run.output();
-    assert_eq!((exit.reason, exit.exit_code), (ExitReason::Finished, Some(0)), "{output}");
+    assert_eq!(
+        (exit.reason, exit.exit_code),
+        (ExitReason::Finished, Some(0)),
+        "{output}"
+    );
     let could: Vec<&str> = output.lines().filter(|line| line.starts_with("could")).collect();
     let expected = [
         format!("could read {}", visible.display()),

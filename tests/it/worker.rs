@@ -182,7 +182,11 @@ async fn keys_are_handed_over_and_host_keys_are_learned() {
     .fetch_all(&mut *connection)
     .await
     .expect("host keys");
-    assert_eq!(known, [("web1".to_owned(), fingerprint, true)], "what the run made up is not trusted");
+    assert_eq!(
+        known,
+        [("web1".to_owned(), fingerprint, true)],
+        "what the run made up is not trusted"
+    );
 }
 
 #[tokio::test]

@@ -32,8 +32,13 @@ pub fn ansible_bins() -> Vec<PathBuf> {
 /// A `bin` folder in `folder` with an `ansible-playbook` that accounts other than ours can run too: our Python may lie in our home.
 pub fn ansible_for_all(folder: &Path) -> PathBuf {
     let environment = ansible_bins()[0].parent().expect("a virtual environment").to_owned();
-    let libraries = std::fs::read_dir(environment.join("lib")).expect("a virtual environment").flatten();
-    let libraries = libraries.map(|entry| entry.path().join("site-packages")).next().expect("a Python");
+    let libraries = std::fs::read_dir(environment.join("lib"))
+        .expect("a virtual environment")
+        .flatten();
+    let libraries = libraries
+        .map(|entry| entry.path().join("site-packages"))
+        .next()
+        .expect("a Python");
     let bin = folder.join("ansible/bin");
     std::fs::create_dir_all(&bin).expect("the folder is writable");
     for program in ["ansible-playbook", "ansible-galaxy"] {
@@ -46,7 +51,9 @@ pub fn ansible_for_all(folder: &Path) -> PathBuf {
         std::fs::write(&path, script).expect("the folder is writable");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("the folder is ours");
     }
-    let answer = std::process::Command::new(bin.join("ansible-playbook")).arg("--version").output();
+    let answer = std::process::Command::new(bin.join("ansible-playbook"))
+        .arg("--version")
+        .output();
     assert!(
         answer.as_ref().is_ok_and(|answer| answer.status.success()),
         "the system's Python does not run Ansible: {answer:?}"

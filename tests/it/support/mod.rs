@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod database;
 pub mod doors;
 pub mod fleet;
+pub mod gate;
 pub mod git_hosts;
 pub mod git_stage;
 pub mod invariants;

@@ -315,14 +315,22 @@ impl AdmiralServer {
     /// GET that must succeed.
     pub async fn get(&self, path: &str) -> Value {
         let (status, body) = self.request(Method::GET, path, None).await;
-        assert!(status.is_success(), "GET {path}: {status} {body}{}", self.log_of(status));
+        assert!(
+            status.is_success(),
+            "GET {path}: {status} {body}{}",
+            self.log_of(status)
+        );
         body
     }
 
     /// POST that must succeed.
     pub async fn post(&self, path: &str, body: Value) -> Value {
         let (status, answer) = self.request(Method::POST, path, Some(&body)).await;
-        assert!(status.is_success(), "POST {path}: {status} {answer}{}", self.log_of(status));
+        assert!(
+            status.is_success(),
+            "POST {path}: {status} {answer}{}",
+            self.log_of(status)
+        );
         answer
     }
 

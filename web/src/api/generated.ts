@@ -1307,6 +1307,11 @@ export interface components {
             /** @description 1 to 64 of `a-z A-Z 0-9 . _ @ -`. */
             username: string;
         };
+        /**
+         * @description What a deployment may do to the machine that it runs on.
+         * @enum {string}
+         */
+        Controller: "read_only" | "writable";
         /** @description A module and its arguments. */
         CreateCommand: {
             /** @description As `ansible -a` takes them; templates are evaluated for each host. */
@@ -1671,7 +1676,10 @@ export interface components {
              * @description Identifies the deployment.
              */
             id: string;
-            /** @description How its run was kept apart from the rest of the machine: `bwrap`, `user`, `none`; null before it began. */
+            /**
+             * @description What stood between its run and the machine that it ran on: an [`Isolation`](super::isolation::Isolation), or `bwrap` of earlier
+             *     versions; null before it began.
+             */
             isolation?: string | null;
             /** @description What it carries out. */
             kind: components["schemas"]["DeploymentKind"];
@@ -1787,6 +1795,8 @@ export interface components {
              * @default false
              */
             check?: boolean;
+            /** @default read_only */
+            controller?: components["schemas"]["Controller"];
             /**
              * @description Show differences in changed files.
              * @default false
@@ -1842,6 +1852,12 @@ export interface components {
              * @default 0
              */
             verbosity?: number;
+            /**
+             * @description Folders of that machine that the run may write to although the rest is read-only, as absolute paths; at most 20. Only admins
+             *     launch with any.
+             * @default []
+             */
+            writable_paths?: string[];
         };
         /** @description What a launch would do. */
         DeploymentPreview: {
@@ -3254,7 +3270,7 @@ export interface components {
          * @description Why a deployment ended as it did.
          * @enum {string}
          */
-        Reason: "hosts_failed" | "hosts_unreachable" | "timed_out" | "worker_lost" | "playbook_error" | "inventory_error" | "launch_error" | "cancelled_by_user";
+        Reason: "hosts_failed" | "hosts_unreachable" | "timed_out" | "resource_limit" | "worker_lost" | "playbook_error" | "inventory_error" | "launch_error" | "cancelled_by_user";
         /**
          * @description Which program is recorded.
          * @enum {string}
@@ -3331,7 +3347,10 @@ export interface components {
              * @description Identifies the run.
              */
             id: string;
-            /** @description How it is kept apart from the rest of the machine: `bwrap`, `none`; null before it began. */
+            /**
+             * @description What stands between it and the machine that it runs on: an [`Isolation`](super::isolation::Isolation), or `bwrap` of earlier
+             *     versions; null before it began.
+             */
             isolation?: string | null;
             /** @description Why, in words. */
             message?: string | null;
@@ -3793,6 +3812,8 @@ export interface components {
              * @description New at each start.
              */
             id: string;
+            /** @description What it can put between a run and its machine. */
+            isolation: components["schemas"]["WorkerIsolation"];
             /**
              * Format: int32
              * @description Runs that it takes at a time.
@@ -3815,6 +3836,11 @@ export interface components {
             /** @description How it stands. */
             status: components["schemas"]["WorkerStatus"];
         };
+        /**
+         * @description What a worker can put between a run and the controller.
+         * @enum {string}
+         */
+        WorkerIsolation: "strict" | "unavailable" | "none";
         /** @description All workers. */
         WorkerList: {
             /** @description By name. */

@@ -17,6 +17,7 @@ import type {
   Settings,
   SetupState,
   User,
+  Worker,
 } from "./types";
 
 /** The largest page the API gives of an ordinary list. */
@@ -52,6 +53,12 @@ export const sessionQuery = queryOptions({
 export const setupQuery = queryOptions({
   queryKey: ["setup"],
   queryFn: ({ signal }) => api.get<SetupState>("/api/setup", { signal, anonymous: true }),
+});
+
+export const workersQuery = queryOptions({
+  queryKey: ["workers"],
+  queryFn: ({ signal }) => api.get<{ data: Worker[] }>("/api/workers", { signal }),
+  refetchInterval: 30_000,
 });
 
 export const healthQuery = queryOptions({

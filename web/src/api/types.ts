@@ -23,6 +23,7 @@ export type ApiToken = Answer<"ApiToken">;
 export type CreatedApiToken = { api_token: ApiToken } & Schemas["CreatedToken"];
 
 export type Settings = Answer<"Settings">;
+export type Worker = Answer<"Worker">;
 
 export type ServerStatus = Schemas["ServerStatus"];
 export type Server = Answer<"Server">;

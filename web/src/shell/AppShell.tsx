@@ -10,6 +10,7 @@ import { isTyping } from "@/components/isTyping";
 import { ErrorNotice } from "@/components/Notice";
 import { ApiError } from "@/api/client";
 import { Brand } from "./Brand";
+import { IsolationBanner } from "./IsolationBanner";
 import { ShortcutsDialog } from "./ShortcutsDialog";
 import { UserMenu } from "./UserMenu";
 
@@ -110,6 +111,7 @@ export function AppShell() {
         <div className="md:hidden">
           <Connection />
         </div>
+        {session.data?.user.role === "admin" && <IsolationBanner />}
         <Outlet />
       </main>
       {shortcuts && (

@@ -8,6 +8,7 @@ import { plural } from "@/format/numbers";
 import { CarriedOut } from "./CarriedOut";
 import { FrozenVariables } from "./FrozenVariables";
 import { OptionFacts } from "./OptionFacts";
+import { isolationInWords } from "./isolation";
 import { RunsAndHistory } from "./RunsAndHistory";
 
 export function DetailsTab({ deployment }: { deployment: Deployment }) {
@@ -28,6 +29,9 @@ export function DetailsTab({ deployment }: { deployment: Deployment }) {
             </Fact>
           )}
           <Fact name={recorded ? "Run by" : "Launched by"}>{deployment.created_by.username}</Fact>
+          {!recorded && deployment.isolation !== null && (
+            <Fact name="Isolation">{isolationInWords(deployment.isolation)}</Fact>
+          )}
           <Moment name="Created" value={deployment.created_at} />
           <Moment name="Started" value={deployment.started_at} />
           <Moment name="Cancel requested" value={deployment.cancel_requested_at} />

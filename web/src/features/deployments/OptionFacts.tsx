@@ -32,6 +32,12 @@ export function OptionFacts({ options }: { options: DeploymentOptions }) {
       <Fact name="Slices">{options.slices ?? 1}</Fact>
       <Fact name="Accelerator">{options.accelerator ?? "as the playbook says"}</Fact>
       <Fact name="Allow overlap">{yes(options.allow_overlap)}</Fact>
+      {options.controller === "writable" && <Fact name="Controller">writable</Fact>}
+      {options.writable_paths !== undefined && options.writable_paths.length > 0 && (
+        <Fact name="Writable folders">
+          <code className="text-xs break-all">{options.writable_paths.join(", ")}</code>
+        </Fact>
+      )}
       <Fact name="Priority">{options.priority ?? 0}</Fact>
     </Facts>
   );

@@ -4,11 +4,19 @@ import { useState } from "react";
 import { isWithin, messageAbout } from "@/api/client";
 import { libraryQuery } from "@/api/playbookQueries";
 import type { Accelerator } from "@/api/types";
-import { CheckboxField, SelectField, TextField } from "@/components/Field";
+import { sessionQuery } from "@/api/queries";
+import { CheckboxField, SelectField, TextAreaField, TextField } from "@/components/Field";
 import type { OptionFieldsProps } from "./OptionFields";
 import { formOfOptions } from "./options";
 
-const FIELDS = ["options.slices", "options.accelerator", "options.allow_overlap", "options.priority"];
+const FIELDS = [
+  "options.slices",
+  "options.accelerator",
+  "options.allow_overlap",
+  "options.priority",
+  "options.controller",
+  "options.writable_paths",
+];
 const DEFAULTS = formOfOptions({});
 const ACCELERATORS: readonly Accelerator[] = ["none", "mitogen"];
 
@@ -19,7 +27,11 @@ export function AdvancedOptions({ form, change, errors, playbook }: OptionFields
     form.slices !== DEFAULTS.slices ||
     form.accelerator !== DEFAULTS.accelerator ||
     form.allowOverlap ||
-    form.priority !== DEFAULTS.priority;
+    form.priority !== DEFAULTS.priority ||
+    form.controllerWritable ||
+    form.writablePaths !== "";
+  const session = useQuery(sessionQuery);
+  const isAdmin = session.data?.user.role === "admin";
   const wrong = errors.some((error) => FIELDS.some((field) => isWithin(error.field, field)));
   const [opened, setOpened] = useState(differs);
   const ofPlaybook = library.data?.data.find((known) => known.id === playbook)?.outline.accelerator ?? "none";
@@ -76,6 +88,29 @@ export function AdvancedOptions({ form, change, errors, playbook }: OptionFields
             change({ allowOverlap });
           }}
         />
+        {(isAdmin || form.controllerWritable || form.writablePaths !== "") && (
+          <>
+            <TextAreaField
+              label="Writable folders of the controller"
+              hint="The run may write to these folders of the machine that it runs on, one path a line. The rest of that machine is read-only. Only for admins."
+              rows={2}
+              spellCheck={false}
+              error={messageAbout(errors, "options.writable_paths")}
+              value={form.writablePaths}
+              onChange={(event) => {
+                change({ writablePaths: event.target.value });
+              }}
+            />
+            <CheckboxField
+              label="Writable controller"
+              hint="The run acts on the controller as Admiral's own account. Nothing keeps a hostile playbook from Admiral's keys. Only for admins."
+              checked={form.controllerWritable}
+              onChange={(controllerWritable) => {
+                change({ controllerWritable });
+              }}
+            />
+          </>
+        )}
       </div>
     </details>
   );

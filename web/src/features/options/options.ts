@@ -18,6 +18,9 @@ export interface OptionsForm {
   accelerator: "" | Accelerator;
   allowOverlap: boolean;
   priority: string;
+  controllerWritable: boolean;
+  /** One path a line. */
+  writablePaths: string;
 }
 
 /** The options of a deployment or a preset; what is left out has its default. */
@@ -37,6 +40,8 @@ export function formOfOptions(options: DeploymentOptions): OptionsForm {
     accelerator: options.accelerator ?? "",
     allowOverlap: options.allow_overlap ?? false,
     priority: String(options.priority ?? 0),
+    controllerWritable: options.controller === "writable",
+    writablePaths: (options.writable_paths ?? []).join("\n"),
   };
 }
 
@@ -55,6 +60,9 @@ export function optionsOfForm(form: OptionsForm): DeploymentOptions {
   if (form.accelerator !== "") options.accelerator = form.accelerator;
   if (form.limit.trim() !== "") options.limit = form.limit.trim();
   if (form.startAtTask.trim() !== "") options.start_at_task = form.startAtTask.trim();
+  if (form.controllerWritable) options.controller = "writable";
+  const writablePaths = pathsOf(form);
+  if (writablePaths.length > 0) options.writable_paths = writablePaths;
   const tags = splitCommas(form.tags);
   const skipTags = splitCommas(form.skipTags);
   if (tags.length > 0) options.tags = tags;
@@ -81,7 +89,16 @@ export function checkOptions(form: OptionsForm): FieldError[] {
     say("options.slices", "Slices cannot be combined with a limit. Choose fewer servers instead.");
   if (!isWhole(form.priority, -100, 100))
     say("options.priority", "The priority is a whole number from -100 to 100.");
+  if (pathsOf(form).some((path) => !/^\/./.test(path)))
+    say("options.writable_paths", "Each line is the absolute path of a folder, such as /srv/reports.");
   return errors;
+}
+
+function pathsOf(form: OptionsForm): string[] {
+  return form.writablePaths
+    .split("\n")
+    .map((path) => path.trim())
+    .filter((path) => path !== "");
 }
 
 function isWhole(text: string, from: number, to: number): boolean {
