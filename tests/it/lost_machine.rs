@@ -26,7 +26,8 @@ const PLAYBOOK: &str = r"
   gather_facts: false
   tasks:
     - name: Work
-      ansible.builtin.shell: (: < /dev/tcp/127.0.0.1/GATE) || { test {{ inventory_hostname }} != local1 && sleep 619; }
+      ansible.builtin.shell: |
+        (exec 3< /dev/tcp/127.0.0.1/GATE) || { test {{ inventory_hostname }} != local1 && sleep 619; }
       args: { executable: /bin/bash }
 ";
 

@@ -8,7 +8,7 @@ use crate::support::{
     workers::WorkerProcess,
 };
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, os::unix::fs::PermissionsExt as _};
 
 struct Fleet {
     workers: Vec<WorkerProcess>,
@@ -94,6 +94,7 @@ async fn every_run_is_carried_out_once() {
 async fn slices_are_carried_out_at_once_and_retried_together() {
     let fleet = Fleet::start(7).await;
     let meeting = tempfile::tempdir().expect("a folder");
+    std::fs::set_permissions(meeting.path(), std::fs::Permissions::from_mode(0o777)).expect("the folder is ours");
     // Each slice waits for the two others: one after the other they would never end.
     let tasks = format!(
         "    - file: path={0}/{{{{ inventory_hostname }}}} state=touch\n      changed_when: false\n\
@@ -103,7 +104,13 @@ async fn slices_are_carried_out_at_once_and_retried_together() {
         meeting.path().display()
     );
     let playbook = fleet.server.add_playbook("meet", &play(&tasks));
-    let id = fleet.launch(&playbook, &fleet.servers, json!({ "slices": 3 })).await;
+    let id = fleet
+        .launch(
+            &playbook,
+            &fleet.servers,
+            json!({ "slices": 3, "writable_paths": [meeting.path()] }),
+        )
+        .await;
     let deployment = fleet.server.wait_for_end(&id).await;
     assert_eq!(
         (&deployment["status"], &deployment["reason"]),

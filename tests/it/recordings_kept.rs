@@ -172,8 +172,8 @@ async fn what_a_proxy_finds_too_large_comes_in_smaller_pieces() {
         .env("ADMIRAL_SERVER", url)
         .output()
         .unwrap();
-    shell.run(&["admiral", "recordings", "upload"]);
-    assert!(shell.recordings().is_empty(), "{}", stderr(&output));
+    let uploaded = shell.run(&["admiral", "recordings", "upload"]);
+    assert!(shell.recordings().is_empty(), "{}{}", stderr(&output), stderr(&uploaded));
     let deployments = recorded(&server).await;
     assert_eq!(deployments[0]["command"]["words"][2], "--tags");
     assert_eq!(

@@ -3,7 +3,11 @@ import { expect, test } from "vitest";
 import type { Worker } from "@/api/types";
 import { workersWithout } from "./isolation";
 
-const worker = (name: string, isolation: Worker["isolation"], status: Worker["status"] = "active"): Worker => ({
+const worker = (
+  name: string,
+  isolation: Worker["isolation"],
+  status: Worker["status"] = "active",
+): Worker => ({
   id: name,
   name,
   status,

@@ -15,6 +15,8 @@ export function optionsInWords(options: DeploymentOptions): string {
     options.accelerator != null && options.accelerator,
     (options.verbosity ?? 0) > 0 && `verbosity ${options.verbosity}`,
     (options.priority ?? 0) !== 0 && `priority ${options.priority}`,
+    options.controller === "writable" && "writable controller",
+    (options.writable_paths ?? []).length > 0 && `writes to ${options.writable_paths?.join(", ")}`,
   ].filter((word): word is string => typeof word === "string");
   return words.length === 0 ? "the usual" : words.join(", ");
 }
