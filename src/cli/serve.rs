@@ -13,7 +13,7 @@ use crate::{
     auth,
     domain::worker::ProcessRole,
     playbooks,
-    runner::IsolationMode,
+    runner::{self, IsolationMode},
     scheduler::Scheduler,
 };
 use anyhow::Context as _;
@@ -90,6 +90,10 @@ pub async fn run(global: &GlobalOptions, options: ServeOptions) -> anyhow::Resul
     // Registered first: a signal during the start must not kill us half-way.
     let mut signals = Signals::register()?;
     let has = |role| options.roles.contains(&role);
+    // Before anything is started that would have to be moved.
+    if has(ProcessRole::Worker) && runner::prepare_control_groups() {
+        tracing::info!("each run has a control group");
+    }
     let address = options
         .listen
         .or_else(|| has(ProcessRole::Api).then_some(DEFAULT_ADDRESS));
