@@ -8,7 +8,7 @@
 //! ```
 //! A group with controllers for its children may hold no processes itself: so we move ourselves into `server/`. When systemd starts the
 //! unit again it puts the new process into `<unit>/`, which the controllers would forbid while runs go on: the unit takes them away before,
-//! and [`prepare`] and [`RunGroup::hold`] put them, and the limits of the runs, back.
+//! and [`prepare`] puts them back, and [`RunGroup::hold`] the limits of the runs.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -96,15 +96,14 @@ fn make(folder: &Path) -> io::Result<()> {
 #[derive(Debug)]
 pub(super) struct RunGroup {
     folder: PathBuf,
-    parent: PathBuf,
 }
 
 impl RunGroup {
     /// Makes the run's group. `None` where groups cannot be used.
     pub(super) fn create(run_id: Uuid, limits: &ResourceLimits) -> Option<Self> {
-        let parent = parent()?;
-        let folder = parent.join(format!("run-{run_id}"));
-        let group = Self { folder, parent };
+        let group = Self {
+            folder: parent()?.join(format!("run-{run_id}")),
+        };
         let made = make(&group.folder).and_then(|()| group.limit(limits));
         if let Err(error) = made {
             tracing::debug!(%error, "the run has no control group: its limits are watched instead");
@@ -116,9 +115,8 @@ impl RunGroup {
 
     /// The group that a run was given and that was not removed.
     pub(super) fn left_by(run_id: Uuid) -> Option<Self> {
-        let parent = parent()?;
-        let folder = parent.join(format!("run-{run_id}"));
-        folder.is_dir().then_some(Self { folder, parent })
+        let folder = parent()?.join(format!("run-{run_id}"));
+        folder.is_dir().then_some(Self { folder })
     }
 
     /// Where the run's first process writes itself down.
@@ -126,13 +124,12 @@ impl RunGroup {
         OpenOptions::new().write(true).open(self.folder.join("cgroup.procs"))
     }
 
-    /// Puts the limits back, should they be gone with the controllers.
+    /// Puts the limits back when a new server has put the controllers back. The controllers themselves are left alone: while they are
+    /// there, systemd cannot start that server.
     pub(super) fn hold(&self, limits: &ResourceLimits) {
-        if !self.folder.join("memory.max").exists() {
-            let held = enable(&self.parent).and_then(|()| self.limit(limits));
-            if let Err(error) = held {
-                tracing::debug!(%error, "the run's limits could not be put back");
-            }
+        let lost = fs::read_to_string(self.folder.join("memory.max")).is_ok_and(|limit| limit.trim() == "max");
+        if lost && let Err(error) = self.limit(limits) {
+            tracing::debug!(%error, "the run's limits could not be put back");
         }
     }
 

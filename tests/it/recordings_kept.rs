@@ -173,7 +173,12 @@ async fn what_a_proxy_finds_too_large_comes_in_smaller_pieces() {
         .output()
         .unwrap();
     let uploaded = shell.run(&["admiral", "recordings", "upload"]);
-    assert!(shell.recordings().is_empty(), "{}{}", stderr(&output), stderr(&uploaded));
+    assert!(
+        shell.recordings().is_empty(),
+        "{}{}",
+        stderr(&output),
+        stderr(&uploaded)
+    );
     let deployments = recorded(&server).await;
     assert_eq!(deployments[0]["command"]["words"][2], "--tags");
     assert_eq!(
