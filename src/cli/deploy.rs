@@ -151,6 +151,9 @@ async fn launch_and_watch(
         .map_err(variables::hint_at_answers)
         .map_err(hint_at_review)?;
     let deployment: Deployment = serde_json::from_value(created.clone())?;
+    for warning in &deployment.warnings {
+        output::say(&format!("warning: {}", output::printable(warning)));
+    }
     let json = options.json || global.output == Format::Json;
     if options.detach {
         return launched(client, &created, &deployment, global.output).await;

@@ -38,7 +38,11 @@ pub(super) struct RunSecrets {
     pub(super) vault_passwords: Vec<OpenedPassword>,
     /// Content of the package that no password is there for.
     pub(super) missing_passwords: Option<MissingPasswords>,
+    /// Keys as they were stored, which may be in another format and encrypted.
+    stored_keys: Vec<SecretString>,
     passphrases: Vec<SecretString>,
+    /// The public halves of the keys. They are part of the private keys, and no secrets.
+    public_keys: Vec<String>,
 }
 
 impl RunSecrets {
@@ -68,7 +72,9 @@ impl RunSecrets {
             keys: BTreeMap::new(),
             vault_passwords: Vec::new(),
             missing_passwords: None,
+            stored_keys: Vec::new(),
             passphrases: Vec::new(),
+            public_keys: Vec::new(),
         };
         if let Some(version) = frozen.playbook_version_id {
             secrets
@@ -93,7 +99,11 @@ impl RunSecrets {
                 name: key.name.clone(),
                 source,
             })?;
+            secrets
+                .public_keys
+                .extend(ssh_key::inspect(&plain, None, "").map(|key| key.public_key_line));
             secrets.keys.insert(key.id, plain);
+            secrets.stored_keys.push(text);
             secrets.passphrases.extend(passphrase);
         }
         Ok(secrets)
@@ -132,10 +142,25 @@ impl RunSecrets {
         Ok(())
     }
 
-    /// Finds these secrets in what the run prints.
-    pub(super) fn redactor(&self) -> Redactor {
+    /// Finds these secrets in what the run prints. `hosts` are the names of its hosts, which are not secret.
+    pub(super) fn redactor(&self, hosts: impl IntoIterator<Item = String>) -> Redactor {
+        Redactor::new(self.all())
+            .sparing(self.public_keys.iter().cloned())
+            .with_hosts(hosts)
+    }
+
+    /// Everything that is secret of the run. This is the only place that decides so: whatever else a run is given in secret belongs here.
+    /// Passwords for SSH and for becoming another user are secret variables.
+    fn all(&self) -> impl Iterator<Item = &[u8]> {
+        let variables = self.variables.values();
         let vault_passwords = self.vault_passwords.iter().map(|opened| &opened.password);
-        Redactor::new(self.variables.values().chain(&self.passphrases).chain(vault_passwords))
+        let texts = variables
+            .chain(self.keys.values())
+            .chain(&self.stored_keys)
+            .chain(&self.passphrases)
+            .chain(vault_passwords);
+        let files = self.files.values().map(|file| file.content.expose_secret().as_slice());
+        texts.map(|text| text.expose_secret().as_bytes()).chain(files)
     }
 }
 
