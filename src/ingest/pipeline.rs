@@ -209,26 +209,28 @@ impl Pipeline {
         let Some(redacted) = self.redactor.redact_line(&raw) else {
             return (event, raw);
         };
-        match WireEvent::from_line(&redacted) {
-            Ok(event) => (Box::new(event), Cow::Owned(redacted)),
-            // Only strings were replaced by strings, or numbers where the format has none.
-            Err(_) => (
-                Box::new(WireEvent {
-                    result: None,
-                    data: None,
-                    hosts: None,
-                    task: None,
-                    play: None,
-                    ..*event.clone()
-                }),
-                Cow::Owned(
-                    serde_json::json!({
-                        "v": event.v, "seq": event.seq, "ts": event.ts, "event": event.event, "host": event.host,
-                        "task_id": event.task_id, "truncated": true,
-                    })
-                    .to_string(),
-                ),
-            ),
+        if let Ok(event) = WireEvent::from_line(&redacted) {
+            return (Box::new(event), Cow::Owned(redacted));
         }
+        // Only strings were replaced by strings, or numbers where the format has none. Should it happen all the same, only what
+        // places the event is kept.
+        let redact_host = |host: String| self.redactor.redact_host(&host).unwrap_or(host);
+        let event = WireEvent {
+            host: event.host.map(redact_host),
+            play: None,
+            task: None,
+            action: None,
+            path: None,
+            result: None,
+            stats: None,
+            hosts: None,
+            data: None,
+            ..*event
+        };
+        let line = serde_json::json!({
+            "v": event.v, "seq": event.seq, "ts": event.ts, "event": event.event, "host": event.host,
+            "task_id": event.task_id, "truncated": true,
+        });
+        (Box::new(event), Cow::Owned(line.to_string()))
     }
 }

@@ -214,3 +214,44 @@ fn open_files(
     }
     Ok(files)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_is_secret_is_found_and_public_keys_are_not() {
+        let (plain, parsed) = ssh_key::generate_ed25519("me@example.org").unwrap();
+        let id = crate::domain::clock::new_id();
+        let secrets = RunSecrets {
+            variables: BTreeMap::from([("ansible_become_password".to_owned(), "become-1".into())]),
+            files: BTreeMap::from([(
+                "license".to_owned(),
+                SecretFile {
+                    name: "license.key".to_owned(),
+                    content: SecretBox::new(Box::new(b"license-1".to_vec())),
+                },
+            )]),
+            keys: BTreeMap::from([(id, plain.clone())]),
+            vault_passwords: vec![OpenedPassword {
+                vault_id: "prod".to_owned(),
+                password: "vault-1".into(),
+            }],
+            missing_passwords: None,
+            stored_keys: vec!["stored-1".into()],
+            passphrases: vec!["passphrase-1".into()],
+            public_keys: vec![parsed.public_key_line.clone()],
+        };
+        let redactor = secrets.redactor(["become-1".to_owned()]);
+        let text = "become-1 license-1 vault-1 stored-1 passphrase-1";
+        let expected = "******** ******** ******** ******** ********";
+        assert_eq!(redactor.redact_text(text).as_deref(), Some(expected));
+        let event = r#"{"event":"e","host":"become-1","task":"become-1"}"#;
+        let redacted = redactor.redact_line(event).unwrap();
+        assert!(redacted.contains(r#""host":"become-1""#) && redacted.contains(r#""task":"********""#));
+        for line in plain.expose_secret().lines().filter(|line| !line.starts_with("-----")) {
+            assert_eq!(redactor.redact_text(line).as_deref(), Some("********"), "{line}");
+        }
+        assert_eq!(redactor.redact_text(&parsed.public_key_line), None);
+    }
+}

@@ -29,23 +29,23 @@ pub(super) fn redact(redactor: &Redactor, line: &str) -> Option<String> {
 
 /// Keeps the names of the hosts that Admiral gave to the run, even if a secret is equal to one: rows are found by these names.
 fn redact_hosts(redactor: &Redactor, value: &mut Value) -> bool {
-    let is_known = |name: &str| redactor.hosts.contains(name);
     match value {
-        Value::String(name) => !is_known(name) && redact_text(redactor, name),
+        Value::String(name) => replace(name, redactor.redact_host(name)),
         Value::Array(names) => names
             .iter_mut()
             .fold(false, |found, name| redact_hosts(redactor, name) | found),
-        Value::Object(fields) => redact_names(redactor, fields, is_known),
+        Value::Object(fields) => redact_names(fields, |name| redactor.redact_host(name)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
 fn redact_value(redactor: &Redactor, value: &mut Value) -> bool {
     match value {
-        Value::String(text) => redact_text(redactor, text),
+        Value::String(text) => replace(text, redactor.redact_text(text)),
         Value::Number(number) => {
             let text = number.to_string();
-            let is_secret = redactor.find(text.as_bytes(), End::Whole).secrets == [0..text.len()];
+            let found = redactor.find(text.as_bytes(), End::Whole).secrets;
+            let is_secret = found.first().is_some_and(|secret| *secret == (0..text.len()));
             if is_secret {
                 *value = Value::String(REPLACEMENT.to_owned());
             }
@@ -60,14 +60,13 @@ fn redact_value(redactor: &Redactor, value: &mut Value) -> bool {
             let found = fields
                 .values_mut()
                 .fold(false, |found, value| redact_value(redactor, value) | found);
-            redact_names(redactor, fields, |_| false) | found
+            redact_names(fields, |name| redactor.redact_text(name)) | found
         }
         Value::Null | Value::Bool(_) => false,
     }
 }
 
-fn redact_text(redactor: &Redactor, text: &mut String) -> bool {
-    let redacted = redactor.redact_text(text);
+fn replace(text: &mut String, redacted: Option<String>) -> bool {
     let found = redacted.is_some();
     if let Some(redacted) = redacted {
         *text = redacted;
@@ -75,8 +74,7 @@ fn redact_text(redactor: &Redactor, text: &mut String) -> bool {
     found
 }
 
-fn redact_names(redactor: &Redactor, fields: &mut Map<String, Value>, is_known: impl Fn(&str) -> bool) -> bool {
-    let redacted = |name: &str| (!is_known(name)).then(|| redactor.redact_text(name)).flatten();
+fn redact_names(fields: &mut Map<String, Value>, redacted: impl Fn(&str) -> Option<String>) -> bool {
     let found = fields.keys().any(|name| redacted(name).is_some());
     if found {
         let renamed = std::mem::take(fields).into_iter();

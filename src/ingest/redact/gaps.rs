@@ -10,15 +10,23 @@ pub(super) const LONGEST_GAP: usize = 200;
 
 /// Adds the end of a control sequence at `at`, such as a change of colour.
 pub(super) fn after_colour(text: &[u8], at: usize, places: &mut Places) {
-    match text.get(at) {
-        Some(&ESC) => control_sequence(text, at).into_iter().for_each(|end| places.add(end)),
-        Some(b'\\') => escapes(text, at, |code, end| {
-            if code == u32::from(ESC) {
-                sequence_end(text, end).into_iter().for_each(|end| places.add(end));
-            }
-        }),
-        _ => {}
+    let end = control_sequence(text, at).or_else(|| escaped_sequence(text, at));
+    if let Some(end) = end {
+        places.add(end);
     }
+}
+
+/// The end of a control sequence at `at` whose first character is escaped.
+fn escaped_sequence(text: &[u8], at: usize) -> Option<usize> {
+    let mut found = None;
+    if text.get(at) == Some(&b'\\') {
+        escapes(text, at, |code, end| {
+            if code == u32::from(ESC) {
+                found = sequence_end(text, end);
+            }
+        });
+    }
+    found
 }
 
 /// Adds the places at which a secret may continue: after control sequences, after a line break that a program added, and, if `wide`,
@@ -51,27 +59,53 @@ fn skip_quote(text: &[u8], at: usize) -> Option<usize> {
     matches!(text.get(end), Some(b'"' | b'\'')).then_some(end + 1)
 }
 
-/// Adds the places after a line break at `at`, its indentation and whatever marks the next line.
+/// Adds the places after a line break at `at`, its indentation and whatever marks the next line. If `wide`, the line break may also
+/// separate two items of a list: each may be quoted, and end with a comma or begin with a dash.
 pub(super) fn after_line_end(text: &[u8], at: usize, wide: bool, places: &mut Places) {
-    let is_blank = |byte| matches!(byte, b' ' | b'\t');
     let mut here = at;
-    if wide {
-        here = skip_quote(text, here).unwrap_or(here);
-        here += usize::from(text.get(here) == Some(&b','));
+    while let Some(end) = (here - at < LONGEST_GAP)
+        .then(|| before_line_end(text, here, wide))
+        .flatten()
+    {
+        here = end;
     }
-    here = skip(text, here, is_blank);
     let Some(mut here) = line_end(text, here) else { return };
-    here = skip(text, here, is_blank);
-    places.add(here);
-    if wide {
-        // These mark lines of a diff, items of a list and quotations.
-        if matches!(text.get(here), Some(b'+' | b'-' | b'>' | b'|')) {
-            here = skip(text, here + 1, is_blank);
-            places.add(here);
+    let mut is_marked = false;
+    loop {
+        let byte = text.get(here).copied();
+        let next = match byte {
+            Some(b' ' | b'\t') => skip(text, here, |byte| matches!(byte, b' ' | b'\t')),
+            Some(ESC) => control_sequence(text, here).unwrap_or(here),
+            Some(b'\\') => escaped_sequence(text, here)
+                .or_else(|| if wide { skip_quote(text, here) } else { None })
+                .unwrap_or(here),
+            // These mark lines of a diff, items of a list and quotations.
+            Some(b'+' | b'-' | b'>' | b'|') if wide && !is_marked => here + 1,
+            _ if wide => skip_quote(text, here).unwrap_or(here),
+            _ => here,
+        };
+        is_marked |= matches!(byte, Some(b'+' | b'-' | b'>' | b'|'));
+        places.add(here);
+        if next == here || next - at > LONGEST_GAP {
+            return;
         }
-        if let Some(end) = skip_quote(text, here) {
-            places.add(end);
+        here = next;
+    }
+}
+
+/// The end of something that may stand at `at`, between a secret and the end of the line.
+fn before_line_end(text: &[u8], at: usize, wide: bool) -> Option<usize> {
+    match text.get(at)? {
+        b' ' | b'\t' => Some(at + 1),
+        b',' if wide => Some(at + 1),
+        &ESC => control_sequence(text, at),
+        b'\\' if line_end(text, at).is_none() => {
+            let quote = if wide { skip_quote(text, at) } else { None };
+            let backslashes = || skip(text, at, |byte| byte == b'\\');
+            escaped_sequence(text, at).or(quote).or_else(|| Some(backslashes()))
         }
+        b'"' | b'\'' if wide => Some(at + 1),
+        _ => None,
     }
 }
 
@@ -79,9 +113,8 @@ pub(super) fn after_line_end(text: &[u8], at: usize, wide: bool, places: &mut Pl
 fn line_end(text: &[u8], at: usize) -> Option<usize> {
     let raw = skip(text, at, |byte| byte == b'\\');
     match text.get(raw) {
-        Some(b'\n') => return Some(raw + 1),
         Some(b'\r') if text.get(raw + 1) == Some(&b'\n') => return Some(raw + 2),
-        Some(b'\r') => return Some(raw + 1),
+        Some(b'\n' | b'\r') => return Some(raw + 1),
         _ => {}
     }
     let mut end = None;

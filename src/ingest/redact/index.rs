@@ -41,7 +41,7 @@ pub(super) struct Index {
     /// Forms with too few letters and digits for a window, by the bytes with which they may begin.
     loose: Vec<(u8, u32)>,
     /// The bytes with which such a form, or an escape sequence for its first character, begins.
-    loose_beginnings: Vec<u8>,
+    loose_beginnings: Vec<bool>,
 }
 
 struct Table {
@@ -122,14 +122,18 @@ impl Index {
         index.tables = used.map(|(windows, width)| Table::new(width, windows)).collect();
         index.loose.sort_unstable();
         index.loose.dedup();
-        let quotes = [b'\'', b'"'];
-        let first: Vec<u8> = index.loose.iter().map(|(byte, _)| *byte).collect();
-        index.loose_beginnings = [b'\\', b'%', b'&'].into_iter().chain(first).collect();
-        if quotes.iter().any(|quote| index.loose_beginnings.contains(quote)) {
-            index.loose_beginnings.extend(quotes);
+        index.loose_beginnings = vec![false; 256];
+        for (byte, _) in &index.loose {
+            index.loose_beginnings[usize::from(*byte)] = true;
         }
-        index.loose_beginnings.sort_unstable();
-        index.loose_beginnings.dedup();
+        let quotes = [b'\'', b'"'];
+        let is_quoted = quotes.iter().any(|quote| index.loose_beginnings[usize::from(*quote)]);
+        for byte in [b'\\', b'%', b'&']
+            .into_iter()
+            .chain(quotes.into_iter().filter(|_| is_quoted))
+        {
+            index.loose_beginnings[usize::from(byte)] = true;
+        }
         index
     }
 
@@ -222,7 +226,7 @@ impl Index {
             for (at, byte) in text
                 .iter()
                 .enumerate()
-                .filter(|(_, byte)| self.loose_beginnings.contains(byte))
+                .filter(|(_, byte)| self.loose_beginnings[usize::from(**byte)])
             {
                 if written::begins_escape(*byte) {
                     for byte in written::beginning_at(text, at) {
@@ -235,7 +239,7 @@ impl Index {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     fn look_up(&self, window: u64, end: usize, found: &mut impl FnMut(Place, usize)) {
         for table in &self.tables {
             let window = window & table.mask;
@@ -370,7 +374,7 @@ enum Reading {
 }
 
 /// Calls `take` with each letter and digit of the text, and its end.
-#[inline(always)]
+#[inline]
 fn read(text: &[u8], mut take: impl FnMut(Reading, u8, usize)) {
     // The end of the last escape sequence.
     let mut escaped = 0;

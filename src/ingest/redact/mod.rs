@@ -10,6 +10,7 @@
 //! A value that went through a hash, a cipher, a compressor or another computation is not found.
 
 mod beginnings;
+mod encoded;
 mod escapes;
 mod event;
 mod forms;
@@ -43,6 +44,8 @@ pub const SHORTEST: usize = 4;
 const SHORTEST_VALUE: usize = 8;
 /// If a secret is base64 of text and at least this long, that text is a secret as well.
 const SHORTEST_ENCODED: usize = 16;
+/// Base64 is decoded this many times.
+const DEEPEST: usize = 2;
 /// The callback plugin writes this where it cuts a text.
 const CUT_MARK: &[u8] = b"[truncated ";
 /// The character before it, as it is and in JSON.
@@ -54,12 +57,12 @@ const MOST_BY_CHANCE: usize = 3;
 #[derive(Default)]
 pub struct Redactor {
     secrets: Vec<Secret>,
-    index: Index,
+    index: Box<Index>,
     /// Texts that are not secret although secrets contain them, such as the public half of a key.
     public: Vec<String>,
     /// Names of hosts, which events keep.
     hosts: BTreeSet<String>,
-    beginnings: Beginnings,
+    beginnings: Box<Beginnings>,
 }
 
 impl fmt::Debug for Redactor {
@@ -123,11 +126,10 @@ impl Redactor {
         known.sort_unstable_by(|a, b| a.as_slice().cmp(b));
         known.dedup();
         let secrets: Vec<Secret> = known.iter().map(|bytes| Secret::new(bytes)).collect();
-        let index = Index::new(&secrets);
         Self {
-            beginnings: Beginnings::new(&secrets),
+            index: Box::new(Index::new(&secrets)),
+            beginnings: Box::new(Beginnings::new(&secrets)),
             secrets,
-            index,
             ..Self::default()
         }
     }
@@ -165,7 +167,20 @@ impl Redactor {
         (!found.is_empty()).then(|| into_text(replaced(text.as_bytes(), &found)))
     }
 
+    /// The name of a host as events show it.
+    pub fn redact_host(&self, name: &str) -> Option<String> {
+        if self.hosts.contains(name) {
+            return None;
+        }
+        self.redact_text(name)
+    }
+
     fn find(&self, text: &[u8], end: End) -> Found {
+        self.find_within(text, end, 0)
+    }
+
+    /// `depth` is the number of times that the text was encoded.
+    fn find_within(&self, text: &[u8], end: End, depth: usize) -> Found {
         let mut found = Found::default();
         if self.is_empty() {
             return found;
@@ -191,6 +206,12 @@ impl Redactor {
                 found.secrets.push(part.text);
             }
         });
+        for run in encoded::runs(text).filter(|_| depth < DEEPEST) {
+            for decoded in run.decoded() {
+                let secrets = self.find_within(&decoded.bytes, End::Whole, depth + 1).secrets;
+                found.secrets.extend(secrets.iter().map(|secret| decoded.place(secret)));
+            }
+        }
         for cut in cuts {
             self.beginnings.all(
                 &text[..cut],
@@ -255,7 +276,7 @@ fn cut_marks(text: &[u8]) -> Vec<usize> {
     marks.filter_map(begin_of).collect()
 }
 
-/// Adds a secret and, if it is JSON or base64, what is in it: playbooks take such values apart.
+/// Adds a secret and, if it is JSON, base64 or escaped, what it stands for: playbooks take such values apart.
 fn add_with_content(secret: &[u8], known: &mut Vec<Zeroizing<Vec<u8>>>) {
     if secret.len() < SHORTEST {
         return;
@@ -271,11 +292,27 @@ fn add_with_content(secret: &[u8], known: &mut Vec<Zeroizing<Vec<u8>>>) {
             add_with_content(decoded.trim_ascii(), known);
         }
     }
+    if memmem::find(secret, b"\\n").is_some() {
+        add_with_content(unescaped(secret).trim_ascii(), known);
+    }
     if matches!(secret[0], b'{' | b'[')
         && let Ok(mut value) = serde_json::from_slice::<Value>(secret)
     {
         add_values(&mut value, known);
     }
+}
+
+/// The secret with line breaks in place of the escape sequences for them. Keys are often given on one line.
+fn unescaped(secret: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut out = Zeroizing::new(Vec::with_capacity(secret.len()));
+    let mut rest = secret;
+    while let Some(at) = memmem::find(rest, b"\\n") {
+        out.extend_from_slice(rest[..at].strip_suffix(b"\\r").unwrap_or(&rest[..at]));
+        out.push(b'\n');
+        rest = &rest[at + 2..];
+    }
+    out.extend_from_slice(rest);
+    out
 }
 
 fn add_values(value: &mut Value, known: &mut Vec<Zeroizing<Vec<u8>>>) {

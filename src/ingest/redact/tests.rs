@@ -157,7 +157,11 @@ fn secrets_that_are_no_text_are_found() {
     let redactor = Redactor::new([secret.as_slice()]);
     let out = |pieces: &[&[u8]]| streamed(&redactor, pieces);
     assert_eq!(out(&[b"a ", &secret[..50], &secret[50..], b" b\n"]), "a ******** b\n");
-    let python: String = secret.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+    let replaced = String::from_utf8_lossy(&secret).replace('\u{fffd}', "?");
+    assert_eq!(redactor.redact_text(&replaced).as_deref(), Some(REPLACEMENT));
+    let python = secret
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}\\x{byte:02x}"));
     assert_eq!(
         redactor.redact_text(&format!("b'{python}'")).as_deref(),
         Some("b'********'")
@@ -268,8 +272,10 @@ fn whole_words_are_told_from_parts_of_others() {
     }
 }
 
+type Writer = fn(&str) -> String;
+
 /// Ways in which programs write a text.
-const WRITERS: &[(&str, fn(&str) -> String)] = &[
+const WRITERS: &[(&str, Writer)] = &[
     ("as it is", str::to_owned),
     ("JSON", json_text),
     ("JSON as Python writes it", ascii_json),
@@ -329,7 +335,12 @@ const WRITERS: &[(&str, fn(&str) -> String)] = &[
             '\n' => "\\n".to_owned(),
             '\t' => "\\t".to_owned(),
             '\'' | '\\' => format!("\\{c}"),
-            c if !c.is_ascii() => c.to_string().bytes().map(|byte| format!("\\{byte:03o}")).collect(),
+            c if !c.is_ascii() => {
+                let bytes = c.to_string().into_bytes();
+                bytes
+                    .iter()
+                    .fold(String::new(), |text, byte| format!("{text}\\{byte:03o}"))
+            }
             c => c.to_string(),
         };
         format!("$'{}'", text.chars().map(special).collect::<String>())
@@ -394,6 +405,16 @@ const WRITERS: &[(&str, fn(&str) -> String)] = &[
     }),
     ("coloured letters", |text| wrapped(text, 1, "\u{1b}[1m\u{1b}[0;31m")),
     ("a difference", |text| format!("+{}", text.replace('\n', "\n+"))),
+    ("folded YAML, line by line in a coloured list", |text| {
+        let folded = yaml_double(text, 9);
+        let lines: Vec<String> = folded.split('\n').map(json_text).collect();
+        lines.join("\",\u{1b}[0m\n\u{1b}[0;33m        \"")
+    }),
+    ("folded YAML, line by line in a coloured list of YAML", |text| {
+        let folded = yaml_double(text, 9);
+        let lines: Vec<String> = folded.split('\n').map(|line| line.replace('\'', "''")).collect();
+        lines.join("'\u{1b}[0m\n\u{1b}[0;32m    - '")
+    }),
     ("lines in a list", |text| {
         text.split('\n')
             .map(json_text)
@@ -546,12 +567,11 @@ fn legible(text: &str) -> String {
     let text = text[begin..end].replace(REPLACEMENT, "").into_bytes();
     let mut at = 0;
     while let Some(byte) = text.get(at) {
-        match escapes::control_sequence(&text, at) {
-            Some(end) => at = end,
-            None => {
-                left.push(*byte);
-                at += 1;
-            }
+        if let Some(end) = escapes::control_sequence(&text, at) {
+            at = end;
+        } else {
+            left.push(*byte);
+            at += 1;
         }
     }
     String::from_utf8(left)
@@ -623,5 +643,26 @@ proptest! {
         }
         held.finish(&redactor, &mut out);
         prop_assert_eq!(&out, &text);
+    }
+
+    #[test]
+    fn no_encoded_file_lets_a_secret_through(secret in secret(), writer in 0..WRITERS.len(), before in 0..3_usize) {
+        let redactor = redactor(&[&secret]);
+        let (name, write) = WRITERS[writer];
+        let frame = ("x".repeat(before) + "Some file: <", ">, and More of it");
+        let encode = |content: &str| STANDARD.encode(format!("{}{content}{}", frame.0, frame.1));
+        let once = encode(&write(&secret));
+        for (text, levels) in [
+            (format!("content: {once}"), 1),
+            (format!("\"{}\"", wrapped(&once, 76, "\\n")), 1),
+            (wrapped(&once, 64, "\n      "), 1),
+            (STANDARD.encode(&once), 2),
+        ] {
+            let redacted = redactor.redact_text(&text).unwrap_or_default();
+            // What is left is that of an empty file, and a few letters of an escape or a colour in between.
+            let most = (0..levels - 1).fold(encode(""), |text, _| STANDARD.encode(text)).len() + 60;
+            let left = redacted.replace(REPLACEMENT, "").len();
+            prop_assert!(redacted.contains(REPLACEMENT) && left <= most, "{}: {} of {}", name, redacted, text);
+        }
     }
 }

@@ -18,9 +18,11 @@ pub(super) const SPACE: Token = b' ' as Token;
 pub(super) const INVALID: Token = 0x20_0000;
 
 /// At most this many places are followed at a time.
-const MOST_PLACES: usize = 96;
-/// Stands in text for bytes that are not part of a character.
-const REPLACED: &[u8] = "\u{fffd}".as_bytes();
+const MOST_PLACES: usize = 256;
+/// A longer run of quotes and backslashes is not followed to its end.
+const LONGEST_QUOTES: usize = 256;
+/// Stand in text for bytes that are not part of a character. Ansible uses both.
+const REPLACED: [&[u8]; 2] = ["\u{fffd}".as_bytes(), b"?"];
 
 /// The alphabet of a form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -117,7 +119,7 @@ pub(super) fn character(text: &[u8], at: usize) -> Option<(char, usize)> {
 /// Adds the places where the text continues after `token`, if that is what is written at `at`.
 pub(super) fn after(token: Token, style: Style, text: &[u8], at: usize, places: &mut Places) {
     let Some(&byte) = text.get(at) else {
-        if token >= INVALID && text.ends_with(REPLACED) {
+        if token >= INVALID && ends_replaced(text) {
             places.add(at);
         }
         return;
@@ -221,7 +223,7 @@ fn after_escaped(wanted: char, text: &[u8], at: usize, places: &mut Places) {
 fn after_quote(wanted: char, text: &[u8], at: usize, places: &mut Places) {
     let mut seen = false;
     let mut here = at;
-    while here < text.len() && here < at + MOST_BACKSLASHES {
+    while here < text.len() && here < at + LONGEST_QUOTES {
         let mut escaped = None;
         escapes(text, here, |code, end| {
             if [u32::from(b'\''), u32::from(b'"')].contains(&code) {
@@ -264,15 +266,19 @@ fn after_backslash(text: &[u8], at: usize, places: &mut Places) {
     }
 }
 
+fn ends_replaced(text: &[u8]) -> bool {
+    REPLACED.iter().any(|replaced| text.ends_with(replaced))
+}
+
 fn after_invalid(wanted: u8, text: &[u8], at: usize, places: &mut Places) {
     if text[at] == wanted {
         places.add(at + 1);
     }
-    if text[at..].starts_with(REPLACED) {
-        places.add(at + REPLACED.len());
+    for replaced in REPLACED.iter().filter(|replaced| text[at..].starts_with(replaced)) {
+        places.add(at + replaced.len());
     }
     // Several such bytes in a row may have been replaced by a single character.
-    if text[..at].ends_with(REPLACED) {
+    if ends_replaced(&text[..at]) {
         places.add(at);
     }
     escapes(text, at, |code, end| {
@@ -287,7 +293,7 @@ fn after_invalid(wanted: u8, text: &[u8], at: usize, places: &mut Places) {
 pub(super) fn first_bytes(token: Token, style: Style) -> Vec<u8> {
     let mut utf8 = [0; 4];
     match char::from_u32(token) {
-        _ if token >= INVALID => vec![(token - INVALID) as u8, REPLACED[0]],
+        _ if token >= INVALID => vec![(token - INVALID) as u8, REPLACED[0][0], REPLACED[1][0]],
         None => Vec::new(),
         Some('+') if style == Style::Base64 => vec![b'+', b'-'],
         Some('/') if style == Style::Base64 => vec![b'/', b'_'],
@@ -300,7 +306,7 @@ pub(super) fn first_bytes(token: Token, style: Style) -> Vec<u8> {
 pub(super) fn beginning_at(text: &[u8], at: usize) -> Vec<u8> {
     let mut bytes = vec![text[at]];
     if begins_escape(text[at]) {
-        bytes.extend([b'\\', b'\'', b'"', REPLACED[0]]);
+        bytes.extend([b'\\', b'\'', b'"', REPLACED[0][0]]);
         bytes.extend(text.get(backslashes(text, at)));
         escapes(text, at, |code, _| {
             let mut utf8 = [0; 4];
@@ -360,7 +366,7 @@ pub(super) fn before(token: Token, style: Style, text: &[u8], end: usize, places
     add(begin, places);
     if token >= INVALID {
         add(end, places);
-        end.checked_sub(REPLACED.len())
+        end.checked_sub(REPLACED[0].len())
             .into_iter()
             .for_each(|begin| add(begin, places));
     }
@@ -376,6 +382,11 @@ pub(super) fn before(token: Token, style: Style, text: &[u8], end: usize, places
             before
                 .take(LONGEST_GAP)
                 .take_while(|byte| is_within_gap(**byte))
+                .count()
+        } else if is_quote(token) {
+            before
+                .take(LONGEST_QUOTES)
+                .take_while(|byte| matches!(byte, b'\\' | b'"' | b'\''))
                 .count()
         } else {
             // The escape sequence may begin with any of the backslashes.
