@@ -94,7 +94,7 @@ fn redact(criterion: &mut Criterion) {
         });
         group.throughput(Throughput::Bytes(output.len() as u64));
         group.bench_function("output without secrets", |bencher| {
-            bencher.iter(|| stream(&redactor, &output))
+            bencher.iter(|| stream(&redactor, &output));
         });
         let printed = secrets
             .iter()

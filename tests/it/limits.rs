@@ -31,7 +31,7 @@ fn no_limit_that_is_taken_makes_ansible_read_a_file() {
         }
     }
     let mut random = fastrand::Rng::with_seed(9);
-    limits.extend((0..20_000).map(|_| {
+    limits.extend((0..6000).map(|_| {
         let length = random.usize(4..14);
         (0..length)
             .map(|_| ALPHABET[random.usize(..ALPHABET.len())])

@@ -344,7 +344,7 @@ fn class(token: written::Token) -> u8 {
 }
 
 const SPECIAL: u8 = 1;
-/// What each byte is: a letter or digit (in lower case, as hexadecimal digits come in both cases), [`SPECIAL`], or 0 if it is skipped.
+/// What each byte is: a letter or digit (in lower case, as hexadecimal digits come in both cases), `SPECIAL`, or 0 if it is skipped.
 static CLASSES: [u8; 256] = classes();
 
 const fn classes() -> [u8; 256] {

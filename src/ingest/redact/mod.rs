@@ -2,10 +2,10 @@
 //!
 //! A secret seldom appears as it was given: it is escaped for JSON inside YAML inside JSON, quoted for a shell, folded at 80 columns,
 //! coloured, cut into the lines of a list, or encoded in base64. Searching for every combination would take hundreds of texts per
-//! secret. Instead, an [`index`] of a few letters in a row says where in a text a secret may be, in one pass and for all secrets at
-//! once. There, the text is compared character by character with the secret ([`matching`]), by rules that know how programs write
-//! a character ([`written`], [`escapes`]) and what they put between two of them ([`gaps`]). What matches is replaced if it is a whole
-//! secret, a whole line of one, or a piece that is too long to be a coincidence ([`forms`]).
+//! secret. Instead, an `index` of a few letters in a row says where in a text a secret may be, in one pass and for all secrets at
+//! once. There, the text is compared character by character with the secret (`matching`), by rules that know how programs write
+//! a character (`written`, `escapes`) and what they put between two of them (`gaps`). What matches is replaced if it is a whole
+//! secret, a whole line of one, or a piece that is too long to be a coincidence (`forms`).
 //!
 //! A value that went through a hash, a cipher, a compressor or another computation is not found.
 
