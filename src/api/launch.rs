@@ -9,6 +9,7 @@ mod preview;
 mod project;
 mod request;
 mod variables;
+mod weak_secrets;
 
 pub use preview::DeploymentPreview;
 pub(super) use preview::preview;
@@ -25,7 +26,7 @@ use super::{
     extract::Actor,
     problem::Problem,
     routes::packages::author,
-    sealed::{reseal, seal_variables},
+    sealed::{open_variables, reseal, seal_variables},
 };
 use crate::{
     domain::{
@@ -65,7 +66,7 @@ pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchReque
         return Err(review_required(&frozen));
     }
     let mut connection = state.database.acquire().await?;
-    let inputs = gather(state, &mut connection, &checked, &frozen.files, &frozen.entry_path).await?;
+    let mut inputs = gather(state, &mut connection, &checked, &frozen.files, &frozen.entry_path).await?;
     drop(connection);
     if !inputs.merged.errors.is_empty() {
         return Err(Invalid {
@@ -78,6 +79,9 @@ pub(super) async fn launch(state: &AppState, actor: &Actor, request: LaunchReque
     isolation::check(state, actor, &options, frozen.package).await?;
     let hidden_names = secret_variables.keys().cloned().chain(inputs.merged.file_names());
     let project = project::prepare(state, frozen.package, &frozen.files).await?;
+    weak_secrets::warn_of_inputs(&mut inputs, &checked.files);
+    let weak_passwords = weak_secrets::of_vault_passwords(&project.vault_passwords);
+    inputs.merged.warnings.extend(weak_passwords);
     check_syntax(state, &frozen, &project, &variables, hidden_names.collect()).await?;
     let chosen = accelerator::choose(options.accelerator, frozen.outline.accelerator);
     accelerator::check_present(state, chosen, &options).await?;
@@ -176,9 +180,10 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
     // As at the launch; one that is older than accelerators has none.
     let chosen = accelerator::choose(old.options.accelerator, None);
     accelerator::check_present(state, chosen, &old.options).await?;
-    if let Some(version) = &old.version {
-        project::check_again(state, version).await?;
-    }
+    let mut warnings = match &old.version {
+        Some(version) => weak_secrets::of_vault_passwords(&project::read_again(state, version).await?),
+        None => Vec::new(),
+    };
     let mut transaction = state.database.begin().await?;
     let ids = crate::store::deployment_servers::list_retryable(&mut transaction, of, old.status).await?;
     let mut servers = servers::get_servers_by_ids(&mut transaction, &ids).await?;
@@ -216,6 +221,12 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
         RowIdentity::deployment_variables(of),
         RowIdentity::deployment_variables(id),
     )?;
+    let opened = open_variables(
+        &state.vault,
+        sealed_variables.as_deref(),
+        RowIdentity::deployment_variables(id),
+    )?;
+    warnings.extend(weak_secrets::of_variables(&opened));
     let sealed_files = reseal(
         &state.vault,
         frozen.sealed_files.as_deref(),
@@ -244,7 +255,7 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
             sources: old.variable_sources,
             file_names: old.file_variables,
             sealed_files,
-            warnings: Vec::new(),
+            warnings,
         },
         options: DeploymentOptions {
             accelerator: Some(chosen),
@@ -268,13 +279,17 @@ pub(super) async fn retry(state: &AppState, actor: &Actor, of: Uuid) -> Result<D
     Ok(deployment)
 }
 
-/// Ansible refuses to start on a limit that leaves no host.
+/// Ansible refuses to start on a limit that leaves no host. That it reads no file is checked here again, because the limit may come from
+/// a preset or a deployment of an earlier version.
 fn check_limit(options: &DeploymentOptions, servers: &[Server]) -> Result<(), Invalid> {
-    match &options.limit {
-        Some(limit) if !limit::may_match(limit, servers) => {
-            Err(Invalid::field("options.limit", "matches none of the servers"))
-        }
-        _ => Ok(()),
+    let Some(limit) = &options.limit else { return Ok(()) };
+    let mut validator = Validator::new();
+    request::check_limit(&mut validator, limit);
+    validator.finish()?;
+    if limit::may_match(limit, servers) {
+        Ok(())
+    } else {
+        Err(Invalid::field("options.limit", "matches none of the servers"))
     }
 }
 

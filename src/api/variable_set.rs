@@ -3,7 +3,7 @@
 use super::{problem::Problem, sealed};
 use crate::{
     domain::validation::Validator,
-    inventory::extra_vars,
+    inventory::{extra_vars, variable_names::PASSWORDS},
     vault::{RowIdentity, Vault},
 };
 use chrono::{DateTime, Utc};
@@ -61,6 +61,12 @@ impl VariableSet {
             "secret_variables",
             "must be at most 200",
         );
+        for name in PASSWORDS.iter().filter(|name| self.variables.contains_key(**name)) {
+            validator.error(
+                format!("variables.{name}"),
+                "is a password, and must be among the secret variables",
+            );
+        }
         for name in self
             .secret_variables
             .keys()

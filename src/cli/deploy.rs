@@ -151,6 +151,7 @@ async fn launch_and_watch(
         .map_err(variables::hint_at_answers)
         .map_err(hint_at_review)?;
     let deployment: Deployment = serde_json::from_value(created.clone())?;
+    say_warnings(&deployment);
     let json = options.json || global.output == Format::Json;
     if options.detach {
         return launched(client, &created, &deployment, global.output).await;
@@ -179,6 +180,13 @@ fn hint_at_review(error: anyhow::Error) -> anyhow::Error {
     }
     let hint = "--acknowledge accepts this and launches; `admiral playbooks diff` shows what is new";
     Hinted::new(error.to_string(), hint).caused_by(error).into()
+}
+
+/// Says what the launch warned of.
+pub fn say_warnings(deployment: &Deployment) {
+    for warning in &deployment.warnings {
+        output::say(&format!("warning: {}", output::printable(warning)));
+    }
 }
 
 /// Watches a deployment until its end, with a worker in this process when no other is there to carry it out.

@@ -108,6 +108,7 @@ async fn run_with(client: &Client, format: Format, command: DeploymentsCommand) 
                 "launched deployment #{} on {} hosts",
                 launched.number, launched.counts.total
             ));
+            deploy::say_warnings(&launched);
             if !detach {
                 return deploy::watch(client, &launched, format == Format::Json).await;
             }

@@ -1,6 +1,6 @@
 //! Bytes of a run's files to batches for the store. Decides, and does no I/O: the driver is `follow`.
 
-use super::redact::Redactor;
+use super::redact::{HeldOutput, Redactor};
 use crate::{
     domain::{WorkerId, deployment::HostCounts},
     events::{
@@ -20,8 +20,6 @@ use std::borrow::Cow;
 
 /// Lines that could not be read are told one by one up to here, then counted.
 const MAX_TOLD: u32 = 20;
-/// Output without an end of line is held back up to this many bytes, so that a secret is not cut in two.
-const MAX_HELD_OUTPUT: usize = 64 * 1024;
 
 /// A run's state between its files and the store.
 #[derive(Debug)]
@@ -31,8 +29,8 @@ pub struct Pipeline {
     state: RunState,
     parser: LineParser,
     redactor: Redactor,
-    /// Output read but not handed out yet.
-    held: Vec<u8>,
+    /// Output that was read, but not handed out yet.
+    held: HeldOutput,
     /// Bytes of the output file handed out.
     output_consumed: u64,
     /// What is stored: offsets of the event file and of the output file.
@@ -60,7 +58,7 @@ impl Pipeline {
             worker: worker.into(),
             state,
             redactor,
-            held: Vec::new(),
+            held: HeldOutput::default(),
             events: EventRows::default(),
             tasks: Vec::new(),
             output: Vec::new(),
@@ -89,15 +87,7 @@ impl Pipeline {
 
     /// Takes the next bytes of the output file.
     pub fn feed_output(&mut self, bytes: &[u8]) {
-        self.held.extend_from_slice(bytes);
-        let complete = match self.held.iter().rposition(|byte| *byte == b'\n') {
-            Some(end) => end + 1,
-            None if self.held.len() > MAX_HELD_OUTPUT => self.held.len(),
-            None => return,
-        };
-        let rest = self.held.split_off(complete);
-        let block = std::mem::replace(&mut self.held, rest);
-        self.take_output(block);
+        self.output_consumed += self.held.feed(&self.redactor, bytes, &mut self.output) as u64;
     }
 
     /// No more bytes follow for now that would complete what is held of a line, or of the output's last one: they count as whole.
@@ -105,8 +95,7 @@ impl Pipeline {
         if let Some(line) = self.parser.finish() {
             self.take_line(line, now);
         }
-        let held = std::mem::take(&mut self.held);
-        self.take_output(held);
+        self.output_consumed += self.held.finish(&self.redactor, &mut self.output) as u64;
     }
 
     /// What is to be stored next; `None` when there is nothing.
@@ -220,34 +209,28 @@ impl Pipeline {
         let Some(redacted) = self.redactor.redact_line(&raw) else {
             return (event, raw);
         };
-        match WireEvent::from_line(&redacted) {
-            Ok(event) => (Box::new(event), Cow::Owned(redacted)),
-            // Only strings were replaced by strings, or numbers where the format has none.
-            Err(_) => (
-                Box::new(WireEvent {
-                    result: None,
-                    data: None,
-                    hosts: None,
-                    task: None,
-                    play: None,
-                    ..*event.clone()
-                }),
-                Cow::Owned(
-                    serde_json::json!({
-                        "v": event.v, "seq": event.seq, "ts": event.ts, "event": event.event, "host": event.host,
-                        "task_id": event.task_id, "truncated": true,
-                    })
-                    .to_string(),
-                ),
-            ),
+        if let Ok(event) = WireEvent::from_line(&redacted) {
+            return (Box::new(event), Cow::Owned(redacted));
         }
-    }
-
-    fn take_output(&mut self, block: Vec<u8>) {
-        self.output_consumed += block.len() as u64;
-        match self.redactor.redact_text(&String::from_utf8_lossy(&block)) {
-            Some(redacted) => self.output.extend_from_slice(redacted.as_bytes()),
-            None => self.output.extend_from_slice(&block),
-        }
+        // Only strings were replaced by strings, or numbers where the format has none. Should it happen all the same, only what
+        // places the event is kept.
+        let redact_host = |host: String| self.redactor.redact_host(&host).unwrap_or(host);
+        let event = WireEvent {
+            host: event.host.map(redact_host),
+            play: None,
+            task: None,
+            action: None,
+            path: None,
+            result: None,
+            stats: None,
+            hosts: None,
+            data: None,
+            ..*event
+        };
+        let line = serde_json::json!({
+            "v": event.v, "seq": event.seq, "ts": event.ts, "event": event.event, "host": event.host,
+            "task_id": event.task_id, "truncated": true,
+        });
+        (Box::new(event), Cow::Owned(line.to_string()))
     }
 }

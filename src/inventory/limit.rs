@@ -1,7 +1,21 @@
-//! Whether a `--limit` leaves any host: Ansible refuses to start on one that does not.
+//! What can be said about a `--limit` without Ansible: whether it would read a file, and whether it leaves any host.
 
 use super::groups::{distro_group, own_group, tag_group};
 use crate::domain::server::Server;
+
+/// Characters after which `@` is part of a name, besides letters and digits.
+const WITHIN_NAMES: &str = "._-*?+)";
+
+/// Whether Ansible may take a part of the limit for `@FILE` and read that file on the controller.
+///
+/// Ansible splits a limit at commas. Without one, it splits at colons, at white space and at brackets that are not closed, unless all of
+/// it is an address (`split_host_pattern` in ansible-core's `inventory/manager.py`). So `@` is taken only where it cannot begin a part.
+pub fn may_read_file(limit: &str) -> bool {
+    limit.match_indices('@').any(|(at, _)| {
+        let before = limit[..at].chars().next_back();
+        !before.is_some_and(|before| before.is_alphanumeric() || WITHIN_NAMES.contains(before))
+    })
+}
 
 /// `false` when the pattern surely matches none of the servers, by name or by group. Patterns that only Ansible can judge
 /// (regular expressions, ranges, its own groups) count as matching.
@@ -10,8 +24,7 @@ pub fn may_match(limit: &str, servers: &[Server]) -> bool {
         return true;
     }
     let mut wanted = limit
-        .split([',', ';', ':'])
-        .map(str::trim)
+        .split(|c: char| ",;:".contains(c) || c.is_whitespace())
         .filter(|part| !part.is_empty() && !part.starts_with(['!', '&']))
         .peekable();
     if wanted.peek().is_none() {
@@ -78,6 +91,40 @@ mod tests {
     }
 
     #[test]
+    fn files_are_not_read() {
+        for limit in [
+            "web",
+            "web:&staging",
+            "web,!db",
+            "~web\\d+",
+            "host@domain",
+            "all:!x@y",
+            "~.*@eu",
+            "a_@b",
+        ] {
+            assert!(!may_read_file(limit), "{limit:?}");
+        }
+        for limit in [
+            "@/etc/passwd",
+            " @x",
+            "web,@x",
+            "web, @x",
+            "web:@x",
+            "web:!@x",
+            "all:h1 @x",
+            "h1[0] @x",
+            "h1\u{a0}@x",
+            "h1\u{1f}@x",
+            "h1[@x",
+            "h1]@x",
+            "h1[0]@x",
+            "a@b @x",
+        ] {
+            assert!(may_read_file(limit), "{limit:?}");
+        }
+    }
+
+    #[test]
     fn what_surely_matches_nobody_is_known() {
         let fleet = [server("web1", "Web"), server("db1.example.org", "db")];
         for limit in [
@@ -95,6 +142,7 @@ mod tests {
             "~web\\d",
             "web[1:3]",
             "*",
+            "nobody web1",
         ] {
             assert!(may_match(limit, &fleet), "{limit}");
         }

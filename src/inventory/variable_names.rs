@@ -31,6 +31,9 @@ pub const ALLOWED_IN_DEPLOYMENTS: [&str; 5] = [
     "ansible_become_user",
 ];
 
+/// Variables that hold a password, and are kept as secrets only.
+pub const PASSWORDS: [&str; 2] = ["ansible_become_pass", "ansible_become_password"];
+
 /// Variables that the inventory sets itself.
 pub const MANAGED: [&str; 10] = [
     "ansible_host",
@@ -204,5 +207,6 @@ mod tests {
         assert!(refuse_in_deployment("ansible_python_interpreter").is_some());
         assert_eq!(refuse_in_deployment("ansible_become_password"), None);
         assert_eq!(refuse_in_deployment("server_id"), None);
+        assert!(PASSWORDS.iter().all(|name| ALLOWED_IN_DEPLOYMENTS.contains(name)));
     }
 }

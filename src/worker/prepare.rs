@@ -107,7 +107,9 @@ pub(super) async fn prepare(
     match fill(config, run, &folder, &material, fetched.as_deref()) {
         Ok(()) => Ok(Prepared {
             folder,
-            redactor: material.secrets.redactor(),
+            redactor: material
+                .secrets
+                .redactor(material.targets.iter().map(|target| target.host.clone())),
             missing: material.missing,
             isolation: material.isolation,
         }),

@@ -81,5 +81,5 @@ pub(super) async fn redactor(shared: &Shared, run: &OwnedRun) -> Result<Redactor
     let secrets = RunSecrets::open(&mut connection, &shared.vault, run.deployment_id, &keys, &files)
         .await
         .map_err(|error| FollowError::Secrets(error.message()))?;
-    Ok(secrets.redactor())
+    Ok(secrets.redactor(targets.into_iter().map(|target| target.host)))
 }

@@ -38,7 +38,11 @@ pub(super) struct RunSecrets {
     pub(super) vault_passwords: Vec<OpenedPassword>,
     /// Content of the package that no password is there for.
     pub(super) missing_passwords: Option<MissingPasswords>,
+    /// Keys as they were stored, which may be in another format and encrypted.
+    stored_keys: Vec<SecretString>,
     passphrases: Vec<SecretString>,
+    /// The public halves of the keys. They are part of the private keys, and no secrets.
+    public_keys: Vec<String>,
 }
 
 impl RunSecrets {
@@ -68,7 +72,9 @@ impl RunSecrets {
             keys: BTreeMap::new(),
             vault_passwords: Vec::new(),
             missing_passwords: None,
+            stored_keys: Vec::new(),
             passphrases: Vec::new(),
+            public_keys: Vec::new(),
         };
         if let Some(version) = frozen.playbook_version_id {
             secrets
@@ -93,7 +99,11 @@ impl RunSecrets {
                 name: key.name.clone(),
                 source,
             })?;
+            secrets
+                .public_keys
+                .extend(ssh_key::inspect(&plain, None, "").map(|key| key.public_key_line));
             secrets.keys.insert(key.id, plain);
+            secrets.stored_keys.push(text);
             secrets.passphrases.extend(passphrase);
         }
         Ok(secrets)
@@ -132,10 +142,25 @@ impl RunSecrets {
         Ok(())
     }
 
-    /// Finds these secrets in what the run prints.
-    pub(super) fn redactor(&self) -> Redactor {
+    /// Finds these secrets in what the run prints. `hosts` are the names of its hosts, which are not secret.
+    pub(super) fn redactor(&self, hosts: impl IntoIterator<Item = String>) -> Redactor {
+        Redactor::new(self.all())
+            .sparing(self.public_keys.iter().cloned())
+            .with_hosts(hosts)
+    }
+
+    /// Everything that is secret of the run. This is the only place that decides so: whatever else a run is given in secret belongs here.
+    /// Passwords for SSH and for becoming another user are secret variables.
+    fn all(&self) -> impl Iterator<Item = &[u8]> {
+        let variables = self.variables.values();
         let vault_passwords = self.vault_passwords.iter().map(|opened| &opened.password);
-        Redactor::new(self.variables.values().chain(&self.passphrases).chain(vault_passwords))
+        let texts = variables
+            .chain(self.keys.values())
+            .chain(&self.stored_keys)
+            .chain(&self.passphrases)
+            .chain(vault_passwords);
+        let files = self.files.values().map(|file| file.content.expose_secret().as_slice());
+        texts.map(|text| text.expose_secret().as_bytes()).chain(files)
     }
 }
 
@@ -188,4 +213,45 @@ fn open_files(
         files.insert(variable, file);
     }
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_is_secret_is_found_and_public_keys_are_not() {
+        let (plain, parsed) = ssh_key::generate_ed25519("me@example.org").unwrap();
+        let id = crate::domain::clock::new_id();
+        let secrets = RunSecrets {
+            variables: BTreeMap::from([("ansible_become_password".to_owned(), "become-1".into())]),
+            files: BTreeMap::from([(
+                "license".to_owned(),
+                SecretFile {
+                    name: "license.key".to_owned(),
+                    content: SecretBox::new(Box::new(b"license-1".to_vec())),
+                },
+            )]),
+            keys: BTreeMap::from([(id, plain.clone())]),
+            vault_passwords: vec![OpenedPassword {
+                vault_id: "prod".to_owned(),
+                password: "vault-1".into(),
+            }],
+            missing_passwords: None,
+            stored_keys: vec!["stored-1".into()],
+            passphrases: vec!["passphrase-1".into()],
+            public_keys: vec![parsed.public_key_line.clone()],
+        };
+        let redactor = secrets.redactor(["become-1".to_owned()]);
+        let text = "become-1 license-1 vault-1 stored-1 passphrase-1";
+        let expected = "******** ******** ******** ******** ********";
+        assert_eq!(redactor.redact_text(text).as_deref(), Some(expected));
+        let event = r#"{"event":"e","host":"become-1","task":"become-1"}"#;
+        let redacted = redactor.redact_line(event).unwrap();
+        assert!(redacted.contains(r#""host":"become-1""#) && redacted.contains(r#""task":"********""#));
+        for line in plain.expose_secret().lines().filter(|line| !line.starts_with("-----")) {
+            assert_eq!(redactor.redact_text(line).as_deref(), Some("********"), "{line}");
+        }
+        assert_eq!(redactor.redact_text(&parsed.public_key_line), None);
+    }
 }

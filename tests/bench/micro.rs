@@ -1,8 +1,9 @@
-//! Micro-benchmarks of what the pipeline and the inventory do for each event and each server.
+//! Micro-benchmarks of what the pipeline and the inventory do for each event, each server and each secret.
 
 use admiral::{
     domain::clock::new_id,
     events::{LineParser, ParsedLine, RunState, WireEvent},
+    ingest::redact::{HeldOutput, Redactor},
     inventory::{InventoryHost, render_list},
     vault::{KeyRing, RowIdentity, Vault},
 };
@@ -69,6 +70,64 @@ fn fold(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// As many secrets as a run has at most, as a rule: a key of 3 KB for each of 50 groups of servers, or a few variables.
+fn redact(criterion: &mut Criterion) {
+    let bytes = events();
+    let events = String::from_utf8(bytes).expect("events are text");
+    let lines: Vec<&str> = events.lines().collect();
+    let mut output = Vec::new();
+    let shape = spool::Shape { hosts: 2000, ..SHAPE };
+    spool::write(shape, &mut std::io::sink(), &mut output).expect("writing to memory does not fail");
+    let variables: Vec<String> = (0..5)
+        .map(|number| format!("variable-{number}-{}", &key(number)[50..70]))
+        .collect();
+    let keys: Vec<String> = (0..50).map(key).collect();
+    for (name, secrets) in [("5 variables", &variables), ("50 keys", &keys)] {
+        let redactor = Redactor::new(secrets.iter().map(String::as_bytes));
+        let mut group = criterion.benchmark_group(format!("redact {name}"));
+        group.bench_function("secrets to an index", |bencher| {
+            bencher.iter(|| Redactor::new(black_box(secrets).iter().map(String::as_bytes)));
+        });
+        group.throughput(Throughput::Bytes(events.len() as u64));
+        group.bench_function("events without secrets", |bencher| {
+            bencher.iter(|| lines.iter().filter_map(|line| redactor.redact_line(line)).count());
+        });
+        group.throughput(Throughput::Bytes(output.len() as u64));
+        group.bench_function("output without secrets", |bencher| {
+            bencher.iter(|| stream(&redactor, &output));
+        });
+        let printed = secrets
+            .iter()
+            .cycle()
+            .take(5 * secrets.len())
+            .fold(String::new(), |text, key| text + key + "\n");
+        group.throughput(Throughput::Bytes(printed.len() as u64));
+        group.bench_function("output of nothing but secrets", |bencher| {
+            bencher.iter(|| stream(&redactor, printed.as_bytes()));
+        });
+        group.finish();
+    }
+}
+
+fn stream(redactor: &Redactor, output: &[u8]) -> Vec<u8> {
+    let (mut held, mut out) = (HeldOutput::default(), Vec::new());
+    for chunk in output.chunks(CHUNK) {
+        held.feed(redactor, chunk, &mut out);
+    }
+    held.finish(redactor, &mut out);
+    out
+}
+
+/// A private key of 3 KB.
+fn key(seed: u64) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut line = || -> String { (0..70).map(|_| char::from(DIGITS[random.usize(..64)])).collect() };
+    let lines: Vec<String> = (0..42).map(|_| line()).collect();
+    let lines = lines.join("\n");
+    format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{lines}\n-----END OPENSSH PRIVATE KEY-----\n")
+}
+
 fn render(criterion: &mut Criterion) {
     let hosts: Vec<InventoryHost> = (0..1000).map(host).collect();
     let mut group = criterion.benchmark_group("render");
@@ -117,5 +176,5 @@ fn envelope(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, parse, fold, render, envelope);
+criterion_group!(benches, parse, fold, redact, render, envelope);
 criterion_main!(benches);

@@ -141,7 +141,7 @@ async fn each_bad_input_is_refused_by_its_field_and_inserts_nothing() {
         (
             with(json!({ "options": { "limit": "@/etc/passwd" } })),
             "options.limit",
-            "host pattern",
+            "must not hold @FILE",
         ),
         (
             with(json!({ "options": { "limit": "--list-hosts" } })),

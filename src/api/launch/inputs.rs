@@ -99,6 +99,7 @@ pub(super) async fn gather(
     let mut merged = merge(layers);
     merged.errors.append(&mut errors);
     let form_faults = apply_playbook(connection, &mut merged, files, entry_path).await?;
+    merged.hide_passwords();
     judge_whole(&mut merged);
     Ok(Inputs {
         merged,

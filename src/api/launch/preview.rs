@@ -9,6 +9,7 @@ use super::{
     request::examine,
     resolve,
     variables::Content,
+    weak_secrets,
 };
 use crate::{
     api::{AppState, extract::Actor, problem::Problem},
@@ -89,12 +90,14 @@ pub(in crate::api) async fn preview(
     let frozen = find(state, actor, &checked).await?;
     let mut connection = state.database.acquire().await?;
     let version = packages::get_version(&mut connection, frozen.version).await?;
+    let mut inputs = gather(state, &mut connection, &checked, &frozen.files, &frozen.entry_path).await?;
+    weak_secrets::warn_of_inputs(&mut inputs, &checked.files);
     let Inputs {
         mut merged,
         options,
         form_faults,
         ..
-    } = gather(state, &mut connection, &checked, &frozen.files, &frozen.entry_path).await?;
+    } = inputs;
     let servers = match &checked.target {
         Some(target) => list(resolve(&mut connection, target).await, &mut errors)?.unwrap_or_default(),
         None => Vec::new(),
@@ -109,7 +112,9 @@ pub(in crate::api) async fn preview(
     let present = accelerator::check_present(state, chosen, &options).await;
     list(present.map_err(Problem::from), &mut errors)?;
     let readable = project::vault_passwords(state, frozen.package, &frozen.files).await;
-    list(readable.map(drop), &mut errors)?;
+    if let Some(passwords) = list(readable, &mut errors)? {
+        merged.warnings.extend(weak_secrets::of_vault_passwords(&passwords));
+    }
     if !servers.is_empty() {
         list(check_limit(&options, &servers).map_err(Problem::from), &mut errors)?;
         let secret_names: Vec<String> = merged.secret().into_keys().collect();
@@ -173,7 +178,11 @@ fn list<T>(outcome: Result<T, Problem>, errors: &mut Vec<FieldError>) -> Result<
     match outcome {
         Ok(value) => Ok(Some(value)),
         Err(problem) if !problem.errors.is_empty() => {
-            errors.extend(problem.errors);
+            for error in problem.errors {
+                if !errors.contains(&error) {
+                    errors.push(error);
+                }
+            }
             Ok(None)
         }
         Err(problem) => Err(problem),

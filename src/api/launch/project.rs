@@ -75,10 +75,10 @@ async fn fetched(state: &AppState, package: PackageId, files: &[PlaybookFile]) -
     }
 }
 
-/// Refuses to run a version again that can no longer be read.
-pub(super) async fn check_again(state: &AppState, version: &DeployedVersion) -> Result<(), Problem> {
+/// The passwords that a version is read with when it runs again; refuses one that can no longer be read.
+pub(super) async fn read_again(state: &AppState, version: &DeployedVersion) -> Result<Vec<OpenedPassword>, Problem> {
     let files = packages::load_version_files(&mut *state.database.acquire().await?, version.id).await?;
-    vault_passwords(state, version.package_id, &files).await.map(drop)
+    vault_passwords(state, version.package_id, &files).await
 }
 
 /// The passwords that the package's encrypted files and values are read with; refuses a package whose passwords are not all there.

@@ -7,6 +7,7 @@ use crate::{
         form::{FieldType, Form, Given, judge},
         validation::FieldError,
     },
+    inventory::variable_names,
     playbooks::form::Prompt,
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -206,6 +207,17 @@ impl Merged {
         }
     }
 
+    /// Makes passwords secrets, whichever way they were given.
+    pub(super) fn hide_passwords(&mut self) {
+        for name in variable_names::PASSWORDS {
+            if let Some(Content::Plain(Value::Number(number))) = self.variables.get(name).map(|found| &found.content) {
+                let text = number.to_string();
+                self.set(name, Content::Plain(text.into()));
+            }
+            self.hide(name);
+        }
+    }
+
     fn set(&mut self, name: &str, content: Content) {
         if let Some(variable) = self.variables.get_mut(name) {
             variable.content = content;
@@ -265,7 +277,7 @@ impl Merged {
 }
 
 /// Added to a message about a variable that the launch itself does not give.
-fn whence(variable: &Variable) -> &'static str {
+pub(super) fn whence(variable: &Variable) -> &'static str {
     match variable.source {
         VariableSource::Environment => " (its value is the environment's)",
         VariableSource::Preset => " (its value is the preset's)",

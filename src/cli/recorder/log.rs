@@ -1,17 +1,17 @@
-//! The copy of what the user is shown.
+//! The copy of the output that the user sees.
 
 use super::{Trouble, spool::Spool};
-use crate::{ingest::redact::Redactor, process::Tee};
-use secrecy::SecretString;
+use crate::{
+    ingest::redact::{HeldOutput, Redactor},
+    process::Tee,
+};
+use secrecy::{ExposeSecret as _, SecretString};
 use std::{
     fs::{File, OpenOptions},
     io::Write as _,
 };
 
-/// A line that is longer is written in parts.
-const LONGEST_LINE: usize = 64 * 1024;
-
-/// Appends what the user is shown to the log, without `secrets`. A log that cannot be written is given up, not the run.
+/// Appends the output to the log, without `secrets`. If the log cannot be written, it is given up, but the run is not.
 pub fn log_to(spool: &Spool, secrets: &[SecretString], trouble: Trouble) -> Tee {
     let file = match OpenOptions::new().append(true).open(spool.output()) {
         Ok(file) => Some(file),
@@ -22,8 +22,8 @@ pub fn log_to(spool: &Spool, secrets: &[SecretString], trouble: Trouble) -> Tee 
     };
     let mut log = Log {
         file,
-        redactor: (!secrets.is_empty()).then(|| Redactor::new(secrets)),
-        begun: Vec::new(),
+        redactor: Redactor::new(secrets.iter().map(|secret| secret.expose_secret().as_bytes())),
+        held: HeldOutput::default(),
         trouble,
     };
     Box::new(move |bytes| log.take(bytes))
@@ -31,34 +31,20 @@ pub fn log_to(spool: &Spool, secrets: &[SecretString], trouble: Trouble) -> Tee 
 
 struct Log {
     file: Option<File>,
-    /// Looks at whole lines, so that no secret is missed because it came in two pieces.
-    redactor: Option<Redactor>,
-    /// A line that has no end yet.
-    begun: Vec<u8>,
+    redactor: Redactor,
+    /// Output that may be part of a secret.
+    held: HeldOutput,
     trouble: Trouble,
 }
 
 impl Log {
     fn take(&mut self, bytes: &[u8]) {
-        if self.redactor.is_none() {
+        if self.redactor.is_empty() {
             return self.write(bytes);
         }
-        self.begun.extend_from_slice(bytes);
-        let whole = memchr::memrchr(b'\n', &self.begun).map_or(0, |at| at + 1);
-        if whole > 0 || self.begun.len() > LONGEST_LINE {
-            let rest = self.begun.split_off(if whole > 0 { whole } else { self.begun.len() });
-            self.write_begun();
-            self.begun = rest;
-        }
-    }
-
-    fn write_begun(&mut self) {
-        let begun = std::mem::take(&mut self.begun);
-        let text = String::from_utf8_lossy(&begun);
-        match self.redactor.as_ref().and_then(|redactor| redactor.redact_text(&text)) {
-            Some(redacted) => self.write(redacted.as_bytes()),
-            None => self.write(&begun),
-        }
+        let mut redacted = Vec::new();
+        self.held.feed(&self.redactor, bytes, &mut redacted);
+        self.write(&redacted);
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -74,6 +60,8 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        self.write_begun();
+        let mut redacted = Vec::new();
+        self.held.finish(&self.redactor, &mut redacted);
+        self.write(&redacted);
     }
 }

@@ -78,17 +78,23 @@ pub fn tree(root: i32) -> BTreeSet<i32> {
 
 /// Processes whose environment or command line holds `needle`, this one aside.
 pub fn mentioning(needle: &str) -> BTreeMap<i32, Seen> {
+    mentioning_any(&[needle])
+}
+
+/// Processes whose environment or command line holds one of `needles`, this one aside.
+pub fn mentioning_any(needles: &[impl AsRef<str>]) -> BTreeMap<i32, Seen> {
     let own = std::process::id() as i32;
+    let is_mentioned = |text: &[u8]| {
+        let mut needles = needles.iter().map(|needle| needle.as_ref().as_bytes());
+        needles.any(|needle| memchr::memmem::find(text, needle).is_some())
+    };
     all()
         .into_iter()
         .filter(|(pid, process)| {
             *pid != own
-                && (process.command.contains(needle)
-                    || std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| {
-                        environment
-                            .windows(needle.len())
-                            .any(|window| window == needle.as_bytes())
-                    }))
+                && (is_mentioned(process.command.as_bytes())
+                    || std::fs::read(format!("/proc/{pid}/environ"))
+                        .is_ok_and(|environment| is_mentioned(&environment)))
         })
         .collect()
 }
