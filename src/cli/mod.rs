@@ -15,6 +15,7 @@ pub mod environments;
 pub mod failure;
 pub mod galaxy_servers;
 pub mod input;
+pub mod installation;
 pub mod instance;
 pub mod inventory;
 pub mod inventory_source;
@@ -26,6 +27,7 @@ pub mod logging;
 pub mod openapi;
 pub mod options;
 pub mod output;
+pub mod owner;
 pub mod playbooks;
 pub mod presets;
 pub mod projects;
@@ -35,9 +37,12 @@ pub mod recordings;
 pub mod serve;
 pub mod server_import;
 pub mod servers;
+pub mod service_manager;
+pub mod service_settings;
 pub mod settings;
 pub mod slices;
 pub mod sse;
+pub mod starting;
 pub mod supervise;
 pub mod tokens;
 pub mod upload;
@@ -163,7 +168,7 @@ pub fn main() -> ExitCode {
             };
         }
     };
-    match run(cli) {
+    match owner::settle(&cli).and_then(|()| run(cli)) {
         Ok(code) => code,
         Err(error) => {
             output::say(failure::render(&error).trim_end());

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where it is surprised")]
 
 mod accelerator;
+mod accounts;
 mod adhoc;
 mod api_document;
 mod api_fleet;
@@ -37,6 +38,7 @@ mod ingest;
 mod inventory_render;
 mod keeper;
 mod kill_points;
+mod local_deploy;
 mod lost_machine;
 mod lost_processes;
 mod many_workers;
@@ -56,6 +58,7 @@ mod server_import;
 mod settings;
 mod shell_inventory;
 mod soak;
+mod starting;
 mod stream;
 mod support;
 mod telemetry;
