@@ -187,6 +187,7 @@ fn need(command: &Command, global: &GlobalOptions) -> Need {
         // Ansible where one stands, as one is: what was recorded is sent to a data directory of the same account, or not there.
         Command::AnsiblePlaybook(_) | Command::Adhoc(_) | Command::Recordings(_) => Need::Nothing,
         Command::Playbooks(PlaybooksCommand::Check(_)) => Need::Nothing,
+        Command::Install(_) | Command::Uninstall(_) | Command::ReleaseControlGroup => Need::Nothing,
         Command::Version | Command::Completions(_) | Command::Openapi => Need::Nothing,
         Command::Supervise(_) | Command::Keeper(_) => Need::Nothing,
         _ if global.server.is_some() => Need::Nothing,
@@ -324,6 +325,7 @@ mod tests {
             "admiral playbooks check x.yml",
             "admiral recordings list",
             "admiral ansible-playbook x.yml",
+            "admiral install",
         ] {
             assert_eq!(need(line), Need::Nothing, "{line}");
         }

@@ -35,6 +35,7 @@ mod golden;
 mod graceful_stop;
 mod host_keys;
 mod ingest;
+mod install;
 mod inventory_render;
 mod keeper;
 mod kill_points;

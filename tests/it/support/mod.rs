@@ -13,6 +13,7 @@ pub mod git_stage;
 pub mod invariants;
 pub mod launchpad;
 pub mod library;
+pub mod machine;
 pub mod mounts;
 pub mod outcome;
 pub mod plain;
