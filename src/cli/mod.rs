@@ -180,6 +180,7 @@ pub fn main() -> ExitCode {
     match owner::settle(&cli).and_then(|()| run(cli)) {
         Ok(code) => code,
         Err(error) => {
+            let error = owner::explain(error);
             output::say(failure::render(&error).trim_end());
             ExitCode::from(failure::exit_code(&error))
         }

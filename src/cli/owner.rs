@@ -93,6 +93,28 @@ pub fn settle(cli: &Cli) -> anyhow::Result<()> {
     }
 }
 
+/// Says why a file could not be read that root could read: the command ran as the owner of the data directory.
+pub fn explain(error: anyhow::Error) -> anyhow::Error {
+    let is_denied = error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == ErrorKind::PermissionDenied)
+    });
+    if !is_denied || std::env::var_os(ACTING_FOR).is_none() {
+        return error;
+    }
+    let name = std::env::var("USER").unwrap_or_default();
+    Hinted::new(
+        error.to_string(),
+        format!(
+            "the command runs as {name}, the owner of the data directory, and reads files as that account may; make the file readable for \
+             it, or pass it through standard input where `-` is taken"
+        ),
+    )
+    .caused_by(error)
+    .into()
+}
+
 /// Refuses a data directory that belongs to another account. [`settle`] has seen to that for commands that need one; this is for
 /// those that turn out to need one later on.
 pub fn check(path: &Path) -> anyhow::Result<()> {

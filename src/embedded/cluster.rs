@@ -154,6 +154,9 @@ impl Cluster {
             .arg("-l")
             .arg(&startup_log);
         start.args(["-w", "-s", "-t", &READY_LIMIT.as_secs().to_string()]);
+        // What the command line says no setting overrides, not even one that was made with `ALTER SYSTEM`. Relative to our own folder,
+        // where the server starts: a shell reads these options, and paths may hold anything.
+        start.args(["-o", "-c hba_file=data/pg_hba.conf -c ident_file=data/pg_ident.conf"]);
         if let Err(error) = run("pg_ctl start", start).await {
             return Err(self.explain(error, &startup_log));
         }

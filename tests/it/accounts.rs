@@ -43,6 +43,20 @@ fn root_acts_as_the_owner_and_strangers_are_told_what_to_type() {
     grounds.serve(&owner).stop();
     assert_all_belong_to(&owner, &grounds.data);
 
+    // As the owner, root's own files cannot be read; why that is so is said.
+    let secret = grounds.path().join("of-root");
+    fs::write(&secret, "secret\n").unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    let secret = secret.to_str().unwrap();
+    let refused = grounds.run(&root, &["users", "set", "alice", "--password-file", secret]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(
+        refused
+            .stderr
+            .contains("the command runs as daemon, the owner of the data directory"),
+        "{refused:?}"
+    );
+
     // Root does not serve what belongs to another account.
     let refused = grounds.run(&root, &["serve", "--roles", "scheduler"]);
     assert_eq!(refused.code, Some(1), "{refused:?}");

@@ -209,9 +209,14 @@ async fn no_other_account_may_connect_even_when_it_reaches_the_socket() {
     });
     assert_closed();
 
-    // The same when it was stopped meanwhile.
+    // The same when it was stopped meanwhile, and somebody had it read other files, as a superuser can.
     assert!(second.stop().await.expect("stopped"));
     fs::write(data.join("pg_hba.conf"), trusting).expect("written");
+    let elsewhere = directory.path().join("trusting.conf");
+    fs::write(&elsewhere, trusting).expect("written");
+    fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o644)).expect("opened");
+    let setting = format!("hba_file = '{}'\n", elsewhere.display());
+    fs::write(data.join("postgresql.auto.conf"), setting).expect("written");
     fs::remove_file(data.join("pg_ident.conf")).expect("removed");
     let folder = socket.parent().expect("a folder");
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).expect("closed again");
