@@ -17,10 +17,12 @@ pub mod scrape;
 mod sealed;
 mod serve;
 mod sse;
+mod starting;
 pub mod state;
 mod variable_set;
 
 pub use openapi::openapi_document;
 pub use router::{metrics_router, router};
 pub use serve::{serve, serve_metrics, serve_probes};
+pub use starting::serve_starting;
 pub use state::AppState;

@@ -41,7 +41,11 @@ pub async fn serve_probes(
     answer(listener, probes(state), shutdown).await
 }
 
-async fn answer(listener: TcpListener, router: Router, shutdown: CancellationToken) -> Result<(), std::io::Error> {
+pub(super) async fn answer(
+    listener: TcpListener,
+    router: Router,
+    shutdown: CancellationToken,
+) -> Result<(), std::io::Error> {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, service).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     tokio::select! {

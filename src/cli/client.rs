@@ -9,6 +9,7 @@ use super::{
 use crate::{
     api::{local::LocalApi, problem::Problem},
     domain::principal::Principal,
+    store::StoreError,
 };
 use anyhow::Context as _;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
@@ -55,6 +56,18 @@ impl Refused {
     pub fn is_passing(&self) -> bool {
         matches!(self.0.status, 502..=504)
     }
+}
+
+/// Whether the same request may work later: the database or the server cannot be reached at present.
+pub fn is_passing(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let store = cause
+            .downcast_ref::<StoreError>()
+            .is_some_and(StoreError::is_unavailable);
+        let refused = cause.downcast_ref::<Refused>().is_some_and(Refused::is_passing);
+        let http = cause.downcast_ref::<reqwest::Error>();
+        store || refused || http.is_some_and(|error| error.is_connect() || error.is_timeout() || error.is_body())
+    })
 }
 
 impl Client {

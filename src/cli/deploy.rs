@@ -2,7 +2,7 @@
 
 use super::{
     ansible_options::AnsibleOptions,
-    client::{Client, Refused},
+    client::{Client, Refused, is_passing},
     environments,
     failure::Hinted,
     instance::WORKER_SILENCE,
@@ -15,7 +15,10 @@ use super::{
 };
 use crate::domain::deployment::{Deployment, DeploymentStatus, Reason};
 use serde_json::{Map, Value, json};
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
+
+/// How soon to ask again whether a worker is there, while the database is away.
+const PAUSE_WHILE_AWAY: Duration = Duration::from_secs(1);
 
 /// Options of `admiral deploy`.
 #[derive(Debug, clap::Args)]
@@ -198,10 +201,16 @@ pub async fn watch(client: &Client, deployment: &Deployment, json: bool) -> anyh
         tokio::pin!(watching);
         loop {
             // Asked again and again: a server that has just died still looks alive for a moment.
+            let mut until_asked_again = WORKER_SILENCE;
             if let (None, Some(instance)) = (&worker, client.instance()) {
-                worker = instance.start_worker_unless_one_is_alive().await?;
+                match instance.start_worker_unless_one_is_alive().await {
+                    Ok(started) => worker = started,
+                    // The database is away: the worker that carries the deployment out waits for it, and so does whoever watches.
+                    Err(error) if is_passing(&error) => until_asked_again = PAUSE_WHILE_AWAY,
+                    Err(error) => break Err(error),
+                }
             }
-            if let Ok(outcome) = tokio::time::timeout(WORKER_SILENCE, &mut watching).await {
+            if let Ok(outcome) = tokio::time::timeout(until_asked_again, &mut watching).await {
                 break outcome;
             }
         }
@@ -210,7 +219,7 @@ pub async fn watch(client: &Client, deployment: &Deployment, json: bool) -> anyh
     if let Some(worker) = worker {
         worker.stop().await;
     }
-    match outcome? {
+    match outcome.map_err(|error| goes_on(error, deployment.number))? {
         Outcome::Ended(deployment) => {
             if !json {
                 super::recap::print(client, &deployment).await?;
@@ -228,6 +237,17 @@ pub async fn watch(client: &Client, deployment: &Deployment, json: bool) -> anyh
             Ok(ExitCode::from(130))
         }
     }
+}
+
+/// Whoever stops watching must know that the deployment has not ended.
+fn goes_on(error: anyhow::Error, number: i64) -> anyhow::Error {
+    let hint = format!(
+        "deployment #{number} goes on; `admiral deployments show {number}` says how it stands, \
+         `admiral deployments watch {number}` goes on watching it"
+    );
+    Hinted::new(format!("failed to watch deployment #{number} to its end"), hint)
+        .caused_by(error)
+        .into()
 }
 
 async fn launched(

@@ -1,17 +1,21 @@
-//! `admiral doctor`: what this machine has, what is missing, and how to mend it.
+//! `admiral doctor`: what this machine has, what is missing, and how to fix it.
+//!
+//! It changes nothing: it makes no file, starts no database, migrates nothing and removes nothing.
 
 mod storage;
 
 use super::{
     failure,
     instance::key_ring_path,
+    key_files,
     options::{GlobalOptions, is_root},
     output::{self, Format},
+    owner::{self, Ownership},
     worker_options::{ISOLATION_HINT, isolation_is_off},
 };
 use crate::{
     api::assets,
-    embedded::{self, EmbeddedPostgres},
+    embedded::{self, EmbeddedError},
     playbooks::{
         ansible,
         mitogen::{self, MitogenError},
@@ -21,6 +25,7 @@ use crate::{
     store::{Database, vault_keys},
     vault::{KeyRing, Vault},
 };
+use rustix::fs::Access;
 use serde::Serialize;
 use serde_json::Value;
 use std::{
@@ -93,16 +98,19 @@ impl Finding {
     }
 }
 
-/// Checks everything; exit code 1 when something must be mended.
+/// Checks everything and changes nothing; exit code 1 when something has to be fixed.
 pub async fn run(global: &GlobalOptions) -> anyhow::Result<ExitCode> {
     let data_directory = global.data_directory_path()?;
     let mut findings = vec![check_data_directory(&data_directory, global.database_url.is_none())];
-    findings.extend(check_database(global, &data_directory).await);
+    if matches!(Ownership::of(&data_directory), Ok(Ownership::Ours | Ownership::Nobodys)) {
+        findings.extend(check_database(global, &data_directory).await);
+    }
     findings.extend(check_ansible().await);
     findings.push(check_ssh().await);
     findings.push(check_git().await);
     findings.push(check_space(&data_directory));
     findings.push(check_isolation().await);
+    findings.extend(check_key_files());
     findings.push(check_console());
     match global.output {
         Format::Json => output::json(&findings)?,
@@ -138,10 +146,41 @@ fn render(findings: &[Finding], colours: bool) -> String {
 fn check_data_directory(path: &Path, embedded: bool) -> Finding {
     const CHECK: &str = "data directory";
     let shown = path.display();
-    let Ok(metadata) = path.metadata() else {
-        return Finding::warn(CHECK, format!("{shown} is not there yet"), "`admiral serve` makes it");
+    match Ownership::of(path) {
+        Ok(Ownership::Ours) => {}
+        Ok(Ownership::Nobodys) => {
+            return Finding::warn(CHECK, format!("{shown} is not there yet"), "`admiral serve` makes it");
+        }
+        Ok(Ownership::Anothers(owner)) => {
+            return Finding::fail(
+                CHECK,
+                format!(
+                    "{shown} belongs to the account {}, so little can be said from here",
+                    owner.name
+                ),
+                format!("type `{}`", owner::command_for(&owner, path)),
+            );
+        }
+        Ok(Ownership::Unknown(user)) => {
+            return Finding::fail(
+                CHECK,
+                format!("{shown} belongs to user id {user}, which no account here has"),
+                "give it to an account with chown, or name another with --data-dir",
+            );
+        }
+        Err(error) => return Finding::fail(CHECK, chain(error), "run as its owner, or name another with --data-dir"),
+    }
+    let mode = match path.metadata() {
+        Ok(metadata) if metadata.is_dir() => metadata.permissions().mode() & 0o777,
+        Ok(_) => {
+            return Finding::fail(
+                CHECK,
+                format!("{shown} is not a directory"),
+                "name another with --data-dir",
+            );
+        }
+        Err(error) => return Finding::fail(CHECK, chain(error), "name another with --data-dir"),
     };
-    let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o066 != 0 {
         return Finding::fail(
             CHECK,
@@ -149,11 +188,12 @@ fn check_data_directory(path: &Path, embedded: bool) -> Finding {
             format!("chmod go-rw {shown}"),
         );
     }
-    if tempfile::tempfile_in(path).is_err() {
+    // Asked, not tried: this command changes nothing.
+    if let Err(error) = rustix::fs::access(path, Access::WRITE_OK | Access::EXEC_OK) {
         return Finding::fail(
             CHECK,
-            format!("{shown} cannot be written to"),
-            "run as its owner, or name another with --data-dir",
+            format!("{shown} cannot be written to: {error}"),
+            "see how it is mounted and which mode it has, or name another with --data-dir",
         );
     }
     if embedded && is_root() {
@@ -175,41 +215,62 @@ fn check_data_directory(path: &Path, embedded: bool) -> Finding {
     Finding::ok(CHECK, format!("{shown} (mode {mode:o})"))
 }
 
+/// Where the database is, without starting it.
+enum Place {
+    External(String),
+    Embedded(String),
+    /// There is an embedded one, which is not running.
+    Stopped,
+    /// There is none yet.
+    Missing,
+}
+
+impl Place {
+    fn of(global: &GlobalOptions, data_directory: &Path) -> Result<Self, EmbeddedError> {
+        if let Some(url) = &global.database_url {
+            return Ok(Self::External(url.clone()));
+        }
+        if !embedded::has_cluster(data_directory) {
+            return Ok(Self::Missing);
+        }
+        Ok(embedded::running_url(data_directory)?.map_or(Self::Stopped, Self::Embedded))
+    }
+}
+
+/// The database is only read, and an embedded one only when it is running: this command starts nothing.
 async fn check_database(global: &GlobalOptions, data_directory: &Path) -> Vec<Finding> {
     const CHECK: &str = "PostgreSQL";
     let ring = key_ring_path(data_directory);
-    let (database, server, whose) = match &global.database_url {
-        Some(url) => match Database::connect(url, 1).await {
-            Ok(database) => (database, None, "the one that DATABASE_URL names"),
-            Err(error) => {
-                let mend = "is the address right, and does PostgreSQL answer there?";
-                return vec![
-                    Finding::fail(CHECK, chain(error), mend),
-                    check_key_ring(&ring, None).await,
-                ];
-            }
-        },
-        None if !data_directory.is_dir() => return vec![check_programs().await, check_key_ring(&ring, None).await],
-        None => match EmbeddedPostgres::start(data_directory).await {
-            Ok(embedded) => match Database::connect(&embedded.url(), 1).await {
-                Ok(database) => (database, Some(embedded), "embedded"),
-                Err(error) => {
-                    let _ = embedded.stop().await;
-                    let mend = "its log is in the data directory's postgres folder";
-                    return vec![
-                        Finding::fail(CHECK, chain(error), mend),
-                        check_key_ring(&ring, None).await,
-                    ];
-                }
-            },
-            Err(error) => {
-                let mend = "on Debian and Ubuntu install the package postgresql, or set DATABASE_URL";
-                return vec![
-                    Finding::fail(CHECK, chain(error), mend),
-                    check_key_ring(&ring, None).await,
-                ];
-            }
-        },
+    let (url, whose, mend) = match Place::of(global, data_directory) {
+        Ok(Place::External(url)) => (
+            url,
+            "the one that DATABASE_URL names",
+            "is the address right, and does PostgreSQL answer there?",
+        ),
+        Ok(Place::Embedded(url)) => (url, "embedded", "its log is in the data directory's postgres folder"),
+        Ok(Place::Stopped) => {
+            let programs = check_programs("the embedded database is stopped; `admiral serve` starts it").await;
+            return vec![programs, check_key_ring(&ring, None).await];
+        }
+        Ok(Place::Missing) => {
+            return vec![
+                check_programs("no database yet").await,
+                check_key_ring(&ring, None).await,
+            ];
+        }
+        Err(error) => {
+            let finding = Finding::fail(CHECK, chain(error), "run as the owner of the data directory");
+            return vec![finding, check_key_ring(&ring, None).await];
+        }
+    };
+    let database = match Database::connect_read_only(&url).await {
+        Ok(database) => database,
+        Err(error) => {
+            return vec![
+                Finding::fail(CHECK, chain(error), mend),
+                check_key_ring(&ring, None).await,
+            ];
+        }
     };
     let reached = match database.server_version().await {
         Ok(version) => Finding::ok(CHECK, format!("{version}, {whose}")),
@@ -218,18 +279,12 @@ async fn check_database(global: &GlobalOptions, data_directory: &Path) -> Vec<Fi
     let mut findings = vec![reached, check_key_ring(&ring, Some(&database)).await];
     findings.extend(storage::check(&database).await);
     database.close().await;
-    if let Some(server) = server {
-        let _ = server.stop().await;
-    }
     findings
 }
 
-async fn check_programs() -> Finding {
+async fn check_programs(state: &str) -> Finding {
     match embedded::find_programs().await {
-        Ok(folder) => Finding::ok(
-            "PostgreSQL",
-            format!("programs in {}, no database yet", folder.display()),
-        ),
+        Ok(folder) => Finding::ok("PostgreSQL", format!("programs in {}, {state}", folder.display())),
         Err(error) => Finding::fail(
             "PostgreSQL",
             chain(error),
@@ -249,16 +304,25 @@ async fn check_key_ring(path: &Path, database: Option<&Database>) -> Finding {
         },
         None => Vec::new(),
     };
-    if !path.exists() {
-        return if known.is_empty() {
-            Finding::warn(CHECK, format!("{shown} is not there yet"), "`admiral serve` makes it")
-        } else {
-            Finding::fail(
+    match path.try_exists() {
+        Ok(true) => {}
+        Err(error) => {
+            return Finding::fail(
+                CHECK,
+                format!("{shown} cannot be looked at: {error}"),
+                "run as its owner",
+            );
+        }
+        Ok(false) if known.is_empty() => {
+            return Finding::warn(CHECK, format!("{shown} is not there yet"), "`admiral serve` makes it");
+        }
+        Ok(false) => {
+            return Finding::fail(
                 CHECK,
                 format!("{shown} is missing, and the database holds secrets sealed with it"),
                 "restore it from a backup, or copy it (mode 600) from the machine where Admiral was started first",
-            )
-        };
+            );
+        }
     }
     let vault = match KeyRing::load(path) {
         Ok(ring) => Vault::new(ring),
@@ -414,6 +478,21 @@ async fn check_isolation() -> Finding {
             ISOLATION_HINT,
         ),
     }
+}
+
+/// Says nothing when there is nothing to say.
+fn check_key_files() -> Option<Finding> {
+    let abandoned = key_files::find_abandoned();
+    let first = abandoned.first()?;
+    let shown = match abandoned.len() {
+        1 => first.display().to_string(),
+        more => format!("{} and {} more", first.display(), more - 1),
+    };
+    Some(Finding::warn(
+        "key files",
+        format!("opened SSH keys were left behind in {shown}: the process that looked after them was killed"),
+        "a running `admiral serve` removes them within moments, and so does the next `admiral inventory`",
+    ))
 }
 
 fn check_console() -> Finding {

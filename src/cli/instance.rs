@@ -1,6 +1,6 @@
 //! Admiral in this process: the data directory, the database, the key ring, the library.
 
-use super::{failure::Hinted, options::GlobalOptions, worker_options::WorkerOptions};
+use super::{failure::Hinted, installation, options::GlobalOptions, owner, worker_options::WorkerOptions};
 use crate::{
     api::{AppState, state::ApiConfig},
     domain::{
@@ -10,7 +10,7 @@ use crate::{
     embedded::EmbeddedPostgres,
     playbooks::{self, AnsibleTools, Library, LibraryConfig},
     runner::{IsolationMode, Seclusion},
-    store::{Database, vault_keys, workers},
+    store::{Database, Schema, vault_keys, workers},
     vault::{KeyRing, Vault, VaultError},
     worker::{Worker, WorkerConfig},
 };
@@ -43,6 +43,8 @@ const REVIVE_EVERY: Duration = Duration::from_secs(1);
 pub struct Needs {
     /// Connections at most.
     pub connections: u32,
+    /// Whether to make an installation where there is none.
+    pub may_make: bool,
     /// Whether playbooks will be checked or run.
     pub ansible: bool,
     /// Settings of the API.
@@ -102,9 +104,16 @@ async fn revive(embedded: &EmbeddedPostgres, database: &Database) -> std::conver
 }
 
 impl Instance {
-    /// Opens what the options name, and makes what is not there yet.
+    /// Opens the installation that the options name. Where there is none it is an error, unless one may be made.
     pub async fn open(global: &GlobalOptions, needs: Needs) -> anyhow::Result<Self> {
-        let data_directory = global.data_directory()?;
+        owner::check(&global.data_directory_path()?)?;
+        let data_directory = if needs.may_make {
+            global.data_directory()?
+        } else {
+            let path = global.data_directory_path()?;
+            installation::require(global, &path)?;
+            path
+        };
         let (database, embedded) = open_database(global, &data_directory, needs.connections).await?;
         match Self::open_on(global, needs, data_directory, database).await {
             Ok((state, data_directory, ansible, isolation)) => Ok(Self {
@@ -129,6 +138,13 @@ impl Instance {
         data_directory: PathBuf,
         database: Database,
     ) -> anyhow::Result<(AppState, PathBuf, Option<AnsibleTools>, IsolationMode)> {
+        if !needs.may_make && database.schema().await? == Schema::Missing {
+            return Err(Hinted::new(
+                "the database holds no installation of Admiral",
+                "is --database-url or DATABASE_URL right? `admiral serve` makes an installation in an empty database",
+            )
+            .into());
+        }
         database
             .migrate()
             .await

@@ -3,6 +3,9 @@
 //! Private keys are decrypted for Ansible only. Their files live exactly as long as the Ansible process that asked, which
 //! is looked for among our ancestors; [`super::keeper`] removes them. Called by hand, by a shell or by another program,
 //! the inventory names no key files, unless `--with-keys` asks for them: then they live as long as the calling process.
+//!
+//! With `--server` the inventory comes from a running server. A server hands no private key out, so there are no key files then, and
+//! Ansible uses the keys, the agent and the known hosts of the account that runs it.
 
 use super::{keeper, key_files::KeyFolder};
 use crate::{
@@ -62,16 +65,7 @@ where
     Servers: AsyncFnOnce() -> anyhow::Result<Vec<Server>>,
     Keys: AsyncFnOnce(Vec<Uuid>, Vec<Uuid>) -> anyhow::Result<Loaded>,
 {
-    let selection =
-        Selection::from_environment(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into()))?;
-    let mut servers = selection.apply(&load_servers().await?)?;
-    if let Some(name) = &args.host {
-        servers.retain(|server| server.hostname == *name);
-        anyhow::ensure!(
-            !servers.is_empty(),
-            "there is no host {name} among the selected servers"
-        );
-    }
+    let servers = selected(&args, load_servers().await?)?;
     let caller = keeper::calling_ansible().or_else(|| {
         if args.with_keys {
             keeper::calling_process()
@@ -83,15 +77,37 @@ where
         Some(caller) => write_keys(admiral_binary, caller, &servers, load_keys).await?,
         None => KeyFiles::default(),
     };
-    let KeyFiles {
-        folder,
-        files,
-        known_hosts,
-    } = written;
+    render(&args, &servers, &written, output)?;
+    if let Some(folder) = written.folder {
+        folder.hand_over();
+    }
+    Ok(())
+}
+
+/// Answers Ansible on `output` with these servers and no key files.
+pub fn run_without_keys(args: &InventoryArgs, servers: Vec<Server>, output: &mut impl Write) -> anyhow::Result<()> {
+    render(args, &selected(args, servers)?, &KeyFiles::default(), output)
+}
+
+fn selected(args: &InventoryArgs, servers: Vec<Server>) -> anyhow::Result<Vec<Server>> {
+    let selection =
+        Selection::from_environment(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into()))?;
+    let mut servers = selection.apply(&servers)?;
+    if let Some(name) = &args.host {
+        servers.retain(|server| server.hostname == *name);
+        anyhow::ensure!(
+            !servers.is_empty(),
+            "there is no host {name} among the selected servers"
+        );
+    }
+    Ok(servers)
+}
+
+fn render(args: &InventoryArgs, servers: &[Server], keys: &KeyFiles, output: &mut impl Write) -> anyhow::Result<()> {
     let hosts: Vec<InventoryHost> = servers
         .iter()
         .map(|server| {
-            let file = server.private_key.as_ref().and_then(|key| files.get(&key.id));
+            let file = server.private_key.as_ref().and_then(|key| keys.files.get(&key.id));
             InventoryHost::from((server, file.map(|path| path.to_string_lossy().into_owned())))
         })
         .collect();
@@ -99,7 +115,7 @@ where
         serde_json::to_writer(&mut *output, &HostVariables(host))
     } else {
         let list = render_list(&hosts);
-        let list = match known_hosts {
+        let list = match &keys.known_hosts {
             Some(file) => list.trusting(&file.to_string_lossy()),
             None => list,
         };
@@ -109,11 +125,7 @@ where
     output
         .write_all(b"\n")
         .and_then(|()| output.flush())
-        .context("failed to write the inventory")?;
-    if let Some(folder) = folder {
-        folder.hand_over();
-    }
-    Ok(())
+        .context("failed to write the inventory")
 }
 
 /// What Ansible is handed besides the inventory itself.

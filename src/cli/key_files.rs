@@ -40,8 +40,7 @@ impl KeyFolder {
     }
 
     fn create_in(base: &Path, admiral_binary: &Path, caller: ProcessIdentity) -> anyhow::Result<Self> {
-        let base_lock = File::open(base)?;
-        flock(&base_lock, FlockOperation::LockExclusive)?;
+        let base_lock = lock(base)?;
         sweep(base);
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("failed to get random bytes: {error}"))?;
@@ -136,15 +135,44 @@ fn check_private(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Removes the folders of all Ansible processes of this account that are gone together with their keeper. Returns what was removed.
+pub fn sweep_abandoned() -> Vec<PathBuf> {
+    in_each_base(sweep)
+}
+
+/// What [`sweep_abandoned`] would remove.
+pub fn find_abandoned() -> Vec<PathBuf> {
+    in_each_base(abandoned)
+}
+
+fn in_each_base(look: impl Fn(&Path) -> Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for base in candidates().filter(|base| check_private(base).is_ok()) {
+        // Whoever makes a folder holds the lock until it is looked after.
+        let Ok(_lock) = lock(&base) else { continue };
+        found.extend(look(&base));
+    }
+    found
+}
+
+fn lock(base: &Path) -> std::io::Result<File> {
+    let folder = File::open(base)?;
+    flock(&folder, FlockOperation::LockExclusive)?;
+    Ok(folder)
+}
+
+/// Where key files may lie, the best place first.
+fn candidates() -> impl Iterator<Item = PathBuf> {
+    let shared_memory = PathBuf::from("/dev/shm");
+    let parents = is_ram(&shared_memory).then_some(shared_memory).into_iter();
+    parents
+        .chain([std::env::temp_dir()])
+        .map(|parent| parent.join(format!("admiral-{}", user())))
+}
+
 fn base_folder() -> anyhow::Result<PathBuf> {
     let mut reasons = Vec::new();
-    let shared_memory = PathBuf::from("/dev/shm");
-    let candidates = is_ram(&shared_memory)
-        .then_some(shared_memory)
-        .into_iter()
-        .chain([std::env::temp_dir()]);
-    for parent in candidates {
-        let folder = parent.join(format!("admiral-{}", user()));
+    for folder in candidates() {
         let made = match DirBuilder::new().mode(0o700).create(&folder) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error.into()),
             _ => check_private(&folder),
@@ -165,14 +193,20 @@ fn user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// Removes the folders whose keeper was killed and whose Ansible process is gone. Whoever calls holds the base's lock.
-fn sweep(base: &Path) {
-    let Ok(entries) = std::fs::read_dir(base) else { return };
-    for path in entries.flatten().map(|entry| entry.path()) {
-        if check_is_key_folder(&path).is_ok() && is_abandoned(&path) {
-            _ = std::fs::remove_dir_all(&path);
-        }
-    }
+/// Removes the folders whose keeper was killed and whose Ansible process is gone. The caller holds the base's lock.
+fn sweep(base: &Path) -> Vec<PathBuf> {
+    let mut found = abandoned(base);
+    found.retain(|path| std::fs::remove_dir_all(path).is_ok());
+    found
+}
+
+/// The folders whose keeper was killed and whose Ansible process is gone. The caller holds the base's lock.
+fn abandoned(base: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(base).into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.path())
+        .filter(|path| check_is_key_folder(path).is_ok() && is_abandoned(path))
+        .collect()
 }
 
 fn is_abandoned(folder: &Path) -> bool {

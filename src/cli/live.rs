@@ -1,7 +1,7 @@
 //! Follows a deployment's stream until its end, through lost connections.
 
 use super::{
-    client::{Client, Refused, with_query},
+    client::{Client, Refused, is_passing, with_query},
     sse::{Message, Parser},
 };
 use crate::domain::deployment::{Deployment, DeploymentServer};
@@ -63,6 +63,19 @@ pub async fn watch(client: &Client, id: Uuid, view: &mut dyn View) -> anyhow::Re
     let outcome = follower.follow().await;
     follower.view.finish()?;
     outcome
+}
+
+/// Asks until there is an answer, as long as a server is tried that cannot be reached.
+pub async fn insist<T>(ask: impl AsyncFn() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let since = Instant::now();
+    loop {
+        match ask().await {
+            Err(error) if is_passing(&error) && since.elapsed() < GIVE_UP_AFTER => {
+                tokio::time::sleep(LONGEST_WAIT / 3).await;
+            }
+            answer => return answer,
+        }
+    }
 }
 
 struct Follower<'a> {

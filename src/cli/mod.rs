@@ -8,6 +8,7 @@ pub mod ansible_options;
 pub mod check;
 pub mod client;
 pub mod completions;
+pub mod control_group;
 pub mod deploy;
 pub mod deployments;
 pub mod doctor;
@@ -15,6 +16,8 @@ pub mod environments;
 pub mod failure;
 pub mod galaxy_servers;
 pub mod input;
+pub mod install;
+pub mod installation;
 pub mod instance;
 pub mod inventory;
 pub mod inventory_source;
@@ -26,6 +29,7 @@ pub mod logging;
 pub mod openapi;
 pub mod options;
 pub mod output;
+pub mod owner;
 pub mod playbooks;
 pub mod presets;
 pub mod projects;
@@ -35,9 +39,12 @@ pub mod recordings;
 pub mod serve;
 pub mod server_import;
 pub mod servers;
+pub mod service_manager;
+pub mod service_settings;
 pub mod settings;
 pub mod slices;
 pub mod sse;
+pub mod starting;
 pub mod supervise;
 pub mod tokens;
 pub mod upload;
@@ -133,6 +140,10 @@ pub enum Command {
     Drain(workers::DrainOptions),
     /// Check what this machine has, and say how to mend what is missing
     Doctor,
+    /// Install Admiral as a service with an account of its own (Debian, Ubuntu), or bring it up to date
+    Install(install::InstallOptions),
+    /// Take away what `admiral install` made; the data stay
+    Uninstall(install::uninstall::UninstallOptions),
     /// Print the version
     Version,
     /// Print shell completions
@@ -144,6 +155,9 @@ pub enum Command {
     /// Remove key files when the process they were made for is gone
     #[command(hide = true)]
     Keeper(keeper::KeeperArgs),
+    /// Switch off what keeps systemd from starting the service anew beside runs that go on
+    #[command(hide = true)]
+    ReleaseControlGroup,
     /// Print the OpenAPI document
     #[command(hide = true)]
     Openapi,
@@ -163,9 +177,10 @@ pub fn main() -> ExitCode {
             };
         }
     };
-    match run(cli) {
+    match owner::settle(&cli).and_then(|()| run(cli)) {
         Ok(code) => code,
         Err(error) => {
+            let error = owner::explain(error);
             output::say(failure::render(&error).trim_end());
             ExitCode::from(failure::exit_code(&error))
         }
@@ -211,6 +226,9 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Settings { command } => settings::run(&global, command).await?,
         Command::Workers => workers::list(&global).await?,
         Command::Drain(options) => workers::drain(&global, options).await?,
+        Command::Install(options) => install::run(&global, options).await?,
+        Command::Uninstall(options) => install::uninstall::run_uninstall(options).await?,
+        Command::ReleaseControlGroup => control_group::run(),
         Command::Version => version::run(global.output)?,
         Command::Completions(options) => completions::run(&options)?,
         Command::Openapi => openapi::run()?,

@@ -1,6 +1,6 @@
 //! Options that every subcommand takes.
 
-use super::{failure::Hinted, output::Format};
+use super::{failure::Hinted, output::Format, owner::Ownership, service_settings::DATA_DIRECTORY};
 use std::{
     fs::{DirBuilder, Permissions},
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
@@ -10,7 +10,7 @@ use std::{
 /// Options that every subcommand takes.
 #[derive(Debug, Clone, clap::Args)]
 pub struct GlobalOptions {
-    /// Holds the database, the key ring and the runs [default: /var/lib/admiral as root, else ~/.local/share/admiral]
+    /// Holds the database, the key ring and the runs [default: /var/lib/admiral as root and as its owner, else ~/.local/share/admiral]
     #[arg(
         long,
         global = true,
@@ -66,14 +66,15 @@ impl GlobalOptions {
     pub fn data_directory_path(&self) -> anyhow::Result<PathBuf> {
         let path = match &self.data_dir {
             Some(path) => path.clone(),
-            None => default_data_directory(is_root(), |name| std::env::var_os(name).map(PathBuf::from)).ok_or_else(
-                || {
+            None => {
+                let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+                default_data_directory(is_root() || owns_system_directory(), variable).ok_or_else(|| {
                     Hinted::new(
                         "failed to find a data directory: HOME is not set",
                         "name one with --data-dir or ADMIRAL_DATA_DIR",
                     )
-                },
-            )?,
+                })?
+            }
         };
         Ok(std::path::absolute(path)?)
     }
@@ -112,9 +113,18 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-fn default_data_directory(root: bool, variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
-    if root {
-        return Some(PathBuf::from("/var/lib/admiral"));
+/// Whether this process runs as the service account.
+fn owns_system_directory() -> bool {
+    matches!(Ownership::of(Path::new(DATA_DIRECTORY)), Ok(Ownership::Ours))
+}
+
+/// The data directory when none is named: the system's for root and for the account that owns it, else one in the home directory.
+pub(super) fn default_data_directory(
+    is_system_wide: bool,
+    variable: impl Fn(&str) -> Option<PathBuf>,
+) -> Option<PathBuf> {
+    if is_system_wide {
+        return Some(PathBuf::from(DATA_DIRECTORY));
     }
     // The XDG base directory specification: a relative path is invalid and ignored.
     let data_home = variable("XDG_DATA_HOME").filter(|path| path.is_absolute());

@@ -1,14 +1,13 @@
 //! The end of a deployment: Ansible's own recap, and one sentence.
 
-use super::{client::Client, output, slices};
+use super::{client::Client, live, output, slices};
 use crate::domain::deployment::{Deployment, DeploymentServer, DeploymentStatus, HostCounts, HostStatus};
 use chrono::{DateTime, Utc};
 
 /// Prints the recap of an ended deployment.
 pub async fn print(client: &Client, deployment: &Deployment) -> anyhow::Result<()> {
-    let rows = client
-        .list(&format!("/api/deployments/{}/servers", deployment.id), &[])
-        .await?;
+    let path = format!("/api/deployments/{}/servers", deployment.id);
+    let rows = live::insist(async || client.list(&path, &[]).await).await?;
     let rows: Vec<DeploymentServer> = rows
         .into_iter()
         .map(serde_json::from_value)

@@ -3,9 +3,10 @@
 use super::{
     failure::Hinted,
     instance::{Instance, Needs, RunningWorker},
+    key_files,
     logging::{self, LogFormat},
     options::GlobalOptions,
-    output,
+    output, service_manager, starting,
     worker_options::{ISOLATION_HINT, WorkerOptions},
 };
 use crate::{
@@ -20,6 +21,7 @@ use anyhow::Context as _;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    os::fd::AsFd as _,
     time::Duration,
 };
 use tokio::{
@@ -33,6 +35,8 @@ use tokio_util::sync::CancellationToken;
 const STOP_LIMIT: Duration = Duration::from_millis(4500);
 /// How long a request waits for a connection to the database before it is answered with 503.
 const API_PATIENCE: Duration = Duration::from_secs(3);
+/// Between two looks for key files that nobody looks after.
+const SWEEP_EVERY: Duration = Duration::from_secs(15);
 const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// Options of `admiral serve`.
@@ -113,24 +117,32 @@ pub async fn run(global: &GlobalOptions, options: ServeOptions) -> anyhow::Resul
     };
     let needs = Needs {
         connections: 20,
+        may_make: true,
         ansible: has(ProcessRole::Api) || has(ProcessRole::Worker),
         api,
         worker: options.worker.clone(),
     };
-    let opening = Instance::open(global, needs);
+    let unready = Unready::begin(listener.as_ref())?;
+    let opening = starting::open(global, &needs);
     let mut instance = if global.database_url.is_some() {
         tokio::select! {
             opened = opening => opened?,
-            () = signals.any() => return Ok(()),
+            () = signals.any() => {
+                tracing::info!("told to stop before the database answered");
+                return Ok(());
+            }
         }
     } else {
         // The embedded PostgreSQL is started to the end, so that it can be stopped.
         opening.await?
     };
+    unready.end().await;
     instance.state.database = instance.state.database.with_patience(API_PATIENCE);
     match Parts::start(&instance, listener, metrics_listener, &options).await {
         Ok(mut parts) => {
+            service_manager::ready();
             let result = parts.until_told_to_stop(&mut signals).await;
+            service_manager::stopping();
             tracing::info!("stopping; runs go on");
             let stopping = async {
                 parts.stop().await;
@@ -171,6 +183,35 @@ impl Signals {
     }
 }
 
+/// Says to everybody who asks that the server is not ready yet.
+struct Unready {
+    task: Option<JoinHandle<Result<(), std::io::Error>>>,
+    end: CancellationToken,
+}
+
+impl Unready {
+    /// Shares the listener: the kernel hands each connection to one of those who accept on it.
+    fn begin(listener: Option<&TcpListener>) -> anyhow::Result<Self> {
+        let end = CancellationToken::new();
+        let task = match listener {
+            Some(listener) => {
+                let shared = listener.as_fd().try_clone_to_owned()?;
+                let shared = TcpListener::from_std(shared.into())?;
+                Some(tokio::spawn(api::serve_starting(shared, end.child_token())))
+            }
+            None => None,
+        };
+        Ok(Self { task, end })
+    }
+
+    async fn end(self) {
+        self.end.cancel();
+        if let Some(task) = self.task {
+            let _ended = task.await;
+        }
+    }
+}
+
 type Server = JoinHandle<Result<(), std::io::Error>>;
 
 /// What runs in this process.
@@ -196,6 +237,8 @@ impl Parts {
             let (state, shutdown) = (instance.state.clone(), shutdown.child_token());
             tokio::spawn(api::serve_metrics(listener, state, shutdown));
         }
+        tokio::spawn(service_manager::keep_watchdog_quiet(shutdown.child_token()));
+        tokio::spawn(sweep_key_files(shutdown.child_token()));
         let mut drained = CancellationToken::new();
         let mut worker = None;
         if has(ProcessRole::Worker) {
@@ -294,6 +337,21 @@ fn warn_of_isolation(isolation: &IsolationMode) {
              that Admiral's account can"
         ),
     }
+}
+
+/// Removes what keepers that were killed left behind, at once and from time to time.
+async fn sweep_key_files(shutdown: CancellationToken) {
+    let sweeping = async {
+        let mut ticks = tokio::time::interval(SWEEP_EVERY);
+        loop {
+            ticks.tick().await;
+            let swept = tokio::task::spawn_blocking(key_files::sweep_abandoned).await;
+            for folder in swept.unwrap_or_default() {
+                tracing::warn!(folder = %folder.display(), "removed key files whose keeper was killed");
+            }
+        }
+    };
+    shutdown.run_until_cancelled(sweeping).await;
 }
 
 async fn greet(instance: &Instance, address: SocketAddr) -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! The user that PostgreSQL runs as: ourselves, or, as it refuses root, another one.
+//! The account that PostgreSQL runs as: our own, or, because it refuses to run as root, another one.
 
 use std::{
     fs,
@@ -7,35 +7,51 @@ use std::{
 };
 
 use super::error::EmbeddedError;
+use crate::process;
 
-/// Whom the cluster belongs to.
+/// The accounts that PostgreSQL runs as when Admiral runs as root; the first one that exists is taken.
+const SERVER_ACCOUNTS: [&str; 2] = ["postgres", "nobody"];
+
+/// The account that the cluster belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Account {
     pub(super) name: String,
     pub(super) user: u32,
     pub(super) group: u32,
-    /// Whether it is another one than our own.
+    /// Whether it is another account than our own.
     pub(super) is_other: bool,
+    /// The name of our own account, the only one that may connect.
+    pub(super) client: String,
 }
 
 impl Account {
     pub(super) fn for_server() -> Result<Self, EmbeddedError> {
-        let user = rustix::process::geteuid().as_raw();
-        if user != 0 {
-            let group = rustix::process::getegid().as_raw();
+        let own = rustix::process::geteuid().as_raw();
+        let client = process::Account::by_id(own)
+            .map_err(EmbeddedError::Accounts)?
+            .ok_or(EmbeddedError::Nameless { user: own })?;
+        if own != 0 {
             return Ok(Self {
-                name: user.to_string(),
-                user,
-                group,
+                name: client.name.clone(),
+                user: own,
+                group: rustix::process::getegid().as_raw(),
                 is_other: false,
+                client: client.name,
             });
         }
-        let passwd =
-            fs::read_to_string("/etc/passwd").map_err(EmbeddedError::file("read", Path::new("/etc/passwd")))?;
-        ["postgres", "nobody"]
-            .iter()
-            .find_map(|name| find(&passwd, name))
-            .ok_or(EmbeddedError::NoAccount)
+        for name in SERVER_ACCOUNTS {
+            let found = process::Account::by_name(name).map_err(EmbeddedError::Accounts)?;
+            if let Some(server) = found.filter(|server| server.user != 0) {
+                return Ok(Self {
+                    name: server.name,
+                    user: server.user,
+                    group: server.group,
+                    is_other: true,
+                    client: client.name,
+                });
+            }
+        }
+        Err(EmbeddedError::NoAccount)
     }
 
     /// Gives a file or a folder to the account.
@@ -57,36 +73,5 @@ impl Account {
             0o001
         };
         Ok(metadata.mode() & bit != 0)
-    }
-}
-
-/// One line of passwd(5), by name.
-fn find(passwd: &str, name: &str) -> Option<Account> {
-    passwd.lines().find_map(|line| {
-        let fields: Vec<&str> = line.split(':').collect();
-        let [found, _, user, group, ..] = fields[..] else {
-            return None;
-        };
-        let (user, group) = (user.parse().ok()?, group.parse().ok()?);
-        (found == name && user != 0).then(|| Account {
-            name: name.to_owned(),
-            user,
-            group,
-            is_other: true,
-        })
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn accounts_are_found_by_their_whole_name_and_root_is_none() {
-        let passwd = "root:x:0:0:root:/root:/bin/sh\nmypostgres:x:7:8::/:/bin/sh\npostgres:x:101:104:,,,:/:/bin/bash\n";
-        let found = find(passwd, "postgres").expect("it is there");
-        assert_eq!((found.user, found.group), (101, 104));
-        assert_eq!(find(passwd, "root"), None);
-        assert_eq!(find(passwd, "nobody"), None);
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use tokio::process::Command;
 
 use super::{
-    DATABASE, PORT, ROLE,
+    DATABASE, PORT, ROLE, access,
     account::Account,
     binaries::Installation,
     error::EmbeddedError,
@@ -45,11 +45,18 @@ impl Cluster {
         }
         let folder = data_directory.join("postgres");
         match DirBuilder::new().mode(0o700).create(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(EmbeddedError::file("make", folder)(error));
-            }
-            _ => account.own(&folder)?,
+            Ok(()) => account.own(&folder)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => check_owner(&folder, &account)?,
+            Err(error) => return Err(EmbeddedError::file("make", folder)(error)),
         }
+        Ok(Self { folder, account })
+    }
+
+    /// The one that is there, or that would be there, without making anything.
+    pub(super) fn existing(data_directory: &Path) -> Result<Self, EmbeddedError> {
+        let folder = data_directory.join("postgres");
+        let folder = fs::canonicalize(&folder).unwrap_or(folder);
+        let account = Account::for_server()?;
         Ok(Self { folder, account })
     }
 
@@ -99,7 +106,7 @@ impl Cluster {
         initdb
             .arg("-D")
             .arg(&unfinished)
-            .args(["-U", ROLE, "--auth-local=trust", "--auth-host=reject"]);
+            .args(["-U", ROLE, "--auth-local=peer", "--auth-host=reject"]);
         initdb.args([
             "--encoding=UTF8",
             "--locale=C.UTF-8",
@@ -136,6 +143,7 @@ impl Cluster {
         socket::prepare(&socket_folder, &self.account)?;
         Postmaster::clear_remains(self, &socket_folder).await?;
         self.write_file(&self.data().join("admiral.conf"), &configuration(&socket_folder))?;
+        self.restrict_access()?;
         let startup_log = self.folder.join("startup.log");
         self.write_file(&startup_log, "")?;
         let mut start = self.command(installation, "pg_ctl");
@@ -146,6 +154,9 @@ impl Cluster {
             .arg("-l")
             .arg(&startup_log);
         start.args(["-w", "-s", "-t", &READY_LIMIT.as_secs().to_string()]);
+        // What the command line says no setting overrides, not even one that was made with `ALTER SYSTEM`. Relative to our own folder,
+        // where the server starts: a shell reads these options, and paths may hold anything.
+        start.args(["-o", "-c hba_file=data/pg_hba.conf -c ident_file=data/pg_ident.conf"]);
         if let Err(error) = run("pg_ctl start", start).await {
             return Err(self.explain(error, &startup_log));
         }
@@ -158,6 +169,37 @@ impl Cluster {
             .until_ready(self)
             .await?
             .ok_or_else(timeout)
+    }
+
+    /// Has a server that is running already let in nobody but our account. One that an older Admiral started lets in every account that
+    /// reaches its socket; it reads the files again when told to.
+    pub(super) async fn restrict_running(&self, installation: &Installation) -> Result<(), EmbeddedError> {
+        if !self.restrict_access()? {
+            return Ok(());
+        }
+        tracing::info!(
+            "the embedded PostgreSQL now lets in only the account {}",
+            self.account.client
+        );
+        let mut reload = self.command(installation, "pg_ctl");
+        reload.arg("reload").arg("-D").arg(self.data()).arg("-s");
+        run("pg_ctl reload", reload).await
+    }
+
+    /// Writes who may connect as whom, and returns whether that was written differently before.
+    fn restrict_access(&self) -> Result<bool, EmbeddedError> {
+        let mut changed = false;
+        for (name, text) in [
+            ("pg_ident.conf", access::identities(&self.account.client)),
+            ("pg_hba.conf", access::rules().to_owned()),
+        ] {
+            let path = self.data().join(name);
+            if fs::read_to_string(&path).ok().as_ref() != Some(&text) {
+                self.write_file(&path, &text)?;
+                changed = true;
+            }
+        }
+        Ok(changed)
     }
 
     /// Stops the server and waits until it is gone. That it does not run is fine.
@@ -233,7 +275,20 @@ impl Cluster {
     }
 }
 
-/// The data directory is ours to open; what lies above it is not.
+/// What is there already keeps its owner.
+fn check_owner(path: &Path, account: &Account) -> Result<(), EmbeddedError> {
+    let metadata = fs::symlink_metadata(path).map_err(EmbeddedError::file("look at", path))?;
+    if metadata.uid() == account.user {
+        return Ok(());
+    }
+    Err(EmbeddedError::Foreign {
+        path: path.to_owned(),
+        owner: metadata.uid(),
+        account: account.name.clone(),
+    })
+}
+
+/// A data directory of our own is ours to open; what lies above it is not, and one of another account is not either.
 fn open_for_passing(data_directory: &Path, account: &Account) -> Result<(), EmbeddedError> {
     for directory in data_directory.ancestors().skip(1) {
         if !account.may_traverse(directory)? {
@@ -246,13 +301,13 @@ fn open_for_passing(data_directory: &Path, account: &Account) -> Result<(), Embe
     if account.may_traverse(data_directory)? {
         return Ok(());
     }
-    let mode = fs::metadata(data_directory)
-        .map_err(EmbeddedError::file("look at", data_directory))?
-        .mode();
-    fs::set_permissions(data_directory, Permissions::from_mode(mode & 0o7777 | 0o001))
-        .map_err(EmbeddedError::file("change the mode of", data_directory))?;
-    if account.may_traverse(data_directory)? {
-        return Ok(());
+    let metadata = fs::metadata(data_directory).map_err(EmbeddedError::file("look at", data_directory))?;
+    if metadata.uid() == rustix::process::geteuid().as_raw() {
+        fs::set_permissions(data_directory, Permissions::from_mode(metadata.mode() & 0o7777 | 0o001))
+            .map_err(EmbeddedError::file("change the mode of", data_directory))?;
+        if account.may_traverse(data_directory)? {
+            return Ok(());
+        }
     }
     Err(EmbeddedError::NotTraversable {
         directory: data_directory.to_owned(),

@@ -45,6 +45,30 @@ pub enum EmbeddedError {
     /// There is no user that PostgreSQL could run as.
     #[error("run PostgreSQL: it refuses to run as root, and there is neither a user postgres nor nobody")]
     NoAccount,
+    /// The account that this process runs as has no name, and PostgreSQL knows accounts by their names.
+    #[error(
+        "run PostgreSQL as user id {user}: no account has that id; add one, for example with `useradd --uid {user} admiral`"
+    )]
+    Nameless {
+        /// The user id.
+        user: u32,
+    },
+    /// The accounts of this machine could not be looked up.
+    #[error("look up the accounts of this machine")]
+    Accounts(#[source] io::Error),
+    /// The cluster belongs to another account. Changing its owner would take it away from that account.
+    #[error(
+        "use {}: it belongs to user id {owner}, and PostgreSQL would run as {account} here; \
+         run Admiral as the account that owns the data directory", path.display()
+    )]
+    Foreign {
+        /// What belongs to the other account.
+        path: PathBuf,
+        /// The id of the other account.
+        owner: u32,
+        /// The account that PostgreSQL would run as.
+        account: String,
+    },
     /// The folder for the socket belongs to somebody else.
     #[error("use {} for the socket: it is not a private folder of the user that PostgreSQL runs as", path.display())]
     SocketFolder {

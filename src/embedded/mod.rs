@@ -9,11 +9,13 @@
 //!     start.lock   held while the cluster is made, started or stopped
 //!     users.lock   held shared by everyone who uses it; who gets it alone is the last one
 //!     data/        the cluster
-//!     socket/      mode 0700; who may enter may connect
+//!     socket/      mode 0700
 //! ```
 //!
-//! Nobody is asked for a password: the kernel lets only the owner of `socket/`, and root, come as far as the socket.
+//! Nobody is asked for a password: the kernel lets only the owner of `socket/`, and root, come as far as the socket, and PostgreSQL lets in
+//! only the account that Admiral runs as (`access.rs`).
 
+mod access;
 mod account;
 mod binaries;
 mod cluster;
@@ -42,6 +44,24 @@ const PORT: u16 = 5432;
 pub async fn find_programs() -> Result<PathBuf, EmbeddedError> {
     let explicit = env::var_os("ADMIRAL_PG_BIN").map(PathBuf::from);
     Ok(Installation::find(explicit.as_deref(), None).await?.folder().to_owned())
+}
+
+/// Whether a data directory holds a cluster, running or not.
+pub fn has_cluster(data_directory: &Path) -> bool {
+    data_directory.join("postgres/data/PG_VERSION").exists()
+}
+
+/// Where the PostgreSQL of a data directory answers, if it is running; for those who only look. Nothing is made, locked or started, so
+/// it may end at any time.
+pub fn running_url(data_directory: &Path) -> Result<Option<String>, EmbeddedError> {
+    let cluster = Cluster::existing(data_directory)?;
+    let running = Postmaster::find(&cluster)?.filter(Postmaster::is_ready);
+    Ok(running.map(|postmaster| url(&postmaster.socket_folder)))
+}
+
+fn url(socket_folder: &Path) -> String {
+    let host = socket::percent_encode(socket_folder);
+    format!("postgres://{ROLE}@localhost:{PORT}/{DATABASE}?host={host}&sslmode=disable")
 }
 
 /// A use of the embedded PostgreSQL. Dropped without [`stop`](Self::stop), PostgreSQL goes on for the next user.
@@ -83,7 +103,10 @@ impl EmbeddedPostgres {
             running = found.until_ready(&cluster).await?;
         }
         let postmaster = match running {
-            Some(postmaster) => postmaster,
+            Some(postmaster) => {
+                cluster.restrict_running(&installation).await?;
+                postmaster
+            }
             None => cluster.start(&installation).await?,
         };
         let users = Lock::shared(&cluster.users_lock()).await?;
@@ -98,8 +121,7 @@ impl EmbeddedPostgres {
 
     /// Where to connect, for sqlx. Whatever `PG*` variables say, it means this server.
     pub fn url(&self) -> String {
-        let host = socket::percent_encode(&self.socket_folder);
-        format!("postgres://{ROLE}@localhost:{PORT}/{DATABASE}?host={host}&sslmode=disable")
+        url(&self.socket_folder)
     }
 
     /// The process id of the PostgreSQL server.

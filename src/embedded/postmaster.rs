@@ -26,6 +26,11 @@ pub(super) struct Postmaster {
 }
 
 impl Postmaster {
+    /// Whether it answers.
+    pub(super) fn is_ready(&self) -> bool {
+        self.is_ready && !self.socket_folder.as_os_str().is_empty()
+    }
+
     /// The server that runs on the cluster, if one does.
     pub(super) fn find(cluster: &Cluster) -> Result<Option<Self>, EmbeddedError> {
         let path = pid_file(cluster);
@@ -74,7 +79,7 @@ impl Postmaster {
         let deadline = Instant::now() + READY_LIMIT;
         let mut present = Some(self);
         while let Some(postmaster) = present {
-            if postmaster.is_ready && !postmaster.socket_folder.as_os_str().is_empty() {
+            if postmaster.is_ready() {
                 return Ok(Some(postmaster));
             }
             if Instant::now() > deadline {

@@ -3,6 +3,7 @@
 //! A process is named by its pid *and* its start time ([`ProcessIdentity`]), because the kernel gives pids out again.
 //! Signals go to a [`ProcessTarget`]; nothing here takes a bare or a negative pid.
 
+mod account;
 mod capture;
 mod descendants;
 mod foreground;
@@ -18,6 +19,7 @@ mod terminal;
 mod usage;
 mod watch;
 
+pub use account::{Account, run_instead};
 pub use capture::{CaptureLimits, Captured, ProcessError, run_captured, run_interactive, run_limited};
 pub use descendants::{descendants, group_members, processes_marked, processes_mentioning};
 pub use foreground::{Foreground, RunningForeground};

@@ -4,7 +4,7 @@
 //! however many wait. When that fails, everybody is told at once, and a task tries again until it works.
 
 use super::StoreError;
-use sqlx::{ConnectOptions as _, Connection as _, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions as _, Connection as _, migrate::MigrateError, postgres::PgConnectOptions};
 use std::{
     fmt,
     sync::{
@@ -111,7 +111,8 @@ async fn probe(options: &PgConnectOptions) -> Result<(), String> {
 pub(super) fn is_unavailable(error: &StoreError) -> bool {
     match error {
         StoreError::Unavailable => true,
-        StoreError::Database(error) => match error {
+        StoreError::Database(error)
+        | StoreError::Migrate(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => match error {
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::PoolTimedOut
@@ -122,6 +123,21 @@ pub(super) fn is_unavailable(error: &StoreError) -> bool {
         },
         _ => false,
     }
+}
+
+/// Whether the database answers, and does not let us in: a wrong password, no such role or database, no right to connect, or a
+/// certificate that is not trusted. That may be set up in a moment, but most likely the address is wrong.
+pub(super) fn is_locked_out(error: &StoreError) -> bool {
+    match error {
+        StoreError::Database(sqlx::Error::Tls(_)) => true,
+        StoreError::Database(error) => sqlstate(error).is_some_and(|code| refuses_entry(&code)),
+        _ => false,
+    }
+}
+
+/// `invalid_authorization_specification`, `invalid_catalog_name` and `insufficient_privilege`.
+fn refuses_entry(sqlstate: &str) -> bool {
+    sqlstate.starts_with("28") || ["3D000", "42501"].contains(&sqlstate)
 }
 
 /// `connection_exception`, `insufficient_resources` (too many clients, no memory, no space), `operator_intervention` (shutdown, crash,
@@ -151,6 +167,10 @@ mod tests {
         for refused in ["23505", "42P01", "57014", "40001", "22021", "28P01"] {
             assert!(!is_passing(refused), "{refused}");
         }
+        for locked_out in ["28P01", "28000", "3D000", "42501"] {
+            assert!(refuses_entry(locked_out) && !is_passing(locked_out), "{locked_out}");
+        }
+        assert!(!refuses_entry("53300") && !refuses_entry("23505"));
         assert!(is_unavailable(&StoreError::Database(sqlx::Error::PoolTimedOut)));
         assert!(!is_unavailable(&StoreError::Database(sqlx::Error::RowNotFound)));
     }

@@ -92,6 +92,11 @@ impl StoreError {
         availability::is_unavailable(self)
     }
 
+    /// Whether the database answers and does not let us in.
+    pub fn is_locked_out(&self) -> bool {
+        availability::is_locked_out(self)
+    }
+
     /// Whether the database is there, and all connections to it are in use.
     pub fn is_exhausted(&self) -> bool {
         matches!(self, Self::Database(sqlx::Error::PoolTimedOut))
@@ -157,14 +162,10 @@ impl Database {
     /// Connects to `url` (a `postgres://` URL, or one with `host=/socket/folder`), with at most `max_connections`, and checks
     /// the server's version.
     pub async fn connect(url: &str, max_connections: u32) -> Result<Self, StoreError> {
-        let options = url
-            .parse::<PgConnectOptions>()
-            .map_err(StoreError::Url)?
-            .application_name("admiral")
-            // The default, `"$user", public`, means schema `admiral` to a role of that name, once the schema is there: the second
-            // start would look for sqlx's own table there, not find it, and migrate from the beginning. Our SQL names its schema.
-            .options([("search_path", "public")])
-            .log_statements(log::LevelFilter::Trace);
+        Self::connect_with(connect_options(url)?, max_connections).await
+    }
+
+    async fn connect_with(options: PgConnectOptions, max_connections: u32) -> Result<Self, StoreError> {
         // A pool tries until its time is over and then says only that; one connection says what is wrong.
         let connection = tokio::time::timeout(PATIENCE, sqlx::PgConnection::connect_with(&options));
         connection.await.map_err(|_| StoreError::Unavailable)??.close().await?;
@@ -186,6 +187,12 @@ impl Database {
             patience: PATIENCE,
             acquires: Arc::default(),
         })
+    }
+
+    /// The same for somebody who only looks: whatever is asked, nothing is changed.
+    pub async fn connect_read_only(url: &str) -> Result<Self, StoreError> {
+        let options = connect_options(url)?.options([("default_transaction_read_only", "on")]);
+        Self::connect_with(options, 1).await
     }
 
     /// Another pool on the same database, so that who uses this one cannot starve who uses that one. Connects when needed.
@@ -362,4 +369,14 @@ impl Database {
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+fn connect_options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    let options = url.parse::<PgConnectOptions>().map_err(StoreError::Url)?;
+    Ok(options
+        .application_name("admiral")
+        // The default, `"$user", public`, means schema `admiral` to a role of that name, once the schema is there: the second
+        // start would look for sqlx's own table there, not find it, and migrate from the beginning. Our SQL names its schema.
+        .options([("search_path", "public")])
+        .log_statements(log::LevelFilter::Trace))
 }

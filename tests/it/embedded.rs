@@ -2,8 +2,13 @@
 
 use std::{
     fs,
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt},
+        process::CommandExt as _,
+    },
     path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
 };
 
 use admiral::{
@@ -113,6 +118,143 @@ async fn a_cluster_is_made_shared_found_again_and_stopped_by_the_last_user() {
         matches!(error, EmbeddedError::VersionMismatch { cluster: 13, .. }),
         "{error}"
     );
+}
+
+/// Opens every folder on the way to the socket, and the socket, to all accounts.
+fn open_to_everybody(directory: &DataDirectory, socket: &Path) {
+    let folder = socket.parent().expect("a folder");
+    for path in [directory.path(), &directory.path().join("postgres"), folder] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it is ours to open");
+    }
+    fs::set_permissions(socket, fs::Permissions::from_mode(0o777)).expect("it is ours to open");
+}
+
+/// What PostgreSQL answers to another account that asks to be let in as `role`.
+fn ask_as(user: u32, programs: &Path, socket: &Path, role: &str) -> Result<String, String> {
+    let output = Command::new(programs.join("psql"))
+        .args(["-X", "-A", "-t", "-h"])
+        .arg(socket.parent().expect("a folder"))
+        .args(["-U", role, "-d", "admiral", "-c", "SELECT session_user"])
+        .env_clear()
+        .current_dir("/")
+        .uid(user)
+        .gid(user)
+        .output()
+        .expect("psql is installed with the server");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    if output.status.success() {
+        Ok(text(&output.stdout))
+    } else {
+        Err(text(&output.stderr))
+    }
+}
+
+fn account(name: &str) -> u32 {
+    let account = admiral::process::Account::by_name(name).expect("asked");
+    account.unwrap_or_else(|| panic!("no account {name}")).user
+}
+
+#[tokio::test]
+async fn no_other_account_may_connect_even_when_it_reaches_the_socket() {
+    let directory = DataDirectory::new();
+    let first = EmbeddedPostgres::start(directory.path()).await.expect("a fresh start");
+    let socket = socket_of(&first.url());
+    let programs = first.binaries().to_owned();
+    if account("root") != fs::metadata("/proc/self").expect("/proc").uid() {
+        // Only root can ask in the name of others. What the files say is the same for every account.
+        let map = fs::read_to_string(directory.path().join("postgres/data/pg_ident.conf")).expect("written");
+        let own = admiral::process::Account::by_id(fs::metadata("/proc/self").expect("/proc").uid());
+        let own = own.expect("asked").expect("we have a name").name;
+        assert!(map.contains(&format!("admiral \"{own}\" admiral")), "{map}");
+        assert!(first.stop().await.expect("stopped"));
+        return;
+    }
+    open_to_everybody(&directory, &socket);
+    let nobody = account("nobody");
+    let assert_closed = || {
+        for (user, role) in [
+            (nobody, "admiral"),
+            (nobody, "postgres"),
+            (account("postgres"), "admiral"),
+            (account("postgres"), "postgres"),
+        ] {
+            let error = ask_as(user, &programs, &socket, role).expect_err("a stranger");
+            assert!(
+                error.contains("Peer authentication failed"),
+                "{user} as {role} was not refused by PostgreSQL itself: {error}"
+            );
+        }
+        assert_eq!(ask_as(0, &programs, &socket, "admiral"), Ok("admiral".to_owned()));
+    };
+    assert_closed();
+
+    // A server that an older Admiral started lets everybody in; whoever takes it over closes it.
+    let data = directory.path().join("postgres/data");
+    let trusting = "local all all trust\n";
+    fs::write(data.join("pg_hba.conf"), trusting).expect("written");
+    signal(
+        &ProcessTarget::Process(ProcessIdentity::of(first.server_pid()).expect("it runs")),
+        Signal::HUP,
+    )
+    .expect("told to read it");
+    until("the stranger is let in", || {
+        ask_as(nobody, &programs, &socket, "admiral") == Ok("admiral".to_owned())
+    });
+    let pid = first.server_pid();
+    drop(first);
+    let second = EmbeddedPostgres::start(directory.path()).await.expect("taken over");
+    assert_eq!(second.server_pid(), pid);
+    until("the stranger is refused", || {
+        ask_as(nobody, &programs, &socket, "admiral").is_err()
+    });
+    assert_closed();
+
+    // The same when it was stopped meanwhile, and somebody had it read other files, as a superuser can.
+    assert!(second.stop().await.expect("stopped"));
+    fs::write(data.join("pg_hba.conf"), trusting).expect("written");
+    let elsewhere = directory.path().join("trusting.conf");
+    fs::write(&elsewhere, trusting).expect("written");
+    fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o644)).expect("opened");
+    let setting = format!("hba_file = '{}'\n", elsewhere.display());
+    fs::write(data.join("postgresql.auto.conf"), setting).expect("written");
+    fs::remove_file(data.join("pg_ident.conf")).expect("removed");
+    let folder = socket.parent().expect("a folder");
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).expect("closed again");
+    let third = EmbeddedPostgres::start(directory.path()).await.expect("started again");
+    open_to_everybody(&directory, &socket);
+    assert_closed();
+    answers(&third.url()).await;
+    assert!(third.stop().await.expect("stopped"));
+}
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_of_another_account_is_left_alone() {
+    if fs::metadata("/proc/self").expect("/proc").uid() != 0 {
+        // An ordinary account cannot change what belongs to another one.
+        return;
+    }
+    let directory = DataDirectory::new();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o711)).expect("opened for passing");
+    let folder = directory.path().join("postgres");
+    fs::create_dir(&folder).expect("a folder");
+    let nobody = account("nobody");
+    std::os::unix::fs::chown(&folder, Some(nobody), None).expect("given away");
+    let error = EmbeddedPostgres::start(directory.path())
+        .await
+        .expect_err("it is another account's");
+    assert!(
+        matches!(error, EmbeddedError::Foreign { owner, .. } if owner == nobody),
+        "{error}"
+    );
+    assert_eq!(folder.metadata().expect("it is there").uid(), nobody);
 }
 
 #[tokio::test]

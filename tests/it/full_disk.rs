@@ -4,40 +4,13 @@ use crate::support::{
     ansible::ansible_bins,
     app::{ADMIN, TestApp, json},
     fleet,
+    mounts::in_own_mounts,
     stage::Stage,
 };
 use admiral::domain::deployment::{Deployment, DeploymentStatus, Reason};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use serde_json::json;
-use std::{fs, process::Command, time::Duration};
-
-const INSIDE: &str = "ADMIRAL_TEST_OWN_MOUNTS";
-
-/// Runs the test again in a mount namespace of its own, where it may mount what it likes and nobody else sees it. `true`: this
-/// is that run.
-fn in_own_mounts(test: &str) -> bool {
-    if std::env::var_os(INSIDE).is_some() {
-        return true;
-    }
-    let mut unshare = Command::new("unshare");
-    unshare.arg("--mount");
-    if !rustix::process::geteuid().is_root() {
-        unshare.args(["--user", "--map-current-user", "--keep-caps"]);
-    }
-    let output = unshare
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", &format!("full_disk::{test}"), "--nocapture"])
-        .env(INSIDE, "1")
-        .output()
-        .expect("unshare is installed (Debian package util-linux)");
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
-    false
-}
+use std::{fs, time::Duration};
 
 /// A stage whose data directory, and with it every run folder, is a small file system.
 async fn small_stage() -> Stage {
@@ -58,7 +31,7 @@ fn assert_warned(deployment: &Deployment, what: &str) {
 
 #[tokio::test]
 async fn a_run_whose_disk_is_full_to_the_last_byte_still_says_how_it_ended() {
-    if !in_own_mounts("a_run_whose_disk_is_full_to_the_last_byte_still_says_how_it_ended") {
+    if !in_own_mounts("full_disk::a_run_whose_disk_is_full_to_the_last_byte_still_says_how_it_ended") {
         return;
     }
     let stage = small_stage().await;
@@ -86,7 +59,7 @@ async fn a_run_whose_disk_is_full_to_the_last_byte_still_says_how_it_ended() {
 
 #[tokio::test]
 async fn events_that_find_no_room_are_missed_and_the_end_is_stated() {
-    if !in_own_mounts("events_that_find_no_room_are_missed_and_the_end_is_stated") {
+    if !in_own_mounts("full_disk::events_that_find_no_room_are_missed_and_the_end_is_stated") {
         return;
     }
     for bin in ansible_bins() {

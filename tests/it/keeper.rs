@@ -2,14 +2,20 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
+use crate::support::{
+    accounts::{Grounds, own_account},
+    mounts::in_own_mounts,
+    server::PATIENCE,
+};
 use admiral::process::ProcessIdentity;
+use rustix::mount::{MountFlags, mount};
 use std::io::Read;
 
 struct Kept {
@@ -26,9 +32,19 @@ fn keep(caller: ProcessIdentity) -> Kept {
     fs::create_dir(&folder).unwrap();
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
     fs::write(folder.join("key"), "secret").unwrap();
+    let (keeper, output) = keep_in(&folder, caller);
+    Kept {
+        _base: base,
+        folder,
+        keeper,
+        _output: output,
+    }
+}
+
+fn keep_in(folder: &Path, caller: ProcessIdentity) -> (Child, ChildStdout) {
     let mut keeper = Command::new(env!("CARGO_BIN_EXE_admiral"))
         .arg("keeper")
-        .arg(&folder)
+        .arg(folder)
         .args([caller.pid.to_string(), caller.start_ticks.to_string()])
         .env_clear()
         .stdin(Stdio::null())
@@ -39,12 +55,55 @@ fn keep(caller: ProcessIdentity) -> Kept {
     let mut ready = [0; 6];
     output.read_exact(&mut ready).unwrap();
     assert_eq!(&ready, b"ready\n");
-    Kept {
-        _base: base,
-        folder,
-        keeper,
-        _output: output,
+    (keeper, output)
+}
+
+/// A keeper and its process are killed: nobody but a server looks after their folder any more. The server sweeps when it starts, and
+/// from time to time; `doctor` names what it finds.
+#[tokio::test]
+async fn a_server_sweeps_what_a_killed_keeper_left() {
+    if !in_own_mounts("keeper::a_server_sweeps_what_a_killed_keeper_left") {
+        return;
     }
+    // Not the one of this machine: its servers sweep as well.
+    mount("tmpfs", "/dev/shm", "tmpfs", MountFlags::empty(), None).expect("a /dev/shm of our own");
+    let base = Path::new("/dev/shm").join(format!("admiral-{}", rustix::process::geteuid().as_raw()));
+    fs::DirBuilder::new().mode(0o700).create(&base).unwrap();
+    let abandon = |name: &str| {
+        let (mut child, caller) = sleeper();
+        let folder = base.join(name);
+        fs::DirBuilder::new().mode(0o700).create(&folder).unwrap();
+        fs::write(
+            folder.join("caller"),
+            format!("{} {}\n", caller.pid, caller.start_ticks),
+        )
+        .unwrap();
+        fs::write(folder.join("key"), "secret").unwrap();
+        let mut keeper = keep_in(&folder, caller).0;
+        keeper.kill().unwrap();
+        keeper.wait().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(folder.join("key").exists(), "nobody was there to remove it");
+        folder
+    };
+    let own = own_account();
+    let grounds = Grounds::of(&own);
+    let before = abandon("inv-before");
+    let doctor = grounds.run(&own, &["doctor"]);
+    assert!(
+        doctor
+            .stdout
+            .contains("opened SSH keys were left behind in /dev/shm/admiral-"),
+        "{doctor:?}"
+    );
+    assert!(before.exists(), "doctor removes nothing");
+    let server = grounds.serve(&own);
+    wait_until_gone(&before);
+    let meanwhile = abandon("inv-meanwhile");
+    wait_until_gone(&meanwhile);
+    assert!(!grounds.run(&own, &["doctor"]).stdout.contains("left behind"));
+    server.stop();
 }
 
 fn sleeper() -> (Child, ProcessIdentity) {
@@ -54,7 +113,7 @@ fn sleeper() -> (Child, ProcessIdentity) {
 }
 
 fn wait_until_gone(path: &Path) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + PATIENCE;
     while path.exists() {
         assert!(Instant::now() < deadline, "{} is still there", path.display());
         std::thread::sleep(Duration::from_millis(10));

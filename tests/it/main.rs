@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where it is surprised")]
 
 mod accelerator;
+mod accounts;
 mod adhoc;
 mod api_document;
 mod api_fleet;
@@ -35,11 +36,13 @@ mod golden;
 mod graceful_stop;
 mod host_keys;
 mod ingest;
+mod install;
 mod inventory_render;
 mod isolation;
 mod keeper;
 mod kill_points;
 mod limits;
+mod local_deploy;
 mod lost_machine;
 mod lost_processes;
 mod many_workers;
@@ -61,6 +64,7 @@ mod server_import;
 mod settings;
 mod shell_inventory;
 mod soak;
+mod starting;
 mod stream;
 mod support;
 mod telemetry;

@@ -3,6 +3,7 @@
 use crate::support::{
     app::{ADMIN, AUDITOR, OPERATOR, TestApp, VIEWER, fields, json as read},
     database::TestDatabase,
+    server::make_key_ring,
 };
 use admiral::{domain::settings::Settings, store::settings};
 use serde_json::{Value, json};
@@ -86,6 +87,7 @@ async fn changes_of_two_people_do_not_undo_each_other() {
 async fn the_command_line_shows_and_changes_them() {
     let test = TestDatabase::create().await;
     let folder = tempfile::tempdir().unwrap();
+    make_key_ring(&folder.path().join("data"));
     let admiral = |arguments: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_admiral"))
             .args(arguments)

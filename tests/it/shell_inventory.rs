@@ -117,6 +117,67 @@ async fn ansible_pings_the_fleet_through_the_inventory_script() {
     }
 }
 
+/// In a shell where `ADMIRAL_SERVER` is set, the inventory is the server's: nothing is made here, and no key comes along.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_inventory_of_a_running_server_has_no_keys_and_makes_nothing() {
+    let server = AdmiralServer::start().await;
+    let (key, _) = server.generate_key("fleet").await;
+    server
+        .add_server("host0", "192.0.2.1", 22, "root", &key, &["web"])
+        .await;
+    server.add_server("host1", "192.0.2.2", 22, "root", &key, &["db"]).await;
+    let nothing = server.folder.path().join("nothing");
+    let remote = |program: &mut Command| {
+        program
+            .env("ADMIRAL_SERVER", &server.url)
+            .env("ADMIRAL_TOKEN", server.token())
+            .env("ADMIRAL_DATA_DIR", &nothing)
+            .env_remove("DATABASE_URL")
+            .output()
+            .expect("it runs")
+    };
+    let before = key_folders();
+    let output = remote(ansible(&server, &ansible_bins()[0]).args(["web", "--list-hosts"]));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("host0") && !said.contains("host1"), "{said}");
+    let output = remote(ansible(&server, &ansible_bins()[0]).args([
+        "host1",
+        "-m",
+        "debug",
+        "-a",
+        "var=hostvars[inventory_hostname]",
+    ]));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        said.contains("192.0.2.2") && !said.contains("private_key_file"),
+        "{said}"
+    );
+    assert_eq!(key_folders(), before, "no key was opened");
+
+    let admiral = |arguments: &[&str]| {
+        let output = remote(
+            Command::new(env!("CARGO_BIN_EXE_admiral"))
+                .args(arguments)
+                .stdin(Stdio::null()),
+        );
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (code, listed, _) = admiral(&["inventory", "--list"]);
+    assert!(code == Some(0) && listed.contains("host1"), "{listed}");
+    let (code, host, _) = admiral(&["inventory", "--host", "host0"]);
+    assert!(code == Some(0) && host.contains("192.0.2.1"), "{host}");
+    let (code, printed, refused) = admiral(&["inventory", "--list", "--with-keys"]);
+    assert_eq!((code, printed.as_str()), (Some(2), ""), "{refused}");
+    assert!(refused.contains("a server hands no private key out"), "{refused}");
+    let (code, _, lost) = admiral(&["inventory", "--list", "--server", "http://127.0.0.1:1"]);
+    assert!(
+        code == Some(1) && lost.contains("failed to reach http://127.0.0.1:1"),
+        "{lost}"
+    );
+    assert!(!nothing.exists(), "no installation was made");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_ansible_leaves_nothing_behind() {
     let hosts = SshHosts::start();

@@ -5,6 +5,7 @@ use crate::support::{
     archives::{self, SITE, ZipEntry, gzip, tar_entry, tarball, zip},
     database::TestDatabase,
     launchpad::Launchpad,
+    server::make_key_ring,
 };
 use admiral::{
     domain::playbook::PlaybookFile,
@@ -406,8 +407,9 @@ async fn the_command_line_uploads_files_and_folders() {
         ("ADMIRAL_TOKEN", app.token(OPERATOR).unwrap().to_owned()),
     ];
     let local = vec![("DATABASE_URL", test.url.clone())];
+    let data = folder.path().join("data");
+    make_key_ring(&data);
     for environment in [remote, local] {
-        let data = folder.path().join("data");
         let admiral = |arguments: &[&str]| {
             let mut command = Command::new(env!("CARGO_BIN_EXE_admiral"));
             command

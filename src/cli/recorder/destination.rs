@@ -2,7 +2,7 @@
 
 use super::upload::UploadError;
 use crate::{
-    cli::{client::Client, instance::key_ring_path, options::GlobalOptions},
+    cli::{client::Client, instance::key_ring_path, options::GlobalOptions, owner::Ownership},
     store::{Database, Schema},
 };
 use reqwest::Url;
@@ -38,10 +38,24 @@ fn without_password(text: &str) -> String {
 
 /// Connects to it. A database that is not Admiral's is left as it is: `DATABASE_URL` may be meant for another program.
 pub async fn connect(global: &GlobalOptions) -> Result<Client, UploadError> {
+    if global.server.is_none() {
+        check_is_ours(global)?;
+    }
     if let (None, Some(url)) = (&global.server, &global.database_url) {
         check_is_admirals(global, url).await?;
     }
     Client::connect(global).await.map_err(UploadError::Passing)
+}
+
+/// A recording belongs to the person at the terminal and is not readable for the account that owns somebody else's data directory.
+fn check_is_ours(global: &GlobalOptions) -> Result<(), UploadError> {
+    let folder = global.data_directory_path().map_err(UploadError::Passing)?;
+    match Ownership::of(&folder) {
+        Ok(Ownership::Ours | Ownership::Nobodys) => Ok(()),
+        Ok(Ownership::Anothers(_) | Ownership::Unknown(_)) | Err(_) => Err(UploadError::NoDestination(
+            "the data directory belongs to another account; name its running server with ADMIRAL_SERVER",
+        )),
+    }
 }
 
 async fn check_is_admirals(global: &GlobalOptions, url: &str) -> Result<(), UploadError> {

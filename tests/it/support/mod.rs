@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+pub mod accounts;
 pub mod ansible;
 pub mod app;
 pub mod archives;
@@ -13,6 +14,8 @@ pub mod git_stage;
 pub mod invariants;
 pub mod launchpad;
 pub mod library;
+pub mod machine;
+pub mod mounts;
 pub mod outcome;
 pub mod plain;
 pub mod processes;

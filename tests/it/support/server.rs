@@ -559,6 +559,13 @@ fn spawn(
         .expect("the server starts")
 }
 
+/// Makes a data directory with a key ring, which is all that an installation on an external database has at first.
+pub fn make_key_ring(data: &Path) {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().mode(0o700).create(data).expect("a folder");
+    admiral::vault::KeyRing::load_or_create(&data.join("key-ring.json")).expect("a key ring");
+}
+
 /// A text field of an answer.
 pub fn text(value: &Value, field: &str) -> String {
     value[field]
