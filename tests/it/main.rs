@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where it is surprised")]
 
 mod accelerator;
+mod account;
 mod adhoc;
 mod api_document;
 mod api_fleet;
@@ -21,6 +22,7 @@ mod deployments_api;
 mod deployments_reading;
 mod drain;
 mod embedded;
+mod first_account;
 mod forms;
 mod forms_api;
 mod full_disk;
@@ -55,6 +57,7 @@ mod scheduler;
 mod server_import;
 mod settings;
 mod shell_inventory;
+mod slow_clients;
 mod soak;
 mod stream;
 mod support;

@@ -68,7 +68,40 @@ impl AdmiralServer {
         Self::start_full(ansible, TestDatabase::create().await, false, arguments).await
     }
 
+    /// Starts one without an account, which serves only the API.
+    pub async fn start_without_account() -> Self {
+        let database = TestDatabase::create().await;
+        Self::start_only(&ansible_bins()[0], database, false, &["--roles", "api"], None).await
+    }
+
+    /// Starts one with the embedded PostgreSQL and with this soft limit on open files.
+    pub async fn start_with_open_files(soft_limit: u64) -> Self {
+        let database = TestDatabase::create().await;
+        let mut server = Self::start_only(
+            &ansible_bins()[0],
+            database,
+            true,
+            &["--roles", "api"],
+            Some(soft_limit),
+        )
+        .await;
+        server.sign_up().await;
+        server
+    }
+
     async fn start_full(ansible: &Path, database: TestDatabase, embedded: bool, arguments: &[&str]) -> Self {
+        let mut server = Self::start_only(ansible, database, embedded, arguments, None).await;
+        server.sign_up().await;
+        server
+    }
+
+    async fn start_only(
+        ansible: &Path,
+        database: TestDatabase,
+        embedded: bool,
+        arguments: &[&str],
+        open_files: Option<u64>,
+    ) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("admiral-it-")
             .tempdir()
@@ -83,7 +116,7 @@ impl AdmiralServer {
             .chain(arguments.iter().copied())
             .collect();
         let data = folder.path().join("data");
-        let process = spawn(folder.path(), &data, url, ansible, &arguments, &[]);
+        let process = spawn(folder.path(), &data, url, ansible, &arguments, &[], open_files);
         let mut server = Self {
             folder,
             data,
@@ -97,7 +130,6 @@ impl AdmiralServer {
             embedded,
         };
         server.wait_until_healthy().await;
-        server.sign_up().await;
         server
     }
 
@@ -114,7 +146,7 @@ impl AdmiralServer {
     pub fn spawn_beside(&self, data: &str, arguments: &[&str]) -> Child {
         let data = self.folder.path().join(data);
         let url = Some(self.database.url.as_str());
-        spawn(self.folder.path(), &data, url, &self.ansible, arguments, &[])
+        spawn(self.folder.path(), &data, url, &self.ansible, arguments, &[], None)
     }
 
     /// Lets the server die as it stands, and nothing else with it.
@@ -152,6 +184,7 @@ impl AdmiralServer {
             &self.ansible,
             &arguments,
             environment,
+            None,
         );
         self.wait_until_healthy().await;
     }
@@ -179,17 +212,16 @@ impl AdmiralServer {
     }
 
     async fn sign_up(&mut self) {
+        let link = self.data.join("first-account-link");
         let deadline = Instant::now() + PATIENCE;
         let token = loop {
-            let log = self.log();
-            if let Some((_, rest)) = log.split_once("/setup?token=") {
-                break rest
-                    .split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_')
-                    .next()
-                    .unwrap()
-                    .to_owned();
+            let link = std::fs::read_to_string(&link).unwrap_or_default();
+            if let Some((_, token)) = link.split_once("/setup?token=")
+                && let Some(token) = token.strip_suffix('\n')
+            {
+                break token.to_owned();
             }
-            assert!(Instant::now() < deadline, "no set-up link was printed: {log}");
+            assert!(Instant::now() < deadline, "no set-up link was written: {}", self.log());
             tokio::time::sleep(Duration::from_millis(50)).await;
         };
         let answer = self
@@ -456,13 +488,27 @@ fn spawn(
     ansible: &Path,
     arguments: &[&str],
     environment: &[(&str, &str)],
+    open_files: Option<u64>,
 ) -> Child {
     let log = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
         .open(folder.join("server.log"))
         .expect("the folder is writable");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_admiral"));
+    let binary = env!("CARGO_BIN_EXE_admiral");
+    let mut command = match open_files {
+        // The shell is replaced by the server.
+        Some(soft_limit) => {
+            let mut shell = Command::new("sh");
+            shell.args([
+                "-c",
+                &format!("ulimit -S -n {soft_limit} && exec \"$0\" \"$@\""),
+                binary,
+            ]);
+            shell
+        }
+        None => Command::new(binary),
+    };
     if let Some(url) = database_url {
         command.env("DATABASE_URL", url);
     }
