@@ -67,4 +67,5 @@ mod uploads;
 mod vault;
 mod viewers;
 mod watched_folder;
+mod webhooks;
 mod worker;
