@@ -11,6 +11,8 @@ use tokio::{
     sync::Semaphore,
 };
 
+/// A client gives up after this long, on the clock that jumps.
+const FAR_TOO_LONG: Duration = Duration::from_hours(1);
 /// More than the buffers of both ends of a connection hold.
 const LARGE: usize = 64 * 1024 * 1024;
 
@@ -116,7 +118,9 @@ impl Server {
 async fn rest_of(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     // A connection that is cut off may end with an error.
-    let _ended = stream.read_to_end(&mut bytes).await;
+    let _ended = timeout(FAR_TOO_LONG, stream.read_to_end(&mut bytes))
+        .await
+        .expect("the server closes the connection");
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -124,7 +128,8 @@ async fn answer_on(stream: &mut TcpStream, end: &str) -> String {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     while !String::from_utf8_lossy(&bytes).ends_with(end) {
-        let read = stream.read(&mut buffer).await.expect("an answer");
+        let read = timeout(FAR_TOO_LONG, stream.read(&mut buffer)).await;
+        let read = read.expect("the server answers").expect("an answer");
         assert!(read > 0, "closed after {:?}", String::from_utf8_lossy(&bytes));
         bytes.extend_from_slice(&buffer[..read]);
     }
@@ -150,7 +155,9 @@ async fn a_request_head_has_to_arrive_in_time() {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     });
-    let _ended = reading.read_to_end(&mut Vec::new()).await;
+    let mut rest = Vec::new();
+    let ended = timeout(FAR_TOO_LONG, reading.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok(), "the server closes the connection");
     assert!(began.elapsed() < 2 * progress::HEAD, "{:?}", began.elapsed());
     dripping.abort();
     assert_eq!(server.closed("slow_request"), 4);
@@ -197,7 +204,8 @@ async fn a_body_that_drips_or_stalls_is_answered_with_408() {
         }
     });
     let mut answer = [0; 12];
-    reading.read_exact(&mut answer).await.expect("an answer");
+    let read = timeout(FAR_TOO_LONG, reading.read_exact(&mut answer)).await;
+    read.expect("the server answers").expect("an answer");
     assert_eq!(&answer, b"HTTP/1.1 408");
     assert!(began.elapsed() < 2 * pause, "{:?}", began.elapsed());
     dripping.abort();
@@ -220,7 +228,9 @@ async fn an_answer_that_is_not_read_is_dropped_after_a_while() {
     let server = Server::start(16).await;
     let mut stream = server.send("GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await;
     // The client reads nothing until the server has given up.
+    let began = Instant::now();
     while server.closed("stalled_answer") == 0 {
+        assert!(began.elapsed() < FAR_TOO_LONG, "the server does not give up");
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     let mut bytes = Vec::new();
