@@ -12,8 +12,10 @@ use crate::{
         event::DeploymentEvent,
     },
     store::{
-        StoreError, deployment_servers, deployments,
-        events::{self, EventFilter},
+        StoreError,
+        deployment_servers::{self, Changed},
+        deployments,
+        events::{self, EventFilter, PageLimit},
     },
 };
 use std::{collections::VecDeque, time::Duration};
@@ -22,8 +24,12 @@ use tokio::time::Instant;
 /// At most ten steps a second.
 const STEP: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_secs(1);
-const ROWS_PER_MESSAGE: usize = 1000;
-const EVENTS_PER_MESSAGE: i64 = 1000;
+/// A viewer who reads slowly makes us keep one message, so messages are small.
+const ROWS_PER_MESSAGE: i64 = 250;
+const EVENTS_PER_MESSAGE: PageLimit = PageLimit {
+    events: 250,
+    bytes: 256 * 1024,
+};
 
 /// One message of the stream.
 #[derive(Debug)]
@@ -61,24 +67,18 @@ pub(super) struct Feed {
     delivered: i64,
     /// The step under way goes up to here.
     goal: i64,
+    /// The last row that was read of the step, if there are more behind it.
+    rows_behind: Option<DeploymentServer>,
     shown: Option<Deployment>,
     ready: VecDeque<Message>,
     stepped_at: Option<Instant>,
     is_final: bool,
     is_over: bool,
-    /// The stream breaks off then, so that the viewer's rights are looked at again when it comes back.
-    expires_at: Option<Instant>,
 }
 
 impl Feed {
     /// Begins after position `after`.
-    pub(super) fn new(
-        state: AppState,
-        id: DeploymentId,
-        after: i64,
-        with_events: bool,
-        expires_at: Option<Instant>,
-    ) -> Self {
+    pub(super) fn new(state: AppState, id: DeploymentId, after: i64, with_events: bool) -> Self {
         let subscription = state.live.subscribe(id);
         let cursor = after.max(0);
         Self {
@@ -89,12 +89,12 @@ impl Feed {
             cursor,
             delivered: cursor,
             goal: cursor,
+            rows_behind: None,
             shown: None,
             ready: VecDeque::new(),
             stepped_at: None,
             is_final: false,
             is_over: false,
-            expires_at,
         }
     }
 
@@ -120,11 +120,10 @@ impl Feed {
             if let Some(message) = self.ready.pop_front() {
                 return Some(message);
             }
-            if self.expires_at.is_some_and(|end| end <= Instant::now()) {
-                return None;
-            }
-            let database = self.state.database.clone();
-            let done = if self.cursor < self.goal {
+            let database = self.state.stream_database.clone();
+            let done = if self.rows_behind.is_some() {
+                database.unless_lost(self.read_rows()).await
+            } else if self.cursor < self.goal {
                 database.unless_lost(self.read_events()).await
             } else {
                 if self.is_final {
@@ -157,46 +156,79 @@ impl Feed {
     /// Looks at the deployment and its rows, and sets the goal for the events.
     async fn step(&mut self) -> Result<(), StoreError> {
         self.stepped_at = Some(Instant::now());
-        let mut connection = self.state.database.acquire().await?;
+        let mut connection = self.state.stream_database.acquire().await?;
         // In this order: all rows that changed up to the deployment's position are seen by the second query.
         let deployment = deployments::get_deployment(&mut connection, self.id).await?;
         let is_first = self.shown.is_none();
         // A cursor from elsewhere must not hide what is to come.
         self.cursor = self.cursor.min(deployment.event_position);
-        let position = deployment.event_position;
-        let mut rows = if is_first || self.cursor < position {
-            deployment_servers::changed_since(&mut connection, self.id, self.cursor).await?
+        let is_behind = is_first || self.cursor < deployment.event_position;
+        self.goal = deployment.event_position;
+        let (rows, more) = if is_behind {
+            let changed = self.changed();
+            deployment_servers::list_changed(&mut connection, self.id, changed, None, ROWS_PER_MESSAGE).await?
         } else {
-            Vec::new()
+            (Vec::new(), false)
         };
         drop(connection);
         self.is_final = deployment.status.is_final();
-        self.goal = position;
-        let reached = if self.with_events { self.cursor } else { position };
         if self.shown.as_ref() != Some(&deployment) {
             self.shown = Some(deployment.clone());
-            let id = if rows.is_empty() { reached } else { self.cursor };
+            let id = if rows.is_empty() {
+                self.after_rows()
+            } else {
+                self.cursor
+            };
             self.ready.push_back(Message {
                 id,
                 content: Content::Deployment(Box::new(deployment)),
             });
         }
-        while !rows.is_empty() {
-            let rest = rows.split_off(rows.len().min(ROWS_PER_MESSAGE));
-            let id = if rest.is_empty() { reached } else { self.cursor };
+        self.take_rows(rows, more);
+        Ok(())
+    }
+
+    /// Reads one more page of the step's rows. A row that has changed again since the step began is part of the next step.
+    async fn read_rows(&mut self) -> Result<(), StoreError> {
+        let mut connection = self.state.stream_database.acquire().await?;
+        let (changed, last) = (self.changed(), self.rows_behind.as_ref());
+        let (rows, more) =
+            deployment_servers::list_changed(&mut connection, self.id, changed, last, ROWS_PER_MESSAGE).await?;
+        drop(connection);
+        self.take_rows(rows, more);
+        Ok(())
+    }
+
+    /// The rows of the step.
+    const fn changed(&self) -> Changed {
+        Changed {
+            after: self.cursor,
+            up_to: self.goal,
+        }
+    }
+
+    /// The cursor once all rows of the step are delivered.
+    const fn after_rows(&self) -> i64 {
+        if self.with_events { self.cursor } else { self.goal }
+    }
+
+    fn take_rows(&mut self, rows: Vec<DeploymentServer>, more: bool) {
+        let reached = self.after_rows();
+        self.rows_behind = if more { rows.last().cloned() } else { None };
+        if !rows.is_empty() {
             self.ready.push_back(Message {
-                id,
+                id: if more { self.cursor } else { reached },
                 content: Content::Servers(rows),
             });
-            rows = rest;
         }
-        self.cursor = reached;
-        Ok(())
+        if !more {
+            self.cursor = reached;
+        }
     }
 
     /// Reads one page of the events that lead to the goal.
     async fn read_events(&mut self) -> Result<(), StoreError> {
-        let mut connection = self.state.database.acquire().await?;
+        let mut connection = self.state.stream_database.acquire().await?;
         let filter = EventFilter::default();
         let page = events::list_after(&mut connection, self.id, self.cursor, EVENTS_PER_MESSAGE, &filter).await?;
         let mut events = page.events;

@@ -2,7 +2,7 @@
 //! looks at the database.
 
 use crate::{
-    domain::DeploymentId,
+    domain::{DeploymentId, UserId},
     store::{
         Database,
         notifications::{Listener, Notification},
@@ -31,6 +31,8 @@ pub struct Live {
     database: Database,
     deployments: Mutex<HashMap<DeploymentId, watch::Sender<()>>>,
     all: broadcast::Sender<Option<DeploymentId>>,
+    /// The user whose rights have changed; `None` stands for everybody.
+    access: broadcast::Sender<Option<UserId>>,
     listening: AtomicBool,
     stop: CancellationToken,
     _stop_on_drop: DropGuard,
@@ -52,6 +54,7 @@ impl Live {
             database,
             deployments: Mutex::default(),
             all: broadcast::Sender::new(LIST_BACKLOG),
+            access: broadcast::Sender::new(LIST_BACKLOG),
             listening: AtomicBool::new(false),
             _stop_on_drop: stop.clone().drop_guard(),
             stop,
@@ -82,6 +85,15 @@ impl Live {
         }
     }
 
+    /// Watches changes of users' rights, from now on.
+    pub fn subscribe_access(self: &Arc<Self>) -> AccessSubscription {
+        self.listen();
+        AccessSubscription {
+            receiver: self.access.subscribe(),
+            _live: Arc::clone(self),
+        }
+    }
+
     /// How many watch one deployment each, and how many the list.
     pub fn viewers(&self) -> (usize, usize) {
         let deployments = self.deployments().values().map(watch::Sender::receiver_count).sum();
@@ -108,11 +120,17 @@ impl Live {
         let _watched = self.all.send(Some(id));
     }
 
+    fn tell_access(&self, user: Option<UserId>) {
+        // Fails when nobody reads a stream, which is fine.
+        let _watched = self.access.send(user);
+    }
+
     fn wake_all(&self) {
         for sender in self.deployments().values() {
             sender.send_replace(());
         }
         let _watched = self.all.send(None);
+        self.tell_access(None);
     }
 }
 
@@ -123,6 +141,7 @@ async fn listen(live: Weak<Live>, database: Database) {
         let Some(live) = live.upgrade() else { return };
         match notification {
             Notification::DeploymentChanged { id, .. } => live.wake(id),
+            Notification::AccessChanged { user_id } => live.tell_access(Some(user_id)),
             Notification::Reconnected => live.wake_all(),
             Notification::RunsPending | Notification::CancelRequested { .. } | Notification::ProjectsDue => {}
         }
@@ -169,5 +188,26 @@ impl ListSubscription {
         }
         changed.sort_unstable();
         changed.dedup();
+    }
+}
+
+/// Watches changes of users' rights.
+#[derive(Debug)]
+pub struct AccessSubscription {
+    receiver: broadcast::Receiver<Option<UserId>>,
+    _live: Arc<Live>,
+}
+
+impl AccessSubscription {
+    /// Returns when the rights of `user` may have changed since the last call.
+    pub async fn of(&mut self, user: UserId) {
+        loop {
+            match self.receiver.recv().await {
+                Ok(Some(changed)) if changed != user => {}
+                // A subscriber that has missed notices has to look.
+                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
+                Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+            }
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! The HTTP API: the only user of `axum`. One file per operation under `routes/<resource>/`.
 
+mod admission;
 pub mod assets;
+mod body_memory;
 pub mod extract;
 mod feed;
 mod launch;
@@ -15,14 +17,14 @@ mod router;
 pub mod routes;
 pub mod scrape;
 mod sealed;
-mod serve;
+mod server;
 mod sse;
 mod starting;
 pub mod state;
+mod streams;
 mod variable_set;
 
 pub use openapi::openapi_document;
 pub use router::{metrics_router, router};
-pub use serve::{serve, serve_metrics, serve_probes};
-pub use starting::serve_starting;
+pub use server::{connections_within, serve, serve_metrics, serve_probes, serve_starting};
 pub use state::AppState;

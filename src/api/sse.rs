@@ -1,7 +1,7 @@
 //! Server-sent events: how a stream is framed.
 
-use super::extract::Actor;
-use crate::domain::{clock::new_id, principal::Via};
+use super::streams::Reader;
+use crate::domain::clock::new_id;
 use axum::{
     http::{HeaderName, HeaderValue, header},
     response::{
@@ -13,12 +13,8 @@ use futures_util::{Stream, StreamExt as _, stream};
 use serde::Serialize;
 use serde_json::json;
 use std::time::Duration;
-use tokio::time::Instant;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// A browser's stream breaks off after this long, and the browser comes back by itself: a session that was revoked in the meantime
-/// is noticed then.
-const SESSION_STREAM: Duration = Duration::from_mins(15);
 
 /// How long a viewer whose stream broke off waits before it comes back.
 const RETRY: Duration = Duration::from_secs(1);
@@ -43,12 +39,15 @@ pub(super) fn event(name: &str, id: Option<i64>, data: &impl Serialize) -> Resul
     event.json_data(data)
 }
 
-/// The answer; a comment keeps the connection open when there is nothing to say.
-pub(super) fn respond(events: impl Stream<Item = Result<Event, axum::Error>> + Send + 'static) -> Response {
+/// The answer; a comment keeps the connection open when there is nothing to say. It ends when the reader loses the right to read on.
+pub(super) fn respond(
+    reader: Reader,
+    events: impl Stream<Item = Result<Event, axum::Error>> + Send + 'static,
+) -> Response {
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive");
     let opening = stream::once(async { Ok(Event::default().comment("open").retry(RETRY)) });
     // Fused: the keep-alive asks once more after the end.
-    let events = opening.chain(events).fuse();
+    let events = opening.chain(events).take_until(Box::pin(reader.until_lost())).fuse();
     let mut response = Sse::new(events).keep_alive(keep_alive).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -58,9 +57,4 @@ pub(super) fn respond(events: impl Stream<Item = Result<Event, axum::Error>> + S
         HeaderValue::from_static("no"),
     );
     response
-}
-
-/// When a stream for this actor breaks off.
-pub(super) fn expiry(actor: &Actor) -> Option<Instant> {
-    (actor.principal.via == Via::Session).then(|| Instant::now() + SESSION_STREAM)
 }

@@ -3,7 +3,6 @@
 use super::{
     problem::{Problem, RETRY_AFTER},
     routes::health::{DatabaseHealth, Health, HealthStatus},
-    serve::answer,
 };
 use axum::{
     Json, Router,
@@ -11,14 +10,10 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
-/// Answers every request on `listener` with 503 until `shutdown` is cancelled: what waits for a database must be told so, and not be left
-/// waiting as well.
-pub async fn serve_starting(listener: TcpListener, shutdown: CancellationToken) -> Result<(), std::io::Error> {
-    let router = Router::new().route("/api/health", get(health)).fallback(refuse);
-    answer(listener, router, shutdown).await
+/// A router that answers every request with 503.
+pub(super) fn starting() -> Router {
+    Router::new().route("/api/health", get(health)).fallback(refuse)
 }
 
 async fn health() -> Response {

@@ -1,6 +1,7 @@
 //! Slows down those who guess passwords: so many attempts per account and per address in a while. In memory: a restart forgives.
 
 use super::AuthError;
+use crate::domain::UserId;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::{
     collections::HashMap,
@@ -10,7 +11,7 @@ use std::{
 
 /// Attempts count for this long.
 const WINDOW: TimeDelta = TimeDelta::minutes(15);
-/// Attempts on one account.
+/// Attempts to sign in to one account, and attempts of one user to give their current password.
 const PER_ACCOUNT: usize = 10;
 /// Attempts from one address.
 const PER_ADDRESS: usize = 50;
@@ -21,6 +22,8 @@ const REMEMBERED: usize = 20_000;
 enum Key {
     Account(String),
     Address(IpAddr),
+    /// This is apart from signing in, so that neither of the two can be used to block the other.
+    OwnPassword(UserId),
 }
 
 /// Counts attempts.
@@ -36,7 +39,15 @@ impl SignInLimiter {
             account.map(|name| (Key::Account(name.to_lowercase()), PER_ACCOUNT)),
             address.map(|address| (Key::Address(network(address)), PER_ADDRESS)),
         ];
-        let keys: Vec<(Key, usize)> = keys.into_iter().flatten().collect();
+        self.count(keys.into_iter().flatten().collect(), now)
+    }
+
+    /// Counts an attempt of a signed-in user to give their current password.
+    pub fn attempt_own_password(&self, user: UserId, now: DateTime<Utc>) -> Result<(), AuthError> {
+        self.count(vec![(Key::OwnPassword(user), PER_ACCOUNT)], now)
+    }
+
+    fn count(&self, keys: Vec<(Key, usize)>, now: DateTime<Utc>) -> Result<(), AuthError> {
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, limit) in &keys {
             let Some(times) = attempts.get_mut(key) else { continue };
@@ -66,13 +77,22 @@ impl SignInLimiter {
     /// Somebody proved who they are: earlier attempts on their account are forgiven. Those from their address are not, or an
     /// attacker with an account of their own could reset the count.
     pub fn succeeded(&self, account: &str) {
+        self.forgive(&Key::Account(account.to_lowercase()));
+    }
+
+    /// A user gave their current password: earlier attempts are forgiven.
+    pub fn succeeded_own_password(&self, user: UserId) {
+        self.forgive(&Key::OwnPassword(user));
+    }
+
+    fn forgive(&self, key: &Key) {
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-        attempts.remove(&Key::Account(account.to_lowercase()));
+        attempts.remove(key);
     }
 }
 
-/// One subscriber of IPv6 has a whole /64.
-fn network(address: IpAddr) -> IpAddr {
+/// The network that an address stands for: one subscriber of IPv6 has a whole /64.
+pub fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),

@@ -5,11 +5,10 @@ use super::{
     secrets::{hash_token, random_token},
 };
 use crate::{
-    domain::{UserId, clock::Clock},
+    domain::UserId,
     store::{
-        Connection, Database,
+        Connection,
         links::{self, LinkPurpose},
-        users,
     },
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -38,15 +37,9 @@ impl OneTimeLink {
     }
 }
 
-/// A fresh link to make the first admin, when there is no user yet; earlier ones stop working.
-pub async fn first_start(database: &Database, clock: &dyn Clock) -> Result<Option<OneTimeLink>, AuthError> {
-    let mut transaction = database.begin().await?;
-    if users::any_user(&mut transaction).await? {
-        return Ok(None);
-    }
-    let link = create(&mut transaction, LinkPurpose::Setup, None, clock.now()).await?;
-    transaction.commit().await.map_err(crate::store::StoreError::from)?;
-    Ok(Some(link))
+/// A link that makes the first admin; earlier ones stop working.
+pub(super) async fn create_setup(connection: &mut Connection, now: DateTime<Utc>) -> Result<OneTimeLink, AuthError> {
+    create(connection, LinkPurpose::Setup, None, now).await
 }
 
 /// A link that signs `user_id` in; earlier ones stop working.

@@ -21,14 +21,11 @@ static AT_ONCE: Semaphore = Semaphore::const_new(4);
 const NOBODY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// Notes what is wrong with a new password.
-pub fn check_new(validator: &mut Validator, password: &SecretString) {
+/// Notes what is wrong with a new password that was sent as `field`.
+pub fn check_new(validator: &mut Validator, field: &str, password: &SecretString) {
     let length = password.expose_secret().chars().count();
     if !(SHORTEST..=LONGEST).contains(&length) {
-        validator.error(
-            "password",
-            format!("must have between {SHORTEST} and {LONGEST} characters"),
-        );
+        validator.error(field, format!("must have between {SHORTEST} and {LONGEST} characters"));
     }
 }
 

@@ -1,89 +1,47 @@
 //! What a role may do. Pure: one table, walked by the tests.
 
-use crate::domain::user::Role;
+use crate::domain::{text_enum::text_enum, user::Role};
 
-/// What a request wants to do. Every endpoint that needs somebody to be signed in asks for one of these.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Action {
-    /// See servers, host keys, and the public side of private keys.
-    ReadFleet,
-    /// Add, change and delete servers, host keys and private keys.
-    ChangeFleet,
-    /// See the playbook library and what is in it.
-    ReadPlaybooks,
-    /// Change packages, projects, forms, presets, environments and vault passwords.
-    EditPlaybooks,
-    /// See deployments, their rows, events and output.
-    ReadDeployments,
-    /// Launch or retry a deployment.
-    Launch,
-    /// Launch or retry a deployment that may change the machine that it runs on.
-    OpenController,
-    /// Record what one's own shell runs.
-    Record,
-    /// Cancel a deployment.
-    CancelDeployment,
-    /// See and change users; make sign-in links; see and revoke other people's tokens.
-    ManageUsers,
-    /// See, make and revoke one's own tokens.
-    OwnTokens,
-    /// See one's own session.
-    OwnSession,
-    /// See the audit log.
-    ReadAudit,
-    /// See what holds for the whole installation.
-    ReadSettings,
-    /// Change what holds for the whole installation.
-    ChangeSettings,
-    /// Read the figures for Prometheus.
-    ReadMetrics,
-    /// Have a worker claim nothing more, or again.
-    DrainWorker,
-}
-
-impl Action {
-    /// All of them.
-    pub const ALL: &'static [Self] = &[
-        Self::ReadFleet,
-        Self::ChangeFleet,
-        Self::ReadPlaybooks,
-        Self::EditPlaybooks,
-        Self::ReadDeployments,
-        Self::Launch,
-        Self::OpenController,
-        Self::Record,
-        Self::CancelDeployment,
-        Self::ManageUsers,
-        Self::OwnTokens,
-        Self::OwnSession,
-        Self::ReadAudit,
-        Self::ReadSettings,
-        Self::ChangeSettings,
-        Self::ReadMetrics,
-        Self::DrainWorker,
-    ];
-
-    /// The name in the audit log and in a refusal.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ReadFleet => "fleet.read",
-            Self::ChangeFleet => "fleet.change",
-            Self::ReadPlaybooks => "playbook.read",
-            Self::EditPlaybooks => "playbook.edit",
-            Self::ReadDeployments => "deployment.read",
-            Self::Launch => "deployment.launch",
-            Self::OpenController => "controller.open",
-            Self::Record => "deployment.record",
-            Self::CancelDeployment => "deployment.cancel",
-            Self::ManageUsers => "user.manage",
-            Self::OwnTokens => "token.own",
-            Self::OwnSession => "session.own",
-            Self::ReadAudit => "audit.read",
-            Self::ReadSettings => "settings.read",
-            Self::ChangeSettings => "settings.change",
-            Self::ReadMetrics => "metrics.read",
-            Self::DrainWorker => "worker.drain",
-        }
+text_enum! {
+    /// Something that a role may allow. Every endpoint that is not open to everybody names one of these as its `x-permission` in the OpenAPI
+    /// document. Refusals and the audit log name it too.
+    Action {
+        /// See servers, host keys, and the public side of private keys.
+        ReadFleet = "fleet.read",
+        /// Add, change and delete servers, host keys and private keys.
+        ChangeFleet = "fleet.change",
+        /// See the playbook library and what is in it.
+        ReadPlaybooks = "playbook.read",
+        /// Change packages, projects, forms, presets, environments and vault passwords.
+        EditPlaybooks = "playbook.edit",
+        /// See deployments, their rows, events and output.
+        ReadDeployments = "deployment.read",
+        /// Launch or retry a deployment.
+        Launch = "deployment.launch",
+        /// Launch or retry a deployment that may change the machine that it runs on.
+        OpenController = "controller.open",
+        /// Record what one's own shell runs.
+        Record = "deployment.record",
+        /// Cancel a deployment.
+        CancelDeployment = "deployment.cancel",
+        /// See and change users; make sign-in links; see and revoke other people's tokens.
+        ManageUsers = "user.manage",
+        /// See, make and revoke one's own tokens.
+        OwnTokens = "token.own",
+        /// See and end one's own sessions.
+        OwnSession = "session.own",
+        /// Change one's own password.
+        OwnPassword = "password.own",
+        /// See the audit log.
+        ReadAudit = "audit.read",
+        /// See what holds for the whole installation.
+        ReadSettings = "settings.read",
+        /// Change what holds for the whole installation.
+        ChangeSettings = "settings.change",
+        /// Read the figures for Prometheus.
+        ReadMetrics = "metrics.read",
+        /// Have a worker claim nothing more, or again.
+        DrainWorker = "worker.drain",
     }
 }
 
@@ -95,6 +53,7 @@ pub const fn allows(role: Role, action: Action) -> bool {
         | Action::ReadDeployments
         | Action::OwnTokens
         | Action::OwnSession
+        | Action::OwnPassword
         | Action::ReadSettings
         | Action::ReadMetrics => true,
         Action::ChangeFleet | Action::EditPlaybooks | Action::Launch | Action::Record | Action::CancelDeployment => {
@@ -105,6 +64,21 @@ pub const fn allows(role: Role, action: Action) -> bool {
             matches!(role, Role::Admin)
         }
     }
+}
+
+/// The role that allows exactly what both roles allow.
+pub const fn common(one: Role, other: Role) -> Role {
+    match (one, other) {
+        (Role::Admin, role) | (role, Role::Admin) => role,
+        (Role::Operator, Role::Operator) => Role::Operator,
+        (Role::Auditor, Role::Auditor) => Role::Auditor,
+        _ => Role::Viewer,
+    }
+}
+
+/// Whether `role` allows nothing that `limit` does not.
+pub fn is_within(role: Role, limit: Role) -> bool {
+    common(role, limit) == role
 }
 
 #[cfg(test)]
@@ -128,6 +102,7 @@ mod tests {
                     Action::CancelDeployment,
                     Action::OwnTokens,
                     Action::OwnSession,
+                    Action::OwnPassword,
                     Action::ReadSettings,
                     Action::ReadMetrics,
                 ],
@@ -140,6 +115,7 @@ mod tests {
                     Action::ReadDeployments,
                     Action::OwnTokens,
                     Action::OwnSession,
+                    Action::OwnPassword,
                     Action::ReadSettings,
                     Action::ReadMetrics,
                 ],
@@ -152,6 +128,7 @@ mod tests {
                     Action::ReadDeployments,
                     Action::OwnTokens,
                     Action::OwnSession,
+                    Action::OwnPassword,
                     Action::ReadAudit,
                     Action::ReadSettings,
                     Action::ReadMetrics,
@@ -162,6 +139,22 @@ mod tests {
         for (role, allowed) in table {
             for action in Action::ALL {
                 assert_eq!(allows(role, *action), allowed.contains(action), "{role} {action:?}");
+            }
+        }
+    }
+    #[test]
+    fn what_two_roles_have_in_common_is_exactly_what_both_allow() {
+        for one in Role::ALL {
+            for other in Role::ALL {
+                let both = common(*one, *other);
+                for action in Action::ALL {
+                    assert_eq!(
+                        allows(both, *action),
+                        allows(*one, *action) && allows(*other, *action),
+                        "{one} and {other}: {action}"
+                    );
+                }
+                assert_eq!(is_within(*one, *other), both == *one);
             }
         }
     }

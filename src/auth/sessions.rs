@@ -8,11 +8,12 @@ use crate::{
     domain::{clock::new_id, user::User},
     store::{
         Connection,
-        sessions::{self, NewSession},
+        sessions::{self, LiveSession, NewSession},
     },
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
+use uuid::Uuid;
 
 /// An unused session ends after this long.
 const IDLE: TimeDelta = TimeDelta::hours(12);
@@ -35,6 +36,8 @@ pub struct StartedSession {
 /// A session that holds.
 #[derive(Debug, Clone)]
 pub struct Authenticated {
+    /// Identifies it.
+    pub id: Uuid,
     /// Whose it is.
     pub user: User,
     /// When it ends unless used before.
@@ -79,21 +82,34 @@ pub async fn authenticate(
     token: &SecretString,
     now: DateTime<Utc>,
 ) -> Result<Option<Authenticated>, AuthError> {
-    let Some(session) = sessions::find_session(connection, &hash_token(token), now).await? else {
-        return Ok(None);
-    };
+    let found = sessions::find_session(connection, &hash_token(token), now).await?;
+    used(connection, found, now).await
+}
+
+/// The same for a session that is known by its id.
+pub(super) async fn check(
+    connection: &mut Connection,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Option<Authenticated>, AuthError> {
+    let found = sessions::find_session_by_id(connection, id, now).await?;
+    used(connection, found, now).await
+}
+
+async fn used(
+    connection: &mut Connection,
+    found: Option<LiveSession>,
+    now: DateTime<Utc>,
+) -> Result<Option<Authenticated>, AuthError> {
+    let Some(session) = found else { return Ok(None) };
     let mut expires_at = session.expires_at;
     if now - session.last_seen_at >= TOUCH_EVERY {
         expires_at = (now + IDLE).min(session.created_at + ABSOLUTE);
         sessions::touch_session(connection, session.id, now, expires_at).await?;
     }
     Ok(Some(Authenticated {
+        id: session.id,
         user: session.user,
         expires_at,
     }))
-}
-
-/// Ends a session; whether there was one.
-pub async fn end(connection: &mut Connection, token: &SecretString) -> Result<bool, AuthError> {
-    Ok(sessions::delete_session(connection, &hash_token(token)).await?)
 }

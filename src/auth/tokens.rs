@@ -8,47 +8,63 @@ use crate::{
     domain::{
         UserId,
         clock::new_id,
-        user::{ApiToken, User},
+        user::{ApiToken, Role},
     },
     store::{
         Connection,
-        tokens::{self, NewToken},
+        tokens::{self, LiveToken, NewToken},
     },
 };
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
+use uuid::Uuid;
 
 /// What every API token begins with, so that scanners find leaks.
 pub const PREFIX: &str = "adm_";
 
+/// A token to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenSpec<'a> {
+    /// Its owner.
+    pub user_id: UserId,
+    /// Given by its owner.
+    pub name: &'a str,
+    /// The highest role that it may act with.
+    pub role: Role,
+    /// When it stops working.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// The token that it is made with, if any.
+    pub made_with: Option<Uuid>,
+}
+
 /// Makes a token; the secret is to be seen here only.
 pub async fn create(
     connection: &mut Connection,
-    user_id: UserId,
-    name: &str,
+    spec: TokenSpec<'_>,
     now: DateTime<Utc>,
-    expires_at: Option<DateTime<Utc>>,
 ) -> Result<(SecretString, ApiToken), AuthError> {
     let token = random_token(PREFIX)?;
     let token_hash = hash_token(&token);
     let new = NewToken {
         id: new_id(),
-        user_id,
-        name,
+        user_id: spec.user_id,
+        name: spec.name,
         token_hash: &token_hash,
+        role: spec.role,
+        made_with: spec.made_with,
         created_at: now,
-        expires_at,
+        expires_at: spec.expires_at,
     };
     let stored = tokens::insert_token(connection, &new).await?;
     Ok((token, stored))
 }
 
-/// Whose powers `token` gives, if it works at `now`.
+/// The token, if it works at `now`.
 pub async fn authenticate(
     connection: &mut Connection,
     token: &SecretString,
     now: DateTime<Utc>,
-) -> Result<Option<User>, AuthError> {
+) -> Result<Option<LiveToken>, AuthError> {
     if !token.expose_secret().starts_with(PREFIX) {
         return Ok(None);
     }

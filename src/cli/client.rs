@@ -52,9 +52,9 @@ enum Transport {
 pub struct Refused(pub Problem);
 
 impl Refused {
-    /// Whether asking again later may help: the database is away, or a proxy waits for a server that restarts.
+    /// Whether asking again later may help: the database is away, the server is overloaded, or a proxy waits for a server that restarts.
     pub fn is_passing(&self) -> bool {
-        matches!(self.0.status, 502..=504)
+        matches!(self.0.status, 408 | 429 | 502..=504)
     }
 }
 

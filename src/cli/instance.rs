@@ -3,6 +3,7 @@
 use super::{failure::Hinted, installation, options::GlobalOptions, owner, worker_options::WorkerOptions};
 use crate::{
     api::{AppState, state::ApiConfig},
+    auth::first_account::LinkFile,
     domain::{
         clock::{Clock, SystemClock},
         worker::ProcessRole,
@@ -166,7 +167,8 @@ impl Instance {
             .context("failed to make a folder for temporary files")?;
         let library = library(global, &data_directory, ansible.clone(), seclusion)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let state = AppState::new(database, Arc::new(vault), Arc::new(library), clock, needs.api);
+        let mut state = AppState::new(database, Arc::new(vault), Arc::new(library), clock, needs.api);
+        state.first_link = Some(LinkFile::in_directory(&data_directory));
         Ok((state, data_directory, ansible, isolation))
     }
 
@@ -181,18 +183,15 @@ impl Instance {
         if self.worker_is_alive().await? {
             return Ok(None);
         }
-        Ok(Some(
-            self.start_worker(
-                CancellationToken::new(),
-                WorkerOptions::default(),
-                &[ProcessRole::Worker],
-            )
-            .await?,
-        ))
+        Ok(Some(self.start_worker(
+            CancellationToken::new(),
+            WorkerOptions::default(),
+            &[ProcessRole::Worker],
+        )?))
     }
 
     /// Carries deployments out in this process, which has these `roles`, until `shutdown`.
-    pub async fn start_worker(
+    pub fn start_worker(
         &self,
         shutdown: CancellationToken,
         options: WorkerOptions,
@@ -234,7 +233,8 @@ impl Instance {
     pub async fn close(self) -> anyhow::Result<()> {
         self.state.shutdown.cancel();
         // A stream that is still open may hold a connection for a moment, and a database that is gone says no goodbye.
-        let _ = tokio::time::timeout(CLOSE_LIMIT, self.state.database.close()).await;
+        let closed = async { tokio::join!(self.state.database.close(), self.state.stream_database.close()) };
+        let _ = tokio::time::timeout(CLOSE_LIMIT, closed).await;
         if let Some(embedded) = self.embedded {
             embedded.stop().await?;
         }

@@ -30,6 +30,7 @@ pub mod openapi;
 pub mod options;
 pub mod output;
 pub mod owner;
+pub mod password;
 pub mod playbooks;
 pub mod presets;
 pub mod projects;
@@ -41,6 +42,7 @@ pub mod server_import;
 pub mod servers;
 pub mod service_manager;
 pub mod service_settings;
+pub mod sessions;
 pub mod settings;
 pub mod slices;
 pub mod sse;
@@ -128,6 +130,11 @@ pub enum Command {
     /// Manage API tokens
     #[command(subcommand)]
     Tokens(tokens::TokensCommand),
+    /// List and end sessions, which are the browsers that are signed in
+    #[command(subcommand)]
+    Sessions(sessions::SessionsCommand),
+    /// Change your own password on a server
+    Password(password::PasswordOptions),
     /// Show and change what holds for the whole installation
     Settings {
         /// What to do; without it the settings are shown
@@ -223,6 +230,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Projects(command) => projects::run(&global, command).await?,
         Command::Users(command) => users::run(&global, command).await?,
         Command::Tokens(command) => tokens::run(&global, command).await?,
+        Command::Sessions(command) => sessions::run(&global, command).await?,
+        Command::Password(options) => password::run(&global, options).await?,
         Command::Settings { command } => settings::run(&global, command).await?,
         Command::Workers => workers::list(&global).await?,
         Command::Drain(options) => workers::drain(&global, options).await?,

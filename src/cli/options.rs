@@ -64,17 +64,16 @@ pub struct GlobalOptions {
 impl GlobalOptions {
     /// Where the data directory is, made or not.
     pub fn data_directory_path(&self) -> anyhow::Result<PathBuf> {
-        let path = match &self.data_dir {
-            Some(path) => path.clone(),
-            None => {
-                let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
-                default_data_directory(is_root() || owns_system_directory(), variable).ok_or_else(|| {
-                    Hinted::new(
-                        "failed to find a data directory: HOME is not set",
-                        "name one with --data-dir or ADMIRAL_DATA_DIR",
-                    )
-                })?
-            }
+        let path = if let Some(path) = &self.data_dir {
+            path.clone()
+        } else {
+            let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+            default_data_directory(is_root() || owns_system_directory(), variable).ok_or_else(|| {
+                Hinted::new(
+                    "failed to find a data directory: HOME is not set",
+                    "name one with --data-dir or ADMIRAL_DATA_DIR",
+                )
+            })?
         };
         Ok(std::path::absolute(path)?)
     }

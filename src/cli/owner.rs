@@ -206,12 +206,19 @@ fn need(command: &Command, global: &GlobalOptions) -> Need {
     match command {
         Command::Serve(_) => Need::Serve,
         Command::Doctor => Need::Diagnose,
-        // Ansible where one stands, as one is: what was recorded is sent to a data directory of the same account, or not there.
-        Command::AnsiblePlaybook(_) | Command::Adhoc(_) | Command::Recordings(_) => Need::Nothing,
-        Command::Playbooks(PlaybooksCommand::Check(_)) => Need::Nothing,
-        Command::Install(_) | Command::Uninstall(_) | Command::ReleaseControlGroup => Need::Nothing,
-        Command::Version | Command::Completions(_) | Command::Openapi => Need::Nothing,
-        Command::Supervise(_) | Command::Keeper(_) => Need::Nothing,
+        // Ansible runs as the account that calls it: its recordings go to an installation of the same account, or to none.
+        Command::AnsiblePlaybook(_)
+        | Command::Adhoc(_)
+        | Command::Recordings(_)
+        | Command::Playbooks(PlaybooksCommand::Check(_))
+        | Command::Install(_)
+        | Command::Uninstall(_)
+        | Command::ReleaseControlGroup
+        | Command::Version
+        | Command::Completions(_)
+        | Command::Openapi
+        | Command::Supervise(_)
+        | Command::Keeper(_) => Need::Nothing,
         _ if global.server.is_some() => Need::Nothing,
         _ => Need::Work,
     }

@@ -10,16 +10,20 @@ use super::{
     worker_options::{ISOLATION_HINT, WorkerOptions},
 };
 use crate::{
-    api::{self, state::ApiConfig},
-    auth,
+    api::{
+        self,
+        state::{ApiConfig, MAX_CONNECTIONS},
+    },
+    auth::first_account::{self, FirstAccount, LinkFile},
     domain::worker::ProcessRole,
-    playbooks,
+    playbooks, process,
     runner::{self, IsolationMode},
     scheduler::Scheduler,
 };
 use anyhow::Context as _;
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser as _};
 use std::{
+    io::IsTerminal as _,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     os::fd::AsFd as _,
     time::Duration,
@@ -75,6 +79,15 @@ pub struct ServeOptions {
     /// Set the session cookie's Secure flag: the console is reached over TLS
     #[arg(long, env = "ADMIRAL_SECURE_COOKIES")]
     secure_cookies: bool,
+    /// Most connections at a time; beyond that, the ones that have waited longest for their clients are closed
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "ADMIRAL_MAX_CONNECTIONS",
+        default_value_t = MAX_CONNECTIONS,
+        value_parser = RangedU64ValueParser::<usize>::new().range(16..=100_000)
+    )]
+    max_connections: usize,
     /// Serve /metrics on this address as well, and nothing else there
     #[arg(long, value_name = "ADDRESS:PORT", env = "ADMIRAL_METRICS_LISTEN")]
     metrics_listen: Option<SocketAddr>,
@@ -114,6 +127,7 @@ pub async fn run(global: &GlobalOptions, options: ServeOptions) -> anyhow::Resul
         secure_cookies: options.secure_cookies,
         trusted_proxies: options.trusted_proxies.clone(),
         public_metrics: options.public_metrics,
+        max_connections: connections(options.max_connections),
     };
     let needs = Needs {
         connections: 20,
@@ -122,7 +136,7 @@ pub async fn run(global: &GlobalOptions, options: ServeOptions) -> anyhow::Resul
         api,
         worker: options.worker.clone(),
     };
-    let unready = Unready::begin(listener.as_ref())?;
+    let unready = Unready::begin(listener.as_ref(), needs.api.max_connections)?;
     let opening = starting::open(global, &needs);
     let mut instance = if global.database_url.is_some() {
         tokio::select! {
@@ -162,6 +176,27 @@ pub async fn run(global: &GlobalOptions, options: ServeOptions) -> anyhow::Resul
     }
 }
 
+/// Raises the limit on open files as far as possible, and returns how many connections there is room for, at most `wanted`.
+fn connections(wanted: usize) -> usize {
+    let open_files = match process::raise_open_files() {
+        Ok(open_files) => open_files,
+        Err(error) => {
+            tracing::warn!(%error, "the limit on open files could not be raised");
+            process::open_files()
+        }
+    };
+    let connections = api::connections_within(wanted, open_files);
+    if connections < wanted {
+        tracing::warn!(
+            wanted,
+            connections,
+            open_files,
+            "the limit on open files leaves room for fewer connections than --max-connections; raise the hard limit (LimitNOFILE= in a unit)"
+        );
+    }
+    connections
+}
+
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -191,13 +226,17 @@ struct Unready {
 
 impl Unready {
     /// Shares the listener: the kernel hands each connection to one of those who accept on it.
-    fn begin(listener: Option<&TcpListener>) -> anyhow::Result<Self> {
+    fn begin(listener: Option<&TcpListener>, max_connections: usize) -> anyhow::Result<Self> {
         let end = CancellationToken::new();
         let task = match listener {
             Some(listener) => {
                 let shared = listener.as_fd().try_clone_to_owned()?;
                 let shared = TcpListener::from_std(shared.into())?;
-                Some(tokio::spawn(api::serve_starting(shared, end.child_token())))
+                Some(tokio::spawn(api::serve_starting(
+                    shared,
+                    max_connections,
+                    end.child_token(),
+                )))
             }
             None => None,
         };
@@ -243,9 +282,7 @@ impl Parts {
         let mut worker = None;
         if has(ProcessRole::Worker) {
             warn_of_isolation(&instance.isolation);
-            let started = instance
-                .start_worker(shutdown.child_token(), options.worker.clone(), &options.roles)
-                .await?;
+            let started = instance.start_worker(shutdown.child_token(), options.worker.clone(), &options.roles)?;
             if options.roles.iter().all(|role| *role == ProcessRole::Worker) {
                 drained = started.drained.clone();
             }
@@ -356,14 +393,43 @@ async fn sweep_key_files(shutdown: CancellationToken) {
 
 async fn greet(instance: &Instance, address: SocketAddr) -> anyhow::Result<()> {
     output::line(&format!("Admiral listens on http://{address}"))?;
-    let link = auth::first_start(&instance.state.database, instance.state.clock.as_ref()).await?;
-    if let Some(link) = link {
-        output::line(&format!(
-            "Make the first account (the link works once): http://{address}{}",
-            link.url_path()
-        ))?;
-    }
-    Ok(())
+    let file = LinkFile::in_directory(&instance.data_directory);
+    let (url, expires_at) =
+        match first_account::prepare(&instance.state.database, instance.state.clock.as_ref()).await? {
+            FirstAccount::Exists => {
+                file.remove()
+                    .context("failed to remove the link for the first account, which exists")?;
+                return Ok(());
+            }
+            FirstAccount::NewLink(link) => {
+                let url = format!("http://{address}{}", link.url_path());
+                file.write(&url).with_context(|| {
+                    format!(
+                        "failed to write the link for the first account to {}",
+                        file.path().display()
+                    )
+                })?;
+                (Some(url), link.expires_at)
+            }
+            FirstAccount::EarlierLink { token_hash, expires_at } => (file.read(&token_hash), expires_at),
+        };
+    let until = expires_at.format("%Y-%m-%d %H:%M UTC");
+    // Only a terminal shows the link itself: other output ends up in a log.
+    let said = match url {
+        Some(url) if std::io::stdout().is_terminal() => {
+            format!("Make the first account (the link works once, until {until}): {url}")
+        }
+        Some(_) => format!(
+            "There is no account yet. The link that makes the first one is in {} and works once, until {until}; `admiral users setup-link` \
+             makes a new link.",
+            file.path().display()
+        ),
+        None => format!(
+            "There is no account yet. The link that makes the first one is not in this data directory; it works until {until}. \
+             `admiral users setup-link` makes a new link in its place."
+        ),
+    };
+    Ok(output::line(&said)?)
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -24,6 +24,9 @@ pub enum TokensCommand {
         /// It stops working after this many days [default: never]
         #[arg(long, value_name = "DAYS")]
         expires_in_days: Option<u32>,
+        /// The highest role that it may act with [default: your own]
+        #[arg(long, value_parser = users::ROLES)]
+        role: Option<String>,
         /// Whose powers it has; needed on the server's own machine
         #[arg(long, value_name = "USERNAME")]
         user: Option<String>,
@@ -50,11 +53,15 @@ async fn run_with(client: &mut Client, format: Format, command: TokensCommand) -
         TokensCommand::Add {
             name,
             expires_in_days,
+            role,
             user,
         } => {
             let mut body = json!({"name": name});
             if let Some(days) = expires_in_days {
                 body["expires_in_days"] = json!(days);
+            }
+            if let Some(role) = role {
+                body["role"] = json!(role);
             }
             if let Some(user) = user {
                 let user: User = serde_json::from_value(users::find(client, &user).await?)?;
@@ -78,19 +85,22 @@ async fn run_with(client: &mut Client, format: Format, command: TokensCommand) -
             let tokens = client.list("/api/tokens", &[]).await?;
             match format {
                 Format::Json => output::json(&tokens),
-                Format::Table => Ok(Table::new(&["NAME", "USER", "CREATED", "EXPIRES", "LAST USED", "ID"])
-                    .rows_of(
-                        &tokens,
-                        &[
-                            "/name",
-                            "/username",
-                            "/created_at",
-                            "/expires_at",
-                            "/last_used_at",
-                            "/id",
-                        ],
-                    )
-                    .print()?),
+                Format::Table => Ok(
+                    Table::new(&["NAME", "USER", "ROLE", "CREATED", "EXPIRES", "LAST USED", "ID"])
+                        .rows_of(
+                            &tokens,
+                            &[
+                                "/name",
+                                "/username",
+                                "/role",
+                                "/created_at",
+                                "/expires_at",
+                                "/last_used_at",
+                                "/id",
+                            ],
+                        )
+                        .print()?,
+                ),
             }
         }
         TokensCommand::Revoke { token } => {

@@ -7,6 +7,11 @@ use super::{
     options::GlobalOptions,
     output::{self, Format, Table},
 };
+use crate::{
+    auth::first_account::{self, LinkFile},
+    domain::audit::AuditEntry,
+    store::audit,
+};
 use clap::Subcommand;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
@@ -29,6 +34,8 @@ pub enum UsersCommand {
     /// List users
     List,
     /// Change a user
+    ///
+    /// A new password ends all of the user's sessions and revokes all their API tokens and sign-in links. `admiral password` changes your own.
     Set {
         /// The name to sign in with
         username: String,
@@ -58,9 +65,16 @@ pub enum UsersCommand {
         #[arg(long, value_name = "URL")]
         console: Option<String>,
     },
+    /// Make a new link for the first account, while there is none; the earlier link stops working
+    SetupLink {
+        /// The console's address; without it only the path behind it is printed
+        #[arg(long, value_name = "URL")]
+        console: Option<String>,
+    },
 }
 
-const ROLES: [&str; 4] = ["admin", "operator", "viewer", "auditor"];
+/// The roles there are.
+pub const ROLES: [&str; 4] = ["admin", "operator", "viewer", "auditor"];
 
 /// Where a password comes from. Never from the arguments: other users of the machine can read those.
 #[derive(Debug, clap::Args)]
@@ -148,6 +162,9 @@ async fn run_with(
                 return output::json(&user);
             }
             output::say(&format!("changed {username}"));
+            if password.is_some() {
+                output::say("their sessions have ended, and their API tokens and sign-in links are revoked");
+            }
             Ok(())
         }
         UsersCommand::Delete { username } => {
@@ -161,16 +178,51 @@ async fn run_with(
             if format == Format::Json {
                 return output::json(&link);
             }
-            // A guess could hand the link to another program: without an address only the path is told.
-            let console = console.or_else(|| global.server.clone()).unwrap_or_default();
-            let link_path = link["url_path"].as_str().unwrap_or_default();
+            let console = console.or_else(|| global.server.clone());
             output::say(&format!(
                 "signs {username} in once, until {}:",
                 output::cell(link.get("expires_at"))
             ));
-            Ok(output::line(&format!("{}{link_path}", console.trim_end_matches('/')))?)
+            print_link(console, link["url_path"].as_str().unwrap_or_default())
         }
+        UsersCommand::SetupLink { console } => setup_link(client, format, console).await,
     }
+}
+
+/// This does not go through the API, because there is no account yet that could call it.
+async fn setup_link(client: &Client, format: Format, console: Option<String>) -> anyhow::Result<()> {
+    let Some(instance) = client.instance() else {
+        return Err(
+            UsageError("setup-link works only on the server's own machine: leave --server out".to_owned()).into(),
+        );
+    };
+    let mut transaction = instance.state.database.begin().await?;
+    let Some(link) = first_account::renew_link(&mut transaction, instance.state.clock.now()).await? else {
+        return Err(Hinted::new(
+            "there is an account already",
+            "`admiral users sign-in-link USERNAME` makes a link for an account; `admiral users list` shows all of them",
+        )
+        .into());
+    };
+    let by = AuditEntry::by_name("local", "user.create_setup_link");
+    audit::record(&mut transaction, &by).await?;
+    transaction.commit().await?;
+    // The link in the data directory does not work any more.
+    LinkFile::in_directory(&instance.data_directory).remove()?;
+    if format == Format::Json {
+        return output::json(&json!({"url_path": link.url_path(), "expires_at": link.expires_at}));
+    }
+    output::say(&format!(
+        "makes the first account once, until {}:",
+        output::cell(Some(&json!(link.expires_at)))
+    ));
+    print_link(console, &link.url_path())
+}
+
+/// Prints a link. Without an address only its path is printed: a guess could hand the link to another program.
+fn print_link(console: Option<String>, url_path: &str) -> anyhow::Result<()> {
+    let console = console.unwrap_or_default();
+    Ok(output::line(&format!("{}{url_path}", console.trim_end_matches('/')))?)
 }
 
 fn read_password(username: &str, options: &PasswordOptions) -> anyhow::Result<Option<SecretString>> {

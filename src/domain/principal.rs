@@ -1,6 +1,7 @@
 //! Who acts.
 
 use super::{UserId, user::Role};
+use uuid::Uuid;
 
 /// The one a request acts for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,7 +10,7 @@ pub struct Principal {
     pub user_id: Option<UserId>,
     /// Shown in the audit log.
     pub username: String,
-    /// What they may do.
+    /// The role that they act with: a token may have a lower one than its owner.
     pub role: Role,
     /// How they proved who they are.
     pub via: Via,
@@ -18,10 +19,10 @@ pub struct Principal {
 /// How a principal proved who they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Via {
-    /// A browser's cookie: state-changing requests need a matching `Origin`.
-    Session,
-    /// A bearer token.
-    Token,
+    /// A browser's cookie, of the session with this id: state-changing requests need a matching `Origin`.
+    Session(Uuid),
+    /// A bearer token, of the API token with this id.
+    Token(Uuid),
     /// The command line, with the rights of whoever can read the data directory.
     LocalCommand,
 }

@@ -16,7 +16,7 @@ use rustix::{
     process::{Signal, getpid, getppid, set_parent_process_death_signal},
 };
 
-use super::ProcessIdentity;
+use super::{ProcessIdentity, open_files::restore_in_child};
 
 /// A process to be. Its environment is exactly the given one and its standard input is closed.
 #[derive(Debug)]
@@ -80,6 +80,7 @@ impl Launch {
         if self.own_group {
             command.process_group(0);
         }
+        restore_in_child(&mut command);
         if self.dies_with_us {
             die_with_parent(&mut command);
         }

@@ -1,5 +1,6 @@
 //! Programs and the environment they are given.
 
+use super::open_files::restore_in_child;
 use std::{
     collections::BTreeMap,
     env,
@@ -14,6 +15,7 @@ const STANDARD_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 /// A command with an empty environment and a closed standard input, killed when dropped.
 pub fn command(program: impl AsRef<OsStr>) -> tokio::process::Command {
     let mut command = tokio::process::Command::new(program);
+    restore_in_child(command.as_std_mut());
     command.env_clear().stdin(Stdio::null()).kill_on_drop(true);
     command
 }

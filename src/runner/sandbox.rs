@@ -158,8 +158,10 @@ impl Sandbox {
 
     /// Later mounts lie on top of earlier ones; sources are looked up in the real file system, so what was covered can be shown.
     ///
-    /// 1. Covers over what a run has for itself, such as `/tmp` and the home. 2. What programs need, and what was granted, may lie below
-    /// them. 3. Covers over what nobody must see, wherever it lies. 4. What is the run's own.
+    /// 1. Covers over what a run has for itself, such as `/tmp` and the home.
+    /// 2. What programs need, and what was granted, which may lie below these covers.
+    /// 3. Covers over what nobody must see, wherever it lies.
+    /// 4. The folders of the run itself.
     fn add_mounts(&self, arguments: &mut Arguments, program: &Path) {
         let is_writable = self.controller_writable || !guarded("read_only");
         let root = if is_writable { "--dev-bind" } else { "--ro-bind" };

@@ -324,7 +324,7 @@ mod tests {
         rustix::fs::mkfifoat(rustix::fs::CWD, tree.join("pipe"), Mode::RUSR).expect("made");
         nest(&tree, 3000);
         for path in ["closed/inside", "closed"] {
-            fs::set_permissions(tree.join(path), fs::Permissions::from_mode(0)).expect("closed");
+            fs::set_permissions(tree.join(path), fs::Permissions::from_mode(0o000)).expect("closed");
         }
         remove(&tree).expect("removed");
         assert!(!tree.exists());
@@ -380,7 +380,7 @@ mod tests {
         let tree = root.path().join("tree");
         fs::create_dir_all(tree.join("a/closed")).expect("made");
         fs::write(tree.join("a/closed/file"), vec![1; 100_000]).expect("written");
-        fs::set_permissions(tree.join("a/closed"), fs::Permissions::from_mode(0)).expect("closed");
+        fs::set_permissions(tree.join("a/closed"), fs::Permissions::from_mode(0o000)).expect("closed");
         fs::File::create(tree.join("sparse"))
             .expect("made")
             .set_len(1 << 40)

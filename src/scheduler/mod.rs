@@ -10,7 +10,7 @@ use crate::{
     store::{
         Database, StoreError, links,
         partitions::{self, PartitionedTable},
-        sessions,
+        sessions, webhooks,
     },
 };
 use chrono::Days;
@@ -94,6 +94,7 @@ impl Scheduler {
         let mut connection = self.database.acquire().await?;
         sessions::purge_sessions(&mut connection, now).await?;
         links::purge_links(&mut connection, now).await?;
+        webhooks::purge_deliveries(&mut connection, now).await?;
         drop(connection);
         // Large, and seldom of use.
         Box::pin(recordings::pass(&self.database, now)).await?;

@@ -178,14 +178,53 @@ pub async fn changed_since(
     deployment_id: DeploymentId,
     position: i64,
 ) -> Result<Vec<DeploymentServer>, StoreError> {
+    let changed = Changed {
+        after: position,
+        up_to: i64::MAX,
+    };
+    let (rows, _) = list_changed(connection, deployment_id, changed, None, i64::from(i32::MAX)).await?;
+    Ok(rows)
+}
+
+/// Selects rows by the position of their latest change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Changed {
+    /// The position is above this one; 0 or less selects all rows, since rows start at 0.
+    pub after: i64,
+    /// The position is not above this one.
+    pub up_to: i64,
+}
+
+/// Up to `limit` rows of `changed` that come after the row `last`, the longest unchanged first; and whether there are more.
+pub async fn list_changed(
+    connection: &mut Connection,
+    deployment_id: DeploymentId,
+    changed: Changed,
+    last: Option<&DeploymentServer>,
+    limit: i64,
+) -> Result<(Vec<DeploymentServer>, bool), StoreError> {
+    let from = if changed.after <= 0 { 0 } else { changed.after + 1 };
     let rows: Vec<ServerRow> = sqlx::query_as(&format!(
-        "SELECT {COLUMNS} FROM admiral.deployment_servers WHERE deployment_id = $1 AND position >= $2 ORDER BY position, host, slice"
+        "SELECT {COLUMNS} FROM admiral.deployment_servers \
+         WHERE deployment_id = $1 AND position BETWEEN $2 AND $3 \
+           AND ($4::bigint IS NULL OR (position, host, slice) > ($4, $5::text, $6::integer)) \
+         ORDER BY position, host, slice LIMIT $7"
     ))
     .bind(deployment_id)
-    .bind(if position <= 0 { 0 } else { position + 1 })
+    .bind(last.map_or(from, |last| last.position))
+    .bind(changed.up_to)
+    .bind(last.map(|last| last.position))
+    .bind(last.map(|last| last.host.as_str()))
+    .bind(last.map(|last| last.slice))
+    .bind(limit.saturating_add(1))
     .fetch_all(connection)
     .await?;
-    rows.into_iter().map(TryInto::try_into).collect()
+    let mut rows: Vec<DeploymentServer> = rows.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?;
+    let more = rows.len() as i64 > limit;
+    if more {
+        rows.pop();
+    }
+    Ok((rows, more))
 }
 
 /// Servers to try again: hosts that failed, were unreachable or never ran, as far as their servers still exist. In a deployment

@@ -115,12 +115,31 @@ pub async fn notify_position(
     Ok(())
 }
 
-/// Up to `limit` events with a position above `after`, fewer when they are large ([`MAX_PAGE_BYTES`]), but at least one.
+/// The size of a page.
+#[derive(Debug, Clone, Copy)]
+pub struct PageLimit {
+    /// The most events.
+    pub events: i64,
+    /// The most bytes of their payloads.
+    pub bytes: i64,
+}
+
+impl PageLimit {
+    /// A limit on the number of events, with [`MAX_PAGE_BYTES`].
+    pub const fn events(events: i64) -> Self {
+        Self {
+            events,
+            bytes: MAX_PAGE_BYTES,
+        }
+    }
+}
+
+/// Up to `limit` events with a position above `after`, fewer when they are large, but at least one.
 pub async fn list_after(
     connection: &mut Connection,
     deployment_id: DeploymentId,
     after: i64,
-    limit: i64,
+    limit: PageLimit,
     filter: &EventFilter,
 ) -> Result<EventPage, StoreError> {
     let rows: Vec<EventRow> = sqlx::query_as(
@@ -142,10 +161,10 @@ pub async fn list_after(
     )
     .bind(deployment_id)
     .bind(after)
-    .bind(limit)
+    .bind(limit.events)
     .bind(filter.host.as_deref())
     .bind(&filter.kinds)
-    .bind(MAX_PAGE_BYTES)
+    .bind(limit.bytes)
     .bind(filter.slice)
     .fetch_all(connection)
     .await?;

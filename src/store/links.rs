@@ -1,7 +1,7 @@
 //! Links that work once. Tokens are stored as their SHA-256 only.
 
 use super::{Connection, StoreError};
-use crate::domain::text_enum::text_enum;
+use crate::domain::{UserId, text_enum::text_enum};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -46,6 +46,22 @@ pub async fn replace_link(
     Ok(())
 }
 
+/// The token's hash and the expiry of a link that is for no particular user and works at `now`.
+pub async fn find_link(
+    connection: &mut Connection,
+    purpose: LinkPurpose,
+    now: DateTime<Utc>,
+) -> Result<Option<(Vec<u8>, DateTime<Utc>)>, StoreError> {
+    Ok(sqlx::query_as(
+        "SELECT token_hash, expires_at FROM admiral.one_time_links
+          WHERE purpose = $1 AND user_id IS NULL AND used_at IS NULL AND expires_at > $2",
+    )
+    .bind(purpose.as_str())
+    .bind(now)
+    .fetch_optional(connection)
+    .await?)
+}
+
 /// Uses a link up: `None` when there is none that works at `now`, else whom it is for.
 pub async fn use_link(
     connection: &mut Connection,
@@ -63,6 +79,15 @@ pub async fn use_link(
     .fetch_optional(connection)
     .await?;
     Ok(row.map(|(user_id,)| user_id))
+}
+
+/// Deletes the unused links of a user.
+pub async fn delete_sign_in_links(connection: &mut Connection, user_id: UserId) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM admiral.one_time_links WHERE user_id = $1 AND used_at IS NULL")
+        .bind(user_id)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// Deletes links that ended before `now`; how many there were.

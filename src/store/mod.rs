@@ -36,6 +36,7 @@ pub mod tokens;
 pub mod users;
 pub mod vault_keys;
 pub mod vault_passwords;
+pub mod webhooks;
 pub mod workers;
 
 pub use database::{Connection, Database, Schema, StoreError};

@@ -6,11 +6,15 @@ use super::{
     events::DEPLOYMENTS_CHANNEL,
     projects::PROJECTS_CHANNEL,
 };
-use crate::domain::{DeploymentId, RunId};
+use crate::domain::{DeploymentId, RunId, UserId};
 use sqlx::{PgPool, postgres::PgListener};
 use std::{fmt, time::Duration};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
+
+/// Carries the id of a user who may do less than before, or one of whose sessions or tokens has ended. Triggers in the database send it
+/// (`admiral.announce_lost_access`).
+const ACCESS_CHANNEL: &str = "admiral_access";
 
 const RETRY: Duration = Duration::from_millis(500);
 /// Notifications on their way from the connection to whoever listens.
@@ -35,6 +39,11 @@ pub enum Notification {
     },
     /// There are projects to sync.
     ProjectsDue,
+    /// A user may do less than before, or one of their sessions or tokens has ended.
+    AccessChanged {
+        /// The user.
+        user_id: UserId,
+    },
     /// The connection was lost and is back: whatever was said meanwhile was missed, so look at everything.
     Reconnected,
 }
@@ -135,7 +144,13 @@ async fn listen_on(pool: &PgPool) -> Result<PgListener, sqlx::Error> {
     // The connection is replaced here and not inside `try_recv`, so that every loss is seen as one.
     listener.eager_reconnect(false);
     listener
-        .listen_all([DEPLOYMENTS_CHANNEL, RUNS_CHANNEL, CANCEL_CHANNEL, PROJECTS_CHANNEL])
+        .listen_all([
+            DEPLOYMENTS_CHANNEL,
+            RUNS_CHANNEL,
+            CANCEL_CHANNEL,
+            PROJECTS_CHANNEL,
+            ACCESS_CHANNEL,
+        ])
         .await?;
     Ok(listener)
 }
@@ -153,6 +168,9 @@ fn parse(channel: &str, payload: &str) -> Option<Notification> {
         PROJECTS_CHANNEL => Some(Notification::ProjectsDue),
         CANCEL_CHANNEL => Some(Notification::CancelRequested {
             run_id: payload.parse().ok()?,
+        }),
+        ACCESS_CHANNEL => Some(Notification::AccessChanged {
+            user_id: payload.parse().ok()?,
         }),
         _ => None,
     }
@@ -173,6 +191,10 @@ mod tests {
         assert_eq!(
             parse(CANCEL_CHANNEL, &id.to_string()),
             Some(Notification::CancelRequested { run_id: id })
+        );
+        assert_eq!(
+            parse(ACCESS_CHANNEL, &id.to_string()),
+            Some(Notification::AccessChanged { user_id: id })
         );
         for (channel, payload) in [(DEPLOYMENTS_CHANNEL, "x"), (CANCEL_CHANNEL, ""), ("other", "")] {
             assert_eq!(parse(channel, payload), None);

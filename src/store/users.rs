@@ -129,6 +129,54 @@ pub async fn find_credentials(connection: &mut Connection, username: &str) -> Re
     .transpose()
 }
 
+/// Keeps the user from being changed until the transaction ends. A reset changes the user before it ends sessions and tokens, so it waits.
+pub async fn hold_user(connection: &mut Connection, id: Uuid) -> Result<(), StoreError> {
+    sqlx::query("SELECT FROM admiral.users WHERE id = $1 FOR SHARE")
+        .bind(id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// As [`hold_user`]; returns whether the user still has this password and may sign in.
+pub async fn hold_credentials(connection: &mut Connection, id: Uuid, password_hash: &str) -> Result<bool, StoreError> {
+    let found =
+        sqlx::query("SELECT FROM admiral.users WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL FOR SHARE")
+            .bind(id)
+            .bind(password_hash)
+            .fetch_optional(connection)
+            .await?;
+    Ok(found.is_some())
+}
+
+/// The hash of the user's password, Argon2 in PHC form; `None` when they have no password.
+pub async fn get_password_hash(connection: &mut Connection, id: Uuid) -> Result<Option<String>, StoreError> {
+    let row: Option<(Option<String>,)> = sqlx::query_as("SELECT password_hash FROM admiral.users WHERE id = $1")
+        .bind(id)
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.ok_or(StoreError::NotFound("user"))?.0)
+}
+
+/// Replaces the password hash `before` by `after`; returns whether the user still had the former.
+pub async fn replace_password(
+    connection: &mut Connection,
+    id: Uuid,
+    before: Option<&str>,
+    after: &str,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "UPDATE admiral.users SET password_hash = $3, updated_at = now()
+          WHERE id = $1 AND password_hash IS NOT DISTINCT FROM $2",
+    )
+    .bind(id)
+    .bind(before)
+    .bind(after)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// Adds a user.
 pub async fn insert_user(
     connection: &mut Connection,

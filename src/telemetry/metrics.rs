@@ -8,7 +8,7 @@ use super::{
 use crate::domain::{RunId, deployment::DeploymentStatus};
 use prometheus_client::{
     encoding::text::{encode_eof, encode_registry},
-    metrics::{counter::Counter, family::Family, histogram::Histogram, info::Info},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Registry, Unit},
 };
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
@@ -32,6 +32,8 @@ pub struct Metrics(Arc<Inner>);
 
 struct Inner {
     registry: Registry,
+    connections: Gauge,
+    closed_connections: Family<Labels<1>, Counter>,
     requests: Family<Labels<3>, Counter>,
     request_seconds: Histograms<2>,
     queue_seconds: Histogram,
@@ -43,6 +45,16 @@ struct Inner {
     store_seconds: Histogram,
     lag_seconds: Histogram,
     spools: Spools,
+}
+
+/// An open connection of a client. It counts until it is dropped.
+#[derive(Debug)]
+pub struct OpenConnection(Gauge);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 /// A batch that was committed.
@@ -80,6 +92,8 @@ impl Metrics {
         let seconds = |buckets: &[f64]| Histogram::new(buckets.iter().copied());
         let mut inner = Inner {
             registry: Registry::with_prefix("admiral"),
+            connections: Gauge::default(),
+            closed_connections: Family::default(),
             requests: Family::default(),
             request_seconds: Family::new_with_constructor(|| Histogram::new(REQUEST_SECONDS)),
             queue_seconds: seconds(&WAIT_SECONDS),
@@ -94,6 +108,18 @@ impl Metrics {
         };
         inner.register();
         Self(Arc::new(inner))
+    }
+
+    /// A client has connected.
+    pub fn open_connection(&self) -> OpenConnection {
+        self.0.connections.inc();
+        OpenConnection(self.0.connections.clone())
+    }
+
+    /// A connection was closed although its client kept it open.
+    pub fn count_closed_connection(&self, reason: &'static str) {
+        let labels = [("reason", reason.to_owned())];
+        self.0.closed_connections.get_or_create(&labels).inc();
     }
 
     /// A request was answered (of a stream: begun to be). `route` is the template, such as `/api/servers/{id}`, not the path.
@@ -165,6 +191,16 @@ impl Inner {
         let registry = &mut self.registry;
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The version of this Admiral", build);
+        registry.register(
+            "http_connections",
+            "Open connections of clients",
+            self.connections.clone(),
+        );
+        registry.register(
+            "http_connections_closed",
+            "Connections that were closed although their clients kept them open, by reason",
+            self.closed_connections.clone(),
+        );
         registry.register("http_requests", "Requests answered", self.requests.clone());
         registry.register_with_unit(
             "http_request_duration",

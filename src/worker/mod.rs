@@ -223,7 +223,10 @@ impl Engine {
         loop {
             tokio::select! {
                 notification = listener.recv() => {
-                    if matches!(notification, Notification::DeploymentChanged { .. } | Notification::ProjectsDue) {
+                    if matches!(
+                        notification,
+                        Notification::DeploymentChanged { .. } | Notification::ProjectsDue | Notification::AccessChanged { .. }
+                    ) {
                         continue;
                     }
                 }

@@ -185,6 +185,7 @@ pub struct Server {
     client: reqwest::Client,
     token: String,
     log: PathBuf,
+    link: PathBuf,
 }
 
 impl Server {
@@ -214,6 +215,7 @@ impl Server {
             client: reqwest::Client::builder().no_proxy().build()?,
             token: String::new(),
             log,
+            link: folder.join("data/first-account-link"),
         })
     }
 
@@ -273,20 +275,19 @@ impl Server {
         Ok(began.elapsed().as_secs_f64())
     }
 
-    /// Makes the first account by the link that the server printed, and a token for it.
+    /// Makes the first account by the link that the server wrote down, and a token for it.
     async fn sign_up(&self) -> anyhow::Result<String> {
         let began = Instant::now();
         let link = loop {
-            if let Some((_, rest)) = self.log().split_once("/setup?token=") {
-                break rest
-                    .split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_')
-                    .next()
-                    .unwrap_or_default()
-                    .to_owned();
+            let link = std::fs::read_to_string(&self.link).unwrap_or_default();
+            if let Some((_, token)) = link.split_once("/setup?token=")
+                && let Some(token) = token.strip_suffix('\n')
+            {
+                break token.to_owned();
             }
             ensure!(
                 began.elapsed() < START_LIMIT,
-                "no set-up link was printed:\n{}",
+                "no set-up link was written:\n{}",
                 self.log()
             );
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -1,9 +1,17 @@
 //! Every endpoint × every role has an expected answer; a new endpoint without one fails.
 
-use crate::support::app::{ADMIN, ANONYMOUS, AUDITOR, As, OPERATOR, TestApp, VIEWER};
+use crate::support::{
+    app::{ADMIN, ANONYMOUS, AUDITOR, As, OPERATOR, TestApp, VIEWER},
+    server::PATIENCE,
+};
+use admiral::auth::policy::{Action, allows};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 /// An id that nothing has.
 const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
@@ -51,6 +59,15 @@ fn table() -> Vec<(&'static str, &'static str, Who, Option<Value>)> {
         ),
         ("post", "/api/session/link", Who::Everybody, Some(json!({"token": "x"}))),
         ("delete", "/api/session", Who::SignedIn, None),
+        ("get", "/api/sessions", Who::SignedIn, None),
+        ("delete", "/api/sessions", Who::SignedIn, None),
+        ("delete", "/api/sessions/{id}", Who::SignedIn, None),
+        (
+            "post",
+            "/api/account/password",
+            Who::SignedIn,
+            Some(json!({"current_password": "x", "new_password": "x"})),
+        ),
         ("get", "/api/users", Who::Admins, None),
         (
             "post",
@@ -312,4 +329,68 @@ async fn refusals_are_audited() {
     assert_eq!(records["data"][0]["actor_name"], "viewer");
     assert_eq!(records["data"][0]["action"], "user.manage");
     assert_eq!(records["data"][0]["address"], "127.0.0.1");
+}
+
+/// Operations that are open to everybody; all others name the permission that they need.
+const OPEN: [(&str, &str); 6] = [
+    ("get", "/api/health"),
+    ("get", "/api/setup"),
+    ("post", "/api/session"),
+    ("post", "/api/session/link"),
+    ("post", "/api/setup"),
+    ("post", "/api/webhooks/{id}"),
+];
+
+/// Walks every operation of the document. A caller without the permission is refused at once, although the announced body is large and never
+/// sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_role_is_checked_before_the_body_is_read() {
+    let app = TestApp::start().await;
+    let document: Value = serde_json::from_str(&admiral::api::openapi_document()).unwrap();
+    let mut walked = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let told = format!("{method} {path}");
+            let permission = &operation["x-permission"];
+            if OPEN.contains(&(method.as_str(), path.as_str())) {
+                assert_eq!(
+                    (permission, &operation["security"]),
+                    (&Value::Null, &json!([{}])),
+                    "{told}"
+                );
+                continue;
+            }
+            let action: Action = permission.as_str().unwrap_or_default().parse().unwrap_or_else(|_| {
+                panic!("{told} declares no `x-permission`");
+            });
+            walked += 1;
+            for role in [ANONYMOUS, VIEWER, OPERATOR, AUDITOR] {
+                let expected = match role {
+                    As::Anonymous => "401",
+                    As::Role(role) if !allows(role, action) => "403",
+                    As::Role(_) => continue,
+                };
+                let authorization = app
+                    .token(role)
+                    .map(|token| format!("authorization: Bearer {token}\r\n"))
+                    .unwrap_or_default();
+                let mut stream = TcpStream::connect(app.base.trim_start_matches("http://"))
+                    .await
+                    .unwrap();
+                let head = format!(
+                    "{} {} HTTP/1.1\r\nhost: x\r\n{authorization}content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                    method.to_uppercase(),
+                    path.replace("{id}", NOBODY).replace("{version_id}", NOBODY),
+                    60 * 1024 * 1024,
+                );
+                stream.write_all(head.as_bytes()).await.unwrap();
+                let mut answer = [0; 12];
+                let read = tokio::time::timeout(PATIENCE, stream.read_exact(&mut answer)).await;
+                read.unwrap_or_else(|_| panic!("{told} as {role:?} waits for the body"))
+                    .unwrap();
+                assert_eq!(String::from_utf8_lossy(&answer[9..]), expected, "{told} as {role:?}");
+            }
+        }
+    }
+    assert!(walked > 80, "{walked}");
 }

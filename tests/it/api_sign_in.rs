@@ -1,7 +1,13 @@
 //! Signing in, and what happens to those who should not.
 
 use crate::support::app::{ADMIN, ANONYMOUS, TestApp, cookie, json};
-use admiral::{auth, domain::user::Role};
+use admiral::{
+    auth::{
+        OneTimeLink,
+        first_account::{self, FirstAccount},
+    },
+    domain::{clock::Clock as _, user::Role},
+};
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::json as body;
@@ -162,16 +168,37 @@ async fn changes_by_cookie_come_from_our_own_pages_only() {
     assert_eq!(log["meta"]["total"], 4);
 }
 
+async fn new_link(app: &TestApp) -> OneTimeLink {
+    match first_account::prepare(&app.database, &*app.clock).await.unwrap() {
+        FirstAccount::NewLink(link) => link,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn renewed_link(app: &TestApp) -> Option<OneTimeLink> {
+    let mut transaction = app.database.begin().await.unwrap();
+    let link = first_account::renew_link(&mut transaction, app.clock.now())
+        .await
+        .unwrap();
+    transaction.commit().await.unwrap();
+    link
+}
+
+fn token_of(link: &OneTimeLink) -> String {
+    link.url_path().strip_prefix("/setup?token=").unwrap().to_owned()
+}
+
 #[tokio::test]
 async fn the_first_admin_is_made_once() {
     let app = TestApp::start_empty().await;
     let state = |app: &TestApp| app.client.get(format!("{}/api/setup", app.base)).send();
     assert_eq!(json(state(&app).await.unwrap()).await.1, body!({"needed": true}));
-    let older = auth::first_start(&app.database, &*app.clock).await.unwrap().unwrap();
-    let link = auth::first_start(&app.database, &*app.clock).await.unwrap().unwrap();
-    let token_of = |path: &str| path.strip_prefix("/setup?token=").unwrap().to_owned();
+    let older = token_of(&new_link(&app).await);
+    // The next start makes no other one.
+    let again = first_account::prepare(&app.database, &*app.clock).await.unwrap();
+    assert!(matches!(again, FirstAccount::EarlierLink { .. }), "{again:?}");
+    let token = token_of(&renewed_link(&app).await.expect("there is no account yet"));
     let setup = |token: String, password: &str| body!({"token": token, "username": "root", "password": password});
-    let (older, token) = (token_of(&older.url_path()), token_of(&link.url_path()));
 
     let (status, problem) = json(app.post(ANONYMOUS, "/api/setup", setup(token.clone(), "short")).await).await;
     assert_eq!(
@@ -195,17 +222,19 @@ async fn the_first_admin_is_made_once() {
         409
     );
     assert_eq!(json(state(&app).await.unwrap()).await.1, body!({"needed": false}));
-    assert!(auth::first_start(&app.database, &*app.clock).await.unwrap().is_none());
+    let after = first_account::prepare(&app.database, &*app.clock).await.unwrap();
+    assert!(matches!(after, FirstAccount::Exists), "{after:?}");
+    assert!(renewed_link(&app).await.is_none());
 }
 
 #[tokio::test]
 async fn a_setup_link_ends_after_a_day() {
     let app = TestApp::start_empty().await;
-    let link = auth::first_start(&app.database, &*app.clock).await.unwrap().unwrap();
+    let token = token_of(&new_link(&app).await);
     app.clock.advance(TimeDelta::hours(24));
-    let token = link.url_path().strip_prefix("/setup?token=").unwrap().to_owned();
     let request = body!({"token": token, "username": "root", "password": PASSWORD});
     assert_eq!(app.post(ANONYMOUS, "/api/setup", request).await.status(), 401);
+    new_link(&app).await;
 }
 
 #[tokio::test]

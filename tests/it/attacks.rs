@@ -5,7 +5,7 @@
 
 use crate::support::{
     ansible::{ansible_bins, ansible_for_all},
-    server::{AdmiralServer, Beginning, PATIENCE, text},
+    server::{AdmiralServer, Beginning, PATIENCE, Terms, text},
     ssh_hosts::SshHosts,
 };
 use reqwest::{Method, StatusCode};
@@ -96,7 +96,10 @@ impl Ground {
                 ("ADMIRAL_GUARDS_OFF", &of_server.join(",")),
                 ("ADMIRAL_RUN_GUARDS_OFF", guards_off),
             ],
-            account,
+            terms: Terms {
+                account,
+                open_files: None,
+            },
         })
         .await;
         let root = server.folder.path();

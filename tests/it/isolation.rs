@@ -2,11 +2,11 @@
 
 use crate::support::{
     ansible::ansible_bins,
-    server::{AdmiralServer, Beginning, text},
+    server::{AdmiralServer, Beginning, Terms, text},
     ssh_hosts::SshHosts,
 };
 use admiral::{
-    auth,
+    auth::tokens::{self, TokenSpec},
     domain::{
         clock::{Clock as _, SystemClock, new_id},
         user::Role,
@@ -44,7 +44,7 @@ async fn start(environment: &[(&str, &str)], arguments: &[&str]) -> AdmiralServe
         embedded: false,
         arguments,
         environment,
-        account: None,
+        terms: Terms::default(),
     })
     .await
 }
@@ -114,7 +114,7 @@ async fn without_isolation_only_builtin_playbooks_are_run() {
     let doctor = server
         .command()
         .arg("doctor")
-        .env("PATH", &path_of(&folder))
+        .env("PATH", path_of(&folder))
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&doctor.stdout);
@@ -125,7 +125,7 @@ async fn without_isolation_only_builtin_playbooks_are_run() {
     let strict = server
         .command()
         .args(["serve", "--isolation", "strict", "--listen", "127.0.0.1:0"])
-        .env("PATH", &path_of(&folder))
+        .env("PATH", path_of(&folder))
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&strict.stderr);
@@ -145,9 +145,14 @@ async fn operator(server: &AdmiralServer) -> String {
     let user = users::insert_user(&mut connection, new_id(), "operator", Role::Operator, None)
         .await
         .unwrap();
-    let (token, _) = auth::tokens::create(&mut connection, user.id, "tests", SystemClock.now(), None)
-        .await
-        .unwrap();
+    let spec = TokenSpec {
+        user_id: user.id,
+        name: "tests",
+        role: Role::Operator,
+        expires_at: None,
+        made_with: None,
+    };
+    let (token, _) = tokens::create(&mut connection, spec, SystemClock.now()).await.unwrap();
     token.expose_secret().to_owned()
 }
 

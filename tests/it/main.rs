@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where it is surprised")]
 
 mod accelerator;
+mod account;
 mod accounts;
 mod adhoc;
 mod api_document;
@@ -23,6 +24,7 @@ mod deployments_api;
 mod deployments_reading;
 mod drain;
 mod embedded;
+mod first_account;
 mod forms;
 mod forms_api;
 mod full_disk;
@@ -63,6 +65,7 @@ mod secrets_at_launch;
 mod server_import;
 mod settings;
 mod shell_inventory;
+mod slow_clients;
 mod soak;
 mod starting;
 mod stream;
@@ -73,4 +76,5 @@ mod uploads;
 mod vault;
 mod viewers;
 mod watched_folder;
+mod webhooks;
 mod worker;

@@ -86,9 +86,11 @@ export async function startEverything() {
     stdio: ["ignore", log, log],
     env: environment,
   });
+  const linkFile = path.join(folder, "data/first-account-link");
   const setupPath = await until("the set-up link", () => {
     if (server.exitCode !== null) throw new Error(fs.readFileSync(logFile, "utf8"));
-    return fs.readFileSync(logFile, "utf8").match(/\/setup\?token=[\w-]+/)?.[0];
+    if (!fs.existsSync(linkFile)) return undefined;
+    return fs.readFileSync(linkFile, "utf8").match(/(\/setup\?token=[\w-]+)\n/)?.[1];
   });
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",

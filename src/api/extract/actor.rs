@@ -2,16 +2,12 @@
 
 use super::Client;
 use crate::{
-    api::{AppState, origin, problem::Problem},
-    auth::{
-        self,
-        policy::{Action, allows},
-    },
+    api::{AppState, admission, problem::Problem},
+    auth::policy::{Action, allows},
     domain::{
         UserId,
         audit::{AuditEntry, AuditOutcome},
-        principal::{Principal, Via},
-        user::User,
+        principal::Principal,
     },
     store::{Connection, StoreError, audit},
 };
@@ -24,8 +20,7 @@ use secrecy::SecretString;
 /// The cookie that holds a session's token.
 pub const SESSION_COOKIE: &str = "admiral_session";
 
-/// The one a request acts for, and where it came from. A handler that takes it refuses anonymous requests with 401, and changes
-/// that a foreign page sent with the browser's cookie with 403.
+/// The one a request acts for, and where it came from. Only an admitted request (`api::admission`) has one.
 #[derive(Debug, Clone)]
 pub struct Actor {
     /// Who.
@@ -37,9 +32,19 @@ pub struct Actor {
 }
 
 impl Actor {
+    pub(in crate::api) fn new(principal: Principal, client: Client) -> Self {
+        Self {
+            principal,
+            address: client.address_text(),
+            user_agent: client.user_agent,
+        }
+    }
+
     /// Refuses with 403 unless the actor's role allows `action`. The refusal is audited on its way out.
+    ///
+    /// This is for rules that depend on the object. The action that every call of an endpoint needs is its `x-permission`.
     pub fn require(&self, action: Action) -> Result<(), Problem> {
-        if allows(self.principal.role, action) {
+        if self.may(action) {
             return Ok(());
         }
         let said = format!("the role {} does not allow {}", self.principal.role, action.as_str());
@@ -96,75 +101,15 @@ pub fn session_cookie(headers: &HeaderMap) -> Option<SecretString> {
         .map(|(_, value)| SecretString::from(value))
 }
 
-fn unauthenticated() -> Problem {
-    Problem::new(
-        StatusCode::UNAUTHORIZED,
-        "unauthenticated",
-        "sign in, or send a token that works",
-    )
-}
-
-fn principal(user: User, via: Via) -> Principal {
-    Principal {
-        user_id: Some(user.id),
-        username: user.username,
-        role: user.role,
-        via,
-    }
-}
-
 impl FromRequestParts<AppState> for Actor {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let client = Client::of(parts, &state.config.trusted_proxies);
-        let principal = authenticate(parts, state).await?;
-        let actor = Self {
-            principal,
-            address: client.address_text(),
-            user_agent: client.user_agent,
-        };
-        tracing::Span::current().record("actor", actor.principal.username.as_str());
-        if actor.principal.via == Via::Session
-            && !parts.method.is_safe()
-            && !origin::is_own(&parts.headers, &parts.uri, &state.config)
-        {
-            let mut problem = origin::mismatch();
-            let entry = actor
-                .entry("session.foreign_origin")
-                .object(format!("{} {}", parts.method, parts.uri.path()));
-            problem.audit = Some(Box::new(entry.outcome(AuditOutcome::Denied)));
-            return Err(problem);
-        }
-        Ok(actor)
+    async fn from_request_parts(parts: &mut Parts, _state: &AppState) -> Result<Self, Problem> {
+        // Endpoints that are open to everybody have no actor.
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(admission::unauthenticated)
     }
-}
-
-async fn authenticate(parts: &Parts, state: &AppState) -> Result<Principal, Problem> {
-    // Put there by `LocalApi` alone: nothing that comes over the network can carry it.
-    if let Some(principal) = parts.extensions.get::<Principal>() {
-        return Ok(principal.clone());
-    }
-    let now = state.clock.now();
-    if let Some(authorization) = parts.headers.get(header::AUTHORIZATION) {
-        // A token that does not work is refused, whatever cookie comes with it.
-        let token = authorization
-            .to_str()
-            .ok()
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| SecretString::from(token.trim()))
-            .ok_or_else(unauthenticated)?;
-        let mut connection = state.database.acquire().await?;
-        let user = auth::tokens::authenticate(&mut connection, &token, now)
-            .await?
-            .ok_or_else(unauthenticated)?;
-        return Ok(principal(user, Via::Token));
-    }
-    let token = session_cookie(&parts.headers).ok_or_else(unauthenticated)?;
-    let mut connection = state.database.acquire().await?;
-    let session = auth::sessions::authenticate(&mut connection, &token, now)
-        .await?
-        .ok_or_else(unauthenticated)?;
-    Ok(principal(session.user, Via::Session))
 }

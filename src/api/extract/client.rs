@@ -37,7 +37,7 @@ impl Client {
         }
     }
 
-    pub(super) fn of(parts: &Parts, trusted_proxies: &[IpAddr]) -> Self {
+    pub(in crate::api) fn of(parts: &Parts, trusted_proxies: &[IpAddr]) -> Self {
         let peer = parts
             .extensions
             .get::<ConnectInfo<SocketAddr>>()

@@ -7,6 +7,7 @@ mod own_pages;
 mod path;
 mod query;
 mod raw_body;
+mod receive;
 
 pub use actor::{Actor, SESSION_COOKIE, session_cookie};
 pub use client::Client;
@@ -15,6 +16,7 @@ pub use own_pages::FromOwnPages;
 pub use path::Path;
 pub use query::{Query, page};
 pub use raw_body::RawBody;
+pub use receive::receive;
 
 use crate::domain::validation::Invalid;
 

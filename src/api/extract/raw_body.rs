@@ -1,6 +1,6 @@
 //! A body that is a file.
 
-use super::json_body;
+use super::receive;
 use crate::api::problem::Problem;
 use axum::{
     body::Bytes,
@@ -9,7 +9,7 @@ use axum::{
 };
 use std::convert::Infallible;
 
-/// A body of plain bytes, not read yet: so a handler can first ask whether the actor may send it.
+/// A body of plain bytes that has not been read yet, so that a handler can check the rest of the request first.
 #[derive(Debug)]
 pub struct RawBody(Request);
 
@@ -28,9 +28,7 @@ impl RawBody {
                 "send the file itself as the body, as application/octet-stream",
             ));
         }
-        Bytes::from_request(self.0, &())
-            .await
-            .map_err(|rejection| json_body::refuse(&rejection))
+        receive(self.0).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! The endpoints: one folder per resource, one file per operation.
 
+pub mod account;
 pub mod audit;
 pub mod deployments;
 pub mod environments;
@@ -15,6 +16,7 @@ pub mod projects;
 pub mod recordings;
 pub mod servers;
 pub mod session;
+pub mod sessions;
 pub mod settings;
 pub mod setup;
 pub mod stream;
@@ -24,20 +26,18 @@ pub mod vault_passwords;
 pub mod workers;
 
 use super::{AppState, openapi::Document};
-use axum::{Router, routing::get};
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 
 /// What tells a monitor about a process, whatever it does; needs nobody to be signed in.
-pub fn probes() -> Router<AppState> {
-    Router::new()
-        .route("/api/health", get(health::get_health))
-        .route("/metrics", get(metrics::get_metrics))
+pub fn probes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().merge(health::probe()).merge(metrics::router())
 }
 
 /// All resources. A new one is registered here, and nowhere else.
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Document::openapi())
+        .merge(account::router())
         .merge(audit::router())
         .merge(deployments::router())
         .merge(environments::router())
@@ -53,6 +53,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(recordings::router())
         .merge(servers::router())
         .merge(session::router())
+        .merge(sessions::router())
         .merge(settings::router())
         .merge(setup::router())
         .merge(stream::router())

@@ -76,8 +76,8 @@ pub enum Folder {
     InUse {
         owner: u32,
     },
-    /// Something else is there.
-    NoFolder,
+    /// Something else than a folder is there.
+    Other,
 }
 
 /// The installed program.
@@ -212,7 +212,7 @@ fn folder(path: &Path) -> anyhow::Result<Folder> {
             found => found?,
         };
         if !metadata.is_dir() {
-            return Ok(Folder::NoFolder);
+            return Ok(Folder::Other);
         }
         let owner = metadata.uid();
         // Whoever may not look takes it for what it most likely is.
@@ -333,7 +333,7 @@ mod tests {
         assert_eq!(folder(&path).unwrap(), Folder::Empty { owner });
         fs::write(path.join("file"), "one").unwrap();
         assert_eq!(folder(&path).unwrap(), Folder::InUse { owner });
-        assert_eq!(folder(&path.join("file")).unwrap(), Folder::NoFolder);
+        assert_eq!(folder(&path.join("file")).unwrap(), Folder::Other);
 
         assert!(!has_cluster(&place.path().join("none")));
         fs::create_dir_all(place.path().join("postgresql/15")).unwrap();

@@ -194,7 +194,7 @@ fn show(plan: &Plan) -> anyhow::Result<()> {
         output::line(&format!("  {:>2}. {}", number + 1, step.describe()))?;
         if let Some(text) = step.text() {
             for line in text.lines() {
-                output::line(&format!("      | {line}").trim_end().to_owned())?;
+                output::line(format!("      | {line}").trim_end())?;
             }
         }
     }

@@ -367,7 +367,7 @@ fn refuse_what_others_made(choices: &Choices, machine: &Machine) -> Result<(), H
     let data = choices.data_directory.display();
     let own = machine.account.as_ref().map(|account| account.user);
     match machine.data {
-        Folder::NoFolder => Err(Hinted::new(
+        Folder::Other => Err(Hinted::new(
             format!("{data} is not a folder"),
             "move it away, or choose another with --data-dir",
         )),

@@ -3,7 +3,7 @@
 use super::database::TestDatabase;
 use admiral::{
     api::{self, AppState, state::ApiConfig},
-    auth,
+    auth::{self, tokens::TokenSpec},
     domain::{
         clock::{Clock, SystemClock, new_id},
         user::Role,
@@ -100,7 +100,14 @@ impl TestApp {
             let user = users::insert_user(&mut connection, new_id(), role.as_str(), *role, None)
                 .await
                 .unwrap();
-            let (token, _) = auth::tokens::create(&mut connection, user.id, "tests", self.clock.now(), None)
+            let spec = TokenSpec {
+                user_id: user.id,
+                name: "tests",
+                role: *role,
+                expires_at: None,
+                made_with: None,
+            };
+            let (token, _) = auth::tokens::create(&mut connection, spec, self.clock.now())
                 .await
                 .unwrap();
             self.tokens.push((*role, token));

@@ -174,8 +174,14 @@ pub async fn rows(database: &Database, id: DeploymentId) -> Vec<DeploymentServer
 /// All its events.
 pub async fn all_events(database: &Database, id: DeploymentId) -> Vec<DeploymentEvent> {
     let mut connection = database.acquire().await.expect("a connection");
-    events::list_after(&mut connection, id, 0, 100_000, &events::EventFilter::default())
-        .await
-        .expect("events")
-        .events
+    events::list_after(
+        &mut connection,
+        id,
+        0,
+        events::PageLimit::events(100_000),
+        &events::EventFilter::default(),
+    )
+    .await
+    .expect("events")
+    .events
 }

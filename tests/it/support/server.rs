@@ -32,8 +32,17 @@ pub struct Beginning<'a> {
     pub arguments: &'a [&'a str],
     /// More for its environment.
     pub environment: &'a [(&'a str, &'a str)],
-    /// The user and the group that it runs as, if other than ours.
+    /// What it may be and use.
+    pub terms: Terms,
+}
+
+/// As what a server runs, and what it may use; by default as we do.
+#[derive(Clone, Copy, Default)]
+pub struct Terms {
+    /// The user and the group that it runs as.
     pub account: Option<(u32, u32)>,
+    /// The soft limit on its open files.
+    pub open_files: Option<u64>,
 }
 
 /// A running server with its own data directory and database, and an admin's token.
@@ -87,7 +96,40 @@ impl AdmiralServer {
         Self::start_full(ansible, TestDatabase::create().await, false, arguments).await
     }
 
+    /// Starts one without an account, which serves only the API.
+    pub async fn start_without_account() -> Self {
+        let database = TestDatabase::create().await;
+        Self::start_only(&ansible_bins()[0], database, false, &["--roles", "api"], None).await
+    }
+
+    /// Starts one with the embedded PostgreSQL and with this soft limit on open files.
+    pub async fn start_with_open_files(soft_limit: u64) -> Self {
+        let database = TestDatabase::create().await;
+        let mut server = Self::start_only(
+            &ansible_bins()[0],
+            database,
+            true,
+            &["--roles", "api"],
+            Some(soft_limit),
+        )
+        .await;
+        server.sign_up().await;
+        server
+    }
+
     async fn start_full(ansible: &Path, database: TestDatabase, embedded: bool, arguments: &[&str]) -> Self {
+        let mut server = Self::start_only(ansible, database, embedded, arguments, None).await;
+        server.sign_up().await;
+        server
+    }
+
+    async fn start_only(
+        ansible: &Path,
+        database: TestDatabase,
+        embedded: bool,
+        arguments: &[&str],
+        open_files: Option<u64>,
+    ) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("admiral-it-")
             .tempdir()
@@ -98,14 +140,19 @@ impl AdmiralServer {
             embedded,
             arguments,
             environment: &[],
-            account: None,
+            terms: Terms {
+                open_files,
+                ..Terms::default()
+            },
         };
         Self::begin(beginning, database).await
     }
 
     /// Starts one with the embedded PostgreSQL, as described.
     pub async fn start_at(beginning: Beginning<'_>) -> Self {
-        Self::begin(beginning, TestDatabase::create().await).await
+        let mut server = Self::begin(beginning, TestDatabase::create().await).await;
+        server.sign_up().await;
+        server
     }
 
     async fn begin(beginning: Beginning<'_>, database: TestDatabase) -> Self {
@@ -115,7 +162,7 @@ impl AdmiralServer {
             embedded,
             arguments,
             environment,
-            account,
+            terms,
         } = beginning;
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).expect("the folder is ours");
         std::fs::create_dir(folder.path().join("playbooks")).expect("the folder is writable");
@@ -127,11 +174,11 @@ impl AdmiralServer {
             .chain(arguments.iter().copied())
             .collect();
         let data = folder.path().join("data");
-        if let Some((user, group)) = account {
+        if let Some((user, group)) = terms.account {
             std::fs::create_dir(&data).expect("the folder is writable");
             std::os::unix::fs::chown(&data, Some(user), Some(group)).expect("we are root");
         }
-        let process = spawn(folder.path(), &data, url, ansible, &arguments, environment, account);
+        let process = spawn(folder.path(), &data, url, ansible, &arguments, environment, terms);
         let mut server = Self {
             folder,
             data,
@@ -145,7 +192,6 @@ impl AdmiralServer {
             embedded,
         };
         server.wait_until_healthy().await;
-        server.sign_up().await;
         server
     }
 
@@ -162,7 +208,15 @@ impl AdmiralServer {
     pub fn spawn_beside(&self, data: &str, arguments: &[&str]) -> Child {
         let data = self.folder.path().join(data);
         let url = Some(self.database.url.as_str());
-        spawn(self.folder.path(), &data, url, &self.ansible, arguments, &[], None)
+        spawn(
+            self.folder.path(),
+            &data,
+            url,
+            &self.ansible,
+            arguments,
+            &[],
+            Terms::default(),
+        )
     }
 
     /// Lets the server die as it stands, and nothing else with it.
@@ -200,7 +254,7 @@ impl AdmiralServer {
             &self.ansible,
             &arguments,
             environment,
-            None,
+            Terms::default(),
         );
         self.wait_until_healthy().await;
     }
@@ -228,17 +282,16 @@ impl AdmiralServer {
     }
 
     async fn sign_up(&mut self) {
+        let link = self.data.join("first-account-link");
         let deadline = Instant::now() + PATIENCE;
         let token = loop {
-            let log = self.log();
-            if let Some((_, rest)) = log.split_once("/setup?token=") {
-                break rest
-                    .split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_')
-                    .next()
-                    .unwrap()
-                    .to_owned();
+            let link = std::fs::read_to_string(&link).unwrap_or_default();
+            if let Some((_, token)) = link.split_once("/setup?token=")
+                && let Some(token) = token.strip_suffix('\n')
+            {
+                break token.to_owned();
             }
-            assert!(Instant::now() < deadline, "no set-up link was printed: {log}");
+            assert!(Instant::now() < deadline, "no set-up link was written: {}", self.log());
             tokio::time::sleep(Duration::from_millis(50)).await;
         };
         let answer = self
@@ -522,20 +575,20 @@ fn spawn(
     ansible: &Path,
     arguments: &[&str],
     environment: &[(&str, &str)],
-    account: Option<(u32, u32)>,
+    terms: Terms,
 ) -> Child {
     let log = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
         .open(folder.join("server.log"))
         .expect("the folder is writable");
-    let mut command = match account {
-        None => Command::new(env!("CARGO_BIN_EXE_admiral")),
+    let mut command = match terms.account {
+        None => starter(Path::new(env!("CARGO_BIN_EXE_admiral")), terms.open_files),
         Some((user, group)) => {
             // The one that was built may lie where only we can go.
             let copy = folder.join("admiral");
             std::fs::copy(env!("CARGO_BIN_EXE_admiral"), &copy).expect("the folder is writable");
-            let mut command = Command::new(copy);
+            let mut command = starter(&copy, terms.open_files);
             command.uid(user).gid(group).current_dir("/").env("HOME", data);
             command
         }
@@ -557,6 +610,18 @@ fn spawn(
         .stderr(log)
         .spawn()
         .expect("the server starts")
+}
+
+/// A command that becomes `binary`.
+fn starter(binary: &Path, open_files: Option<u64>) -> Command {
+    let Some(soft_limit) = open_files else {
+        return Command::new(binary);
+    };
+    // The shell is replaced by the server.
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit -S -n {soft_limit} && exec \"$0\" \"$@\"")]);
+    shell.arg(binary);
+    shell
 }
 
 /// Makes a data directory with a key ring, which is all that an installation on an external database has at first.

@@ -144,5 +144,5 @@ export const api = {
   post: <T>(path: string, body: unknown, options?: RequestOptions) =>
     request<T>("POST", path, { ...options, body }),
   patch: <T>(path: string, body: unknown) => request<T>("PATCH", path, { body }),
-  delete: (path: string) => request<null>("DELETE", path),
+  delete: <T = null>(path: string) => request<T>("DELETE", path),
 };

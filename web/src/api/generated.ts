@@ -4,6 +4,26 @@
  */
 
 export interface paths {
+    "/api/account/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Changes your own password. All your other sessions end, unused sign-in links stop working, and your API tokens are revoked unless
+         *     `keep_tokens` is set. The session or token that makes the request stays valid.
+         */
+        post: operations["change_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/audit": {
         parameters: {
             query?: never;
@@ -882,7 +902,7 @@ export interface paths {
         put?: never;
         /** Signs in with name and password. */
         post: operations["create_session"];
-        /** Signs out. */
+        /** Signs out. This does not revoke a token. */
         delete: operations["delete_session"];
         options?: never;
         head?: never;
@@ -901,6 +921,41 @@ export interface paths {
         /** Signs in with a link that works once. */
         post: operations["create_session_by_link"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists your own sessions; an admin gets the sessions of everybody, or of one user. */
+        get: operations["list_sessions"];
+        put?: never;
+        post?: never;
+        /** Ends all sessions of a user except the one that makes the request. API tokens keep working. */
+        delete: operations["delete_sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends a session, which signs its browser out at once. Only an admin finds the sessions of others. */
+        delete: operations["delete_session_by_id"];
         options?: never;
         head?: never;
         patch?: never;
@@ -969,10 +1024,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists one's own tokens; an admin sees everybody's. */
+        /** Lists your own tokens; an admin gets the tokens of everybody, or of one user. */
         get: operations["list_tokens"];
         put?: never;
-        /** Makes a token with one's own powers. */
+        /**
+         * Makes a token that acts for you, with your role or a lower one. It loses rights whenever your role does, and it is revoked together
+         *     with the token that it was made with.
+         */
         post: operations["create_token"];
         delete?: never;
         options?: never;
@@ -990,7 +1048,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Makes a token stop working. Other people's are not found, unless by an admin. */
+        /** Revokes a token, and all tokens that were made with it. Other people's are not found, unless by an admin. */
         delete: operations["delete_token"];
         options?: never;
         head?: never;
@@ -1029,7 +1087,10 @@ export interface paths {
         delete: operations["delete_user"];
         options?: never;
         head?: never;
-        /** Changes a user. A new password, and disabling, end their sessions. */
+        /**
+         * Changes a user. A new password ends all sessions of the user and revokes all their API tokens and unused sign-in links; your own
+         *     password is changed at `POST /api/account/password`. Disabling a user ends their sessions and links, and suspends their tokens.
+         */
         patch: operations["update_user"];
         trace?: never;
     };
@@ -1097,7 +1158,7 @@ export interface paths {
         put?: never;
         /**
          * Takes a webhook of a git host, and has the project synced soon when it tells of a push that matters. It needs no session: it is
-         *     signed. Whoever cannot sign is not told whether there is such a project.
+         *     signed. A sender who cannot sign is not told whether there is such a project. A delivery that was received before causes no second sync.
          */
         post: operations["receive_webhook"];
         delete?: never;
@@ -1189,8 +1250,15 @@ export interface components {
              * @description When it was last used.
              */
             last_used_at?: string | null;
+            /**
+             * Format: uuid
+             * @description The token that it was made with, if any. It is revoked together with that one.
+             */
+            made_with?: string | null;
             /** @description Given by its owner. */
             name: string;
+            /** @description The highest role that it may act with. It never has more rights than its owner has at present. */
+            role: components["schemas"]["Role"];
             /**
              * Format: uuid
              * @description Whose powers it has.
@@ -1248,6 +1316,21 @@ export interface components {
              */
             force?: boolean;
         };
+        /** @description A new password for your own account. */
+        ChangePassword: {
+            /**
+             * Format: password
+             * @description The current password. A user who has none leaves this out, and must have signed in by a link within the last 15 minutes.
+             */
+            current_password?: string | null;
+            /** @description Whether API tokens keep working; otherwise they are revoked. */
+            keep_tokens?: boolean;
+            /**
+             * Format: password
+             * @description 12 to 1024 characters.
+             */
+            new_password: string;
+        };
         /** @description One file of an edit. */
         ChangedFile: {
             /** @description What is in it from now on; null takes it away. */
@@ -1301,7 +1384,7 @@ export interface components {
             password: string;
             /**
              * Format: password
-             * @description As in `/setup?token=…`, printed at the first start.
+             * @description The token in the link `/setup?token=…`, which the first start writes into the data directory.
              */
             token: string;
             /** @description 1 to 64 of `a-z A-Z 0-9 . _ @ -`. */
@@ -1542,11 +1625,12 @@ export interface components {
         CreateToken: {
             /**
              * Format: int64
-             * @description 1 to 3650; never when not said.
+             * @description 1 to 3650; the token never expires when left out. A token that is made with another token never outlives that one.
              */
             expires_in_days?: number | null;
             /** @description 1 to 100 characters. */
             name: string;
+            role?: null | components["schemas"]["Role"];
         };
         /** @description A new user. */
         CreateUser: {
@@ -1973,6 +2057,14 @@ export interface components {
         DeploymentsMessage: {
             /** @description Newest first. */
             deployments: components["schemas"]["Deployment"][];
+        };
+        /** @description The number of sessions that were ended. */
+        EndedSessions: {
+            /**
+             * Format: int64
+             * @description The number.
+             */
+            sessions_ended: number;
         };
         /** @description A playbook of an upload. */
         EntryPoint: {
@@ -2676,8 +2768,15 @@ export interface components {
                  * @description When it was last used.
                  */
                 last_used_at?: string | null;
+                /**
+                 * Format: uuid
+                 * @description The token that it was made with, if any. It is revoked together with that one.
+                 */
+                made_with?: string | null;
                 /** @description Given by its owner. */
                 name: string;
+                /** @description The highest role that it may act with. It never has more rights than its owner has at present. */
+                role: components["schemas"]["Role"];
                 /**
                  * Format: uuid
                  * @description Whose powers it has.
@@ -2965,6 +3064,47 @@ export interface components {
             /** @description Where the page stands. */
             meta: components["schemas"]["PageMeta"];
         };
+        /** @description One page of a list. */
+        Page_UserSession: {
+            /** @description The rows. */
+            data: {
+                /** @description The address that they signed in from. */
+                address?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When they signed in.
+                 */
+                created_at: string;
+                /** @description Whether the request was made with this session. */
+                current: boolean;
+                /**
+                 * Format: date-time
+                 * @description When it ends, unless it is used before.
+                 */
+                expires_at: string;
+                /**
+                 * Format: uuid
+                 * @description Identifies the session.
+                 */
+                id: string;
+                /**
+                 * Format: date-time
+                 * @description When it was last used, to the minute.
+                 */
+                last_seen_at: string;
+                /** @description The browser's `User-Agent` when they signed in. */
+                user_agent?: string | null;
+                /**
+                 * Format: uuid
+                 * @description The user who is signed in.
+                 */
+                user_id: string;
+                /** @description Their name. */
+                username: string;
+            }[];
+            /** @description Where the page stands. */
+            meta: components["schemas"]["PageMeta"];
+        };
         /** @description The text of a form's file. */
         ParseForm: {
             /** @description YAML. */
@@ -2975,6 +3115,19 @@ export interface components {
             /** @description The faults. */
             errors: components["schemas"]["Finding"][];
             form?: null | components["schemas"]["Form"];
+        };
+        /** @description The sessions and tokens that the new password has ended. */
+        PasswordChanged: {
+            /**
+             * Format: int64
+             * @description Other sessions that were ended.
+             */
+            sessions_ended: number;
+            /**
+             * Format: int64
+             * @description API tokens that were revoked.
+             */
+            tokens_revoked: number;
         };
         /** @description One deployment of a playbook. */
         PastDeployment: {
@@ -3464,9 +3617,13 @@ export interface components {
         Session: {
             /**
              * Format: date-time
-             * @description When the session ends unless used before; null for a token.
+             * @description When the session ends unless it is used before, or when the token stops working; null for a token that never does.
              */
             expires_at?: string | null;
+            /** @description Whether the user has a password; without one they sign in by links. */
+            has_password: boolean;
+            /** @description The role that applies: the user's own, or the lower one of the token that made the request. */
+            role: components["schemas"]["Role"];
             /** @description Who. */
             user: components["schemas"]["User"];
         };
@@ -3716,6 +3873,42 @@ export interface components {
             /** @description Unique; 1 to 64 of `a-z A-Z 0-9 . _ @ -`. */
             username: string;
         };
+        /** @description A browser that is signed in. */
+        UserSession: {
+            /** @description The address that they signed in from. */
+            address?: string | null;
+            /**
+             * Format: date-time
+             * @description When they signed in.
+             */
+            created_at: string;
+            /** @description Whether the request was made with this session. */
+            current: boolean;
+            /**
+             * Format: date-time
+             * @description When it ends, unless it is used before.
+             */
+            expires_at: string;
+            /**
+             * Format: uuid
+             * @description Identifies the session.
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When it was last used, to the minute.
+             */
+            last_seen_at: string;
+            /** @description The browser's `User-Agent` when they signed in. */
+            user_agent?: string | null;
+            /**
+             * Format: uuid
+             * @description The user who is signed in.
+             */
+            user_id: string;
+            /** @description Their name. */
+            username: string;
+        };
         /**
          * @description Where a deployment's variable has its value from.
          * @enum {string}
@@ -3860,6 +4053,65 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    change_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangePassword"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordChanged"];
+                };
+            };
+            /** @description `fresh_sign_in_required`: there is no password yet, and the sign-in is too long ago */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The password was changed by another request at the same time */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is wrong; `current_password` is not the current one */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_audit_records: {
         parameters: {
             query?: {
@@ -4547,6 +4799,24 @@ export interface operations {
                 };
             };
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The user has too many streams open */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many streams are open */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7500,6 +7770,110 @@ export interface operations {
             };
         };
     };
+    list_sessions: {
+        parameters: {
+            query?: {
+                /** @description Only the sessions of this user. */
+                user_id?: string;
+                /** @description Counted from 1. */
+                page?: number;
+                /** @description 1 to 500; 50 when left out. */
+                per_page?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_UserSession"];
+                };
+            };
+            /** @description The sessions of another user, and you are not an admin */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_sessions: {
+        parameters: {
+            query?: {
+                /** @description The user whose sessions end; your own when left out. */
+                user_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndedSessions"];
+                };
+            };
+            /** @description The sessions of another user, and you are not an admin */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such user */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_session_by_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No such session */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_settings: {
         parameters: {
             query?: never;
@@ -7696,11 +8070,31 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The user has too many streams open */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many streams are open */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     list_tokens: {
         parameters: {
             query?: {
+                /** @description Only the tokens of this user. */
+                user_id?: string;
                 /** @description Counted from 1. */
                 page?: number;
                 /** @description 1 to 500; 50 when not said. */
@@ -7718,6 +8112,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_ApiToken"];
+                };
+            };
+            /** @description The tokens of another user, and you are not an admin */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -7956,7 +8359,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The last admin */
+            /** @description The last admin, or your own password */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8220,11 +8623,17 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `generic`: `sha256=` and the HMAC-SHA256 of the body in hexadecimal */
+                /** @description `generic`, and `gitlab` with a signing token: names the delivery, as in the Standard Webhooks specification */
+                "webhook-id"?: string | null;
+                /** @description When it was sent, in seconds since 1970; at most five minutes away from the server's clock */
+                "webhook-timestamp"?: string | null;
+                /** @description `v1,` and the HMAC-SHA256 of `ID.TIMESTAMP.BODY` in base64 */
+                "webhook-signature"?: string | null;
+                /** @description `generic`, without the three above: `sha256=` and the HMAC-SHA256 of the body in hexadecimal; each body counts once */
                 "X-Admiral-Signature"?: string | null;
                 /** @description `github`: as GitHub signs */
                 "X-Hub-Signature-256"?: string | null;
-                /** @description `gitlab`: the secret */
+                /** @description `gitlab`: the secret, unless that is a signing token (`whsec_…`) */
                 "X-Gitlab-Token"?: string | null;
             };
             path: {
@@ -8248,8 +8657,26 @@ export interface operations {
                     "application/json": components["schemas"]["WebhookAnswer"];
                 };
             };
-            /** @description The signature is wrong or missing, or there is no such project */
+            /** @description The signature is wrong or missing, or there is no such project; `stale_webhook`: it is signed for another time */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body came too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `repeated_webhook`: the same body was received before, and it is signed without an id and a time */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8259,6 +8686,15 @@ export interface operations {
             };
             /** @description Larger than 1 MiB */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many bytes are being received from this address */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -18,6 +18,7 @@ import type {
   SetupState,
   User,
   Worker,
+  UserSession,
 } from "./types";
 
 /** The largest page the API gives of an ordinary list. */
@@ -144,10 +145,20 @@ export const usersQuery = queryOptions({
   queryFn: ({ signal }) => fetchAllPages<User>("/api/users", {}, MAX_PAGE, signal),
 });
 
-export const tokensQuery = queryOptions({
-  queryKey: ["tokens"],
-  queryFn: ({ signal }) => fetchAllPages<ApiToken>("/api/tokens", {}, MAX_PAGE, signal),
-});
+/** The tokens of one user, or all tokens that you may see. */
+export const tokensQuery = (owner?: string) =>
+  queryOptions({
+    queryKey: ["tokens", owner],
+    queryFn: ({ signal }) => fetchAllPages<ApiToken>("/api/tokens", { user_id: owner }, MAX_PAGE, signal),
+  });
+
+/** The sessions of one user. */
+export const sessionsQuery = (owner: string) =>
+  queryOptions({
+    queryKey: ["sessions", owner],
+    queryFn: ({ signal }) =>
+      fetchAllPages<UserSession>("/api/sessions", { user_id: owner }, MAX_PAGE, signal),
+  });
 
 export const settingsQuery = queryOptions({
   queryKey: ["settings"],

@@ -20,6 +20,9 @@ export type Session = Answer<"Session">;
 export type SetupState = Answer<"SetupState">;
 export type SignInLink = Answer<"SignInLink">;
 export type ApiToken = Answer<"ApiToken">;
+export type UserSession = Answer<"UserSession">;
+export type EndedSessions = Answer<"EndedSessions">;
+export type PasswordChanged = Answer<"PasswordChanged">;
 export type CreatedApiToken = { api_token: ApiToken } & Schemas["CreatedToken"];
 
 export type Settings = Answer<"Settings">;

@@ -42,8 +42,8 @@ export function UserMenu({ user }: { user: User }) {
           className="bg-surface border-line z-50 min-w-44 rounded-lg border p-1 shadow-lg"
         >
           <Menu.Item asChild>
-            <Link to="/settings" className={ITEM}>
-              Users and tokens
+            <Link to="/account" className={ITEM}>
+              Your account
             </Link>
           </Menu.Item>
           <Menu.Item className={ITEM} onSelect={() => void signOut()}>

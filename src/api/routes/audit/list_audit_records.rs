@@ -3,7 +3,7 @@
 use crate::{
     api::{
         AppState,
-        extract::{Actor, Query, page},
+        extract::{Query, page},
         page::Page,
         problem::Problem,
     },
@@ -35,14 +35,13 @@ pub struct ListAuditRecords {
 /// Lists who did what, newest first.
 #[utoipa::path(
     get, path = "/api/audit", tag = "audit", params(ListAuditRecords),
+    extensions(("x-permission" = json!(Action::ReadAudit))),
     responses((status = 200, body = Page<AuditRecord>), (status = 403, description = "Neither admin nor auditor", body = Problem))
 )]
 pub(super) async fn list_audit_records(
     State(state): State<AppState>,
-    actor: Actor,
     Query(query): Query<ListAuditRecords>,
 ) -> Result<Json<Page<AuditRecord>>, Problem> {
-    actor.require(Action::ReadAudit)?;
     let request = page(query.page, query.per_page, 500)?;
     let filter = AuditFilter {
         search: query.search,

@@ -29,6 +29,7 @@ pub struct CancelDeployment {
     post, path = "/api/deployments/{id}/cancel", tag = "deployments",
     params(("id" = String, Path, description = "The deployment's id, or its number")),
     request_body = CancelDeployment,
+    extensions(("x-permission" = json!(Action::CancelDeployment))),
     responses(
         (status = 202, body = Deployment),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -44,7 +45,6 @@ pub(super) async fn cancel_deployment(
     Path(id): Path<String>,
     OptionalBody(body): OptionalBody<CancelDeployment>,
 ) -> Result<(StatusCode, Json<Deployment>), Problem> {
-    actor.require(Action::CancelDeployment)?;
     let mut transaction = state.database.begin().await?;
     let id = super::find(&mut transaction, &id).await?;
     deployments::request_cancel(&mut transaction, id, &actor.principal.username, body.force).await?;

@@ -120,6 +120,7 @@ impl From<CreateDeployment> for LaunchRequest {
 /// Launches a deployment: everything is checked and frozen now, and nothing of it fails later that could have been refused here.
 #[utoipa::path(
     post, path = "/api/deployments", tag = "deployments", request_body = CreateDeployment,
+    extensions(("x-permission" = json!(Action::Launch))),
     responses(
         (status = 201, body = Deployment),
         (status = 400, body = Problem, content_type = "application/problem+json"),
@@ -134,7 +135,6 @@ pub(super) async fn create_deployment(
     State(state): State<AppState>,
     JsonBody(body): JsonBody<CreateDeployment>,
 ) -> Result<(StatusCode, Json<Deployment>), Problem> {
-    actor.require(Action::Launch)?;
     let deployment = launch::launch(&state, &actor, body.into()).await?;
     Ok((StatusCode::CREATED, Json(deployment)))
 }

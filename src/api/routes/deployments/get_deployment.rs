@@ -1,11 +1,7 @@
 //! `GET /api/deployments/{id}`.
 
 use crate::{
-    api::{
-        AppState,
-        extract::{Actor, Path},
-        problem::Problem,
-    },
+    api::{AppState, extract::Path, problem::Problem},
     auth::policy::Action,
     domain::deployment::Deployment,
     store::deployments,
@@ -16,6 +12,7 @@ use axum::{Json, extract::State};
 #[utoipa::path(
     get, path = "/api/deployments/{id}", tag = "deployments",
     params(("id" = String, Path, description = "The deployment's id, or its number")),
+    extensions(("x-permission" = json!(Action::ReadDeployments))),
     responses(
         (status = 200, body = Deployment),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -24,11 +21,9 @@ use axum::{Json, extract::State};
     )
 )]
 pub(super) async fn get_deployment(
-    actor: Actor,
     State(state): State<AppState>,
     Path(id): Path<String>,
 ) -> Result<Json<Deployment>, Problem> {
-    actor.require(Action::ReadDeployments)?;
     let mut connection = state.database.acquire().await?;
     let id = super::find(&mut connection, &id).await?;
     Ok(Json(deployments::get_deployment(&mut connection, id).await?))

@@ -3,14 +3,14 @@
 use crate::{
     api::{
         AppState,
-        extract::{Actor, Path, Query},
+        extract::{Path, Query},
         problem::Problem,
     },
     auth::policy::Action,
     domain::{event::DeploymentEvent, validation::Validator},
     store::{
         deployments,
-        events::{self, EventFilter},
+        events::{self, EventFilter, PageLimit},
         retention,
     },
 };
@@ -51,6 +51,7 @@ pub struct EventList {
 #[utoipa::path(
     get, path = "/api/deployments/{id}/events", tag = "deployments",
     params(("id" = String, Path, description = "The deployment's id, or its number"), ListDeploymentEventsQuery),
+    extensions(("x-permission" = json!(Action::ReadDeployments))),
     responses(
         (status = 200, body = EventList),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -60,12 +61,10 @@ pub struct EventList {
     )
 )]
 pub(super) async fn list_deployment_events(
-    actor: Actor,
     State(state): State<AppState>,
     Path(id): Path<String>,
     Query(query): Query<ListDeploymentEventsQuery>,
 ) -> Result<Json<EventList>, Problem> {
-    actor.require(Action::ReadDeployments)?;
     let (after, limit) = (query.after.unwrap_or(0), query.limit.unwrap_or(500));
     let mut validator = Validator::new();
     validator.check(after >= 0, "after", "must not be negative");
@@ -85,7 +84,7 @@ pub(super) async fn list_deployment_events(
     let id = super::find(&mut connection, &id).await?;
     let deployment = deployments::get_deployment(&mut connection, id).await?;
     let removed_up_to = retention::removed_events(&mut connection, &deployment).await?;
-    let page = events::list_after(&mut connection, id, after, limit, &filter).await?;
+    let page = events::list_after(&mut connection, id, after, PageLimit::events(limit), &filter).await?;
     let next_after = page.events.last().filter(|_| page.more).map(|event| event.position);
     Ok(Json(EventList {
         data: page.events,

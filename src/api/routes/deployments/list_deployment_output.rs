@@ -3,7 +3,7 @@
 use crate::{
     api::{
         AppState,
-        extract::{Actor, Path, Query},
+        extract::{Path, Query},
         problem::Problem,
     },
     auth::policy::Action,
@@ -78,6 +78,7 @@ pub struct OutputList {
 #[utoipa::path(
     get, path = "/api/deployments/{id}/output", tag = "deployments",
     params(("id" = String, Path, description = "The deployment's id, or its number"), ListDeploymentOutputQuery),
+    extensions(("x-permission" = json!(Action::ReadDeployments))),
     responses(
         (status = 200, content((OutputList = "application/json"), (String = "text/plain"))),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -87,12 +88,10 @@ pub struct OutputList {
     )
 )]
 pub(super) async fn list_deployment_output(
-    actor: Actor,
     State(state): State<AppState>,
     Path(id): Path<String>,
     Query(query): Query<ListDeploymentOutputQuery>,
 ) -> Result<Response, Problem> {
-    actor.require(Action::ReadDeployments)?;
     let (after, limit) = (query.after.unwrap_or(0), query.limit_bytes.unwrap_or(DEFAULT_BYTES));
     let mut validator = Validator::new();
     validator.check(after >= 0, "after", "must not be negative");

@@ -1,11 +1,7 @@
 //! `GET /api/deployments/{id}/runs`.
 
 use crate::{
-    api::{
-        AppState,
-        extract::{Actor, Path},
-        problem::Problem,
-    },
+    api::{AppState, extract::Path, problem::Problem},
     auth::policy::Action,
     domain::run::Run,
     store::{deployments, runs},
@@ -25,6 +21,7 @@ pub struct RunList {
 #[utoipa::path(
     get, path = "/api/deployments/{id}/runs", tag = "deployments",
     params(("id" = String, Path, description = "The deployment's id, or its number")),
+    extensions(("x-permission" = json!(Action::ReadDeployments))),
     responses(
         (status = 200, body = RunList),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -33,11 +30,9 @@ pub struct RunList {
     )
 )]
 pub(super) async fn list_deployment_runs(
-    actor: Actor,
     State(state): State<AppState>,
     Path(id): Path<String>,
 ) -> Result<Json<RunList>, Problem> {
-    actor.require(Action::ReadDeployments)?;
     let mut connection = state.database.acquire().await?;
     let id = super::find(&mut connection, &id).await?;
     deployments::get_deployment(&mut connection, id).await?;

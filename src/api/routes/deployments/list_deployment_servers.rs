@@ -3,7 +3,7 @@
 use crate::{
     api::{
         AppState,
-        extract::{Actor, Path, Query, page},
+        extract::{Path, Query, page},
         problem::Problem,
     },
     auth::policy::Action,
@@ -51,6 +51,7 @@ pub struct DeploymentServerList {
 #[utoipa::path(
     get, path = "/api/deployments/{id}/servers", tag = "deployments",
     params(("id" = String, Path, description = "The deployment's id, or its number"), ListDeploymentServersQuery),
+    extensions(("x-permission" = json!(Action::ReadDeployments))),
     responses(
         (status = 200, body = DeploymentServerList),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -60,12 +61,10 @@ pub struct DeploymentServerList {
     )
 )]
 pub(super) async fn list_deployment_servers(
-    actor: Actor,
     State(state): State<AppState>,
     Path(id): Path<String>,
     Query(query): Query<ListDeploymentServersQuery>,
 ) -> Result<Json<DeploymentServerList>, Problem> {
-    actor.require(Action::ReadDeployments)?;
     let page = page(query.page, query.per_page, 5000)?;
     let sort = match query.sort.as_deref() {
         None => RowSort::default(),

@@ -3,7 +3,7 @@
 use crate::{
     api::{
         AppState,
-        extract::{Actor, Query, page},
+        extract::{Query, page},
         problem::Problem,
     },
     auth::policy::Action,
@@ -46,6 +46,7 @@ pub struct DeploymentList {
 /// Deployments, newest first.
 #[utoipa::path(
     get, path = "/api/deployments", tag = "deployments", params(ListDeploymentsQuery),
+    extensions(("x-permission" = json!(Action::ReadDeployments))),
     responses(
         (status = 200, body = DeploymentList),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -54,11 +55,9 @@ pub struct DeploymentList {
     )
 )]
 pub(super) async fn list_deployments(
-    actor: Actor,
     State(state): State<AppState>,
     Query(query): Query<ListDeploymentsQuery>,
 ) -> Result<Json<DeploymentList>, Problem> {
-    actor.require(Action::ReadDeployments)?;
     let page = page(query.page, query.per_page, 500)?;
     let filter = DeploymentListFilter {
         search: query.search,

@@ -15,6 +15,7 @@ use axum::{Json, extract::State};
 /// Shows what a launch would do, with all that is wrong; launches nothing.
 #[utoipa::path(
     post, path = "/api/deployments/preview", tag = "deployments", request_body = CreateDeployment,
+    extensions(("x-permission" = json!(Action::Launch))),
     responses(
         (status = 200, body = DeploymentPreview),
         (status = 400, body = Problem, content_type = "application/problem+json"),
@@ -28,6 +29,5 @@ pub(super) async fn preview_deployment(
     State(state): State<AppState>,
     JsonBody(body): JsonBody<CreateDeployment>,
 ) -> Result<Json<DeploymentPreview>, Problem> {
-    actor.require(Action::Launch)?;
     launch::preview(&state, &actor, body.into()).await.map(Json)
 }

@@ -25,6 +25,7 @@ pub struct RetryDeployment {}
     post, path = "/api/deployments/{id}/retry", tag = "deployments",
     params(("id" = String, Path, description = "The deployment's id, or its number")),
     request_body = RetryDeployment,
+    extensions(("x-permission" = json!(Action::Launch))),
     responses(
         (status = 201, body = Deployment),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -40,7 +41,6 @@ pub(super) async fn retry_deployment(
     Path(id): Path<String>,
     OptionalBody(RetryDeployment {}): OptionalBody<RetryDeployment>,
 ) -> Result<(StatusCode, Json<Deployment>), Problem> {
-    actor.require(Action::Launch)?;
     let mut connection = state.database.acquire().await?;
     let id = super::find(&mut connection, &id).await?;
     drop(connection);

@@ -7,6 +7,7 @@ use crate::{
         feed::{Content, Feed, Message},
         problem::Problem,
         sse,
+        streams::Reader,
     },
     auth::policy::Action,
     domain::{deployment::DeploymentServer, event::DeploymentEvent, validation::Invalid},
@@ -58,12 +59,15 @@ pub struct EventsMessage {
         ("Last-Event-ID" = Option<i64>, Header, description = "Go on after this position"),
         StreamDeploymentQuery,
     ),
+    extensions(("x-permission" = json!(Action::ReadDeployments))),
     responses(
         (status = 200, description = "`event: deployment | servers | events | end | closing`", body = ServersMessage, content_type = "text/event-stream"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "The user has too many streams open", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Too many streams are open", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn stream_deployment(
@@ -73,7 +77,7 @@ pub(super) async fn stream_deployment(
     Query(query): Query<StreamDeploymentQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    actor.require(Action::ReadDeployments)?;
+    let reader = Reader::admit(&state, actor, Action::ReadDeployments)?;
     let after = match headers.get("last-event-id") {
         Some(value) => {
             let position = value.to_str().ok().and_then(|text| text.trim().parse().ok());
@@ -85,13 +89,16 @@ pub(super) async fn stream_deployment(
     let id = super::find(&mut connection, &id).await?;
     deployments::get_deployment(&mut connection, id).await?;
     drop(connection);
-    let feed = Feed::new(state, id, after, query.events.unwrap_or(false), sse::expiry(&actor));
+    let feed = Feed::new(state, id, after, query.events.unwrap_or(false));
     // The stream outlives the handler, and what it logs belongs to the request all the same.
     let span = tracing::Span::current();
-    Ok(sse::respond(stream::unfold((feed, span), |(mut feed, span)| async {
-        let message = feed.next().instrument(span.clone()).await?;
-        Some((to_event(&message), (feed, span)))
-    })))
+    Ok(sse::respond(
+        reader,
+        stream::unfold((feed, span), |(mut feed, span)| async {
+            let message = feed.next().instrument(span.clone()).await?;
+            Some((to_event(&message), (feed, span)))
+        }),
+    ))
 }
 
 fn to_event(message: &Message) -> Result<Event, axum::Error> {

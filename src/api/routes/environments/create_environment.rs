@@ -43,6 +43,7 @@ pub struct CreateEnvironment {
 /// Makes an environment.
 #[utoipa::path(
     post, path = "/api/environments", tag = "environments", request_body = CreateEnvironment,
+    extensions(("x-permission" = json!(Action::EditPlaybooks))),
     responses(
         (status = 201, body = Environment),
         (status = 403, description = "Not allowed", body = Problem),
@@ -55,7 +56,6 @@ pub(super) async fn create_environment(
     actor: Actor,
     JsonBody(body): JsonBody<CreateEnvironment>,
 ) -> Result<(StatusCode, Json<Environment>), Problem> {
-    actor.require(Action::EditPlaybooks)?;
     let mut validator = Validator::new();
     let name = check_name(&mut validator, &body.name);
     let description = check_description(&mut validator, body.description);

@@ -15,6 +15,7 @@ use axum::{extract::State, http::StatusCode};
 /// Deletes an environment. Deployments that were launched keep what they have.
 #[utoipa::path(
     delete, path = "/api/environments/{id}", tag = "environments", params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::EditPlaybooks))),
     responses(
         (status = 204, description = "Deleted"),
         (status = 403, description = "Not allowed", body = Problem),
@@ -26,7 +27,6 @@ pub(super) async fn delete_environment(
     actor: Actor,
     Path(id): Path<EnvironmentId>,
 ) -> Result<StatusCode, Problem> {
-    actor.require(Action::EditPlaybooks)?;
     let mut transaction = state.database.begin().await?;
     let (before, _) = environments::lock_environment(&mut transaction, id).await?;
     environments::delete_environment(&mut transaction, id).await?;

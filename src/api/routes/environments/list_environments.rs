@@ -1,7 +1,7 @@
 //! `GET /api/environments`.
 
 use crate::{
-    api::{AppState, extract::Actor, problem::Problem},
+    api::{AppState, problem::Problem},
     auth::policy::Action,
     domain::variable_set::Environment,
     store::environments,
@@ -19,13 +19,11 @@ pub struct EnvironmentList {
 
 /// Lists the environments.
 #[utoipa::path(
-    get, path = "/api/environments", tag = "environments", responses((status = 200, body = EnvironmentList))
+    get, path = "/api/environments", tag = "environments",
+    extensions(("x-permission" = json!(Action::ReadPlaybooks))),
+    responses((status = 200, body = EnvironmentList))
 )]
-pub(super) async fn list_environments(
-    State(state): State<AppState>,
-    actor: Actor,
-) -> Result<Json<EnvironmentList>, Problem> {
-    actor.require(Action::ReadPlaybooks)?;
+pub(super) async fn list_environments(State(state): State<AppState>) -> Result<Json<EnvironmentList>, Problem> {
     let mut connection = state.database.acquire().await?;
     let data = environments::list_environments(&mut connection).await?;
     Ok(Json(EnvironmentList { data }))

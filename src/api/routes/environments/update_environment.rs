@@ -50,6 +50,7 @@ pub struct UpdateEnvironment {
 #[utoipa::path(
     patch, path = "/api/environments/{id}", tag = "environments", request_body = UpdateEnvironment,
     params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::EditPlaybooks))),
     responses(
         (status = 200, body = Environment),
         (status = 403, description = "Not allowed", body = Problem),
@@ -64,7 +65,6 @@ pub(super) async fn update_environment(
     Path(id): Path<EnvironmentId>,
     JsonBody(body): JsonBody<UpdateEnvironment>,
 ) -> Result<Json<Environment>, Problem> {
-    actor.require(Action::EditPlaybooks)?;
     let row = RowIdentity::environment_variables(id);
     let mut transaction = state.database.begin().await?;
     let (before, sealed) = environments::lock_environment(&mut transaction, id).await?;

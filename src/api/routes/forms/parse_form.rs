@@ -1,10 +1,7 @@
 //! `POST /api/forms/parse`.
 
 use crate::{
-    api::{
-        extract::{Actor, JsonBody},
-        problem::Problem,
-    },
+    api::{extract::JsonBody, problem::Problem},
     auth::policy::Action,
     domain::{finding::Finding, form::Form},
     playbooks::form,
@@ -36,10 +33,10 @@ pub struct ParsedForm {
 /// Reads a form as it is written; saves nothing.
 #[utoipa::path(
     post, path = "/api/forms/parse", tag = "forms", request_body = ParseForm,
+    extensions(("x-permission" = json!(Action::ReadPlaybooks))),
     responses((status = 200, body = ParsedForm), (status = 403, description = "Not allowed", body = Problem))
 )]
-pub(super) async fn parse_form(actor: Actor, JsonBody(body): JsonBody<ParseForm>) -> Result<Json<ParsedForm>, Problem> {
-    actor.require(Action::ReadPlaybooks)?;
+pub(super) async fn parse_form(JsonBody(body): JsonBody<ParseForm>) -> Result<Json<ParsedForm>, Problem> {
     Ok(Json(match form::parse(UNSAVED, &body.text) {
         Ok(form) => ParsedForm {
             form: Some(form),

@@ -40,6 +40,7 @@ pub struct CreateGalaxyServer {
 /// Adds a server. As soon as there is one, only those that were added are asked.
 #[utoipa::path(
     post, path = "/api/galaxy-servers", tag = "galaxy-servers", request_body = CreateGalaxyServer,
+    extensions(("x-permission" = json!(Action::ChangeSettings))),
     responses(
         (status = 201, body = GalaxyServer),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -53,7 +54,6 @@ pub(super) async fn create_galaxy_server(
     State(state): State<AppState>,
     JsonBody(body): JsonBody<CreateGalaxyServer>,
 ) -> Result<(StatusCode, Json<GalaxyServer>), Problem> {
-    actor.require(Action::ChangeSettings)?;
     let mut transaction = state.database.begin().await?;
     let position = if let Some(position) = body.position {
         position

@@ -15,6 +15,7 @@ use uuid::Uuid;
 /// Forgets a server. What was fetched from it is fetched anew from the others.
 #[utoipa::path(
     delete, path = "/api/galaxy-servers/{id}", tag = "galaxy-servers", params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::ChangeSettings))),
     responses(
         (status = 204, description = "Deleted"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -27,7 +28,6 @@ pub(super) async fn delete_galaxy_server(
     State(state): State<AppState>,
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode, Problem> {
-    actor.require(Action::ChangeSettings)?;
     let mut transaction = state.database.begin().await?;
     let before = galaxy_servers::get_galaxy_server(&mut transaction, id).await?;
     galaxy_servers::delete_galaxy_server(&mut transaction, id).await?;

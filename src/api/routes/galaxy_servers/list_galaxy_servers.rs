@@ -1,7 +1,7 @@
 //! `GET /api/galaxy-servers`.
 
 use crate::{
-    api::{AppState, extract::Actor, problem::Problem},
+    api::{AppState, problem::Problem},
     auth::policy::Action,
     domain::galaxy_server::GalaxyServer,
     store::galaxy_servers,
@@ -21,17 +21,14 @@ pub struct GalaxyServerList {
 /// Ansible's own.
 #[utoipa::path(
     get, path = "/api/galaxy-servers", tag = "galaxy-servers",
+    extensions(("x-permission" = json!(Action::ReadSettings))),
     responses(
         (status = 200, body = GalaxyServerList),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn list_galaxy_servers(
-    actor: Actor,
-    State(state): State<AppState>,
-) -> Result<Json<GalaxyServerList>, Problem> {
-    actor.require(Action::ReadSettings)?;
+pub(super) async fn list_galaxy_servers(State(state): State<AppState>) -> Result<Json<GalaxyServerList>, Problem> {
     let data = galaxy_servers::list_galaxy_servers(&mut *state.database.acquire().await?).await?;
     Ok(Json(GalaxyServerList { data }))
 }

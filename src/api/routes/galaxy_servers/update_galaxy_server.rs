@@ -48,6 +48,7 @@ pub struct UpdateGalaxyServer {
 #[utoipa::path(
     patch, path = "/api/galaxy-servers/{id}", tag = "galaxy-servers", request_body = UpdateGalaxyServer,
     params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::ChangeSettings))),
     responses(
         (status = 200, body = GalaxyServer),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -63,7 +64,6 @@ pub(super) async fn update_galaxy_server(
     Path(id): Path<Uuid>,
     JsonBody(body): JsonBody<UpdateGalaxyServer>,
 ) -> Result<Json<GalaxyServer>, Problem> {
-    actor.require(Action::ChangeSettings)?;
     let mut transaction = state.database.begin().await?;
     let before = galaxy_servers::get_galaxy_server(&mut transaction, id).await?;
     let after = GalaxyServer {

@@ -55,7 +55,7 @@ pub struct Health {
     get, path = "/api/health", tag = "health", security(()),
     responses((status = 200, body = Health), (status = 503, description = "Degraded; `Retry-After` says when to ask again", body = Health))
 )]
-pub(in crate::api) async fn get_health(State(state): State<AppState>) -> Response {
+pub(super) async fn get_health(State(state): State<AppState>) -> Response {
     let database = state.database.with_patience(DATABASE_TIMEOUT);
     let database = match tokio::time::timeout(2 * DATABASE_TIMEOUT, database.ping()).await {
         Ok(Ok(())) => DatabaseHealth::Ok,

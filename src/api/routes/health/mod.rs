@@ -3,15 +3,17 @@
 mod get_health;
 mod get_openapi;
 
-pub(super) use get_health::get_health;
 pub use get_health::{DatabaseHealth, Health, HealthStatus};
 
 use crate::api::AppState;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+/// `/api/health`.
+pub fn probe() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(get_health::get_health))
+}
+
 /// `/api/health`, `/api/openapi.json`.
 pub fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(get_health::get_health))
-        .routes(routes!(get_openapi::get_openapi))
+    probe().routes(routes!(get_openapi::get_openapi))
 }

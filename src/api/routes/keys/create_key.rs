@@ -34,6 +34,7 @@ pub struct CreateKey {
 /// Stores a key.
 #[utoipa::path(
     post, path = "/api/keys", tag = "keys", request_body = CreateKey,
+    extensions(("x-permission" = json!(Action::ChangeFleet))),
     responses(
         (status = 201, body = PrivateKey),
         (status = 403, description = "Not allowed", body = Problem),
@@ -46,7 +47,6 @@ pub(super) async fn create_key(
     actor: Actor,
     JsonBody(body): JsonBody<CreateKey>,
 ) -> Result<(StatusCode, Json<PrivateKey>), Problem> {
-    actor.require(Action::ChangeFleet)?;
     let mut validator = Validator::new();
     let name = check_name(&mut validator, &body.name).to_owned();
     let passphrase = body

@@ -15,6 +15,7 @@ use axum::{extract::State, http::StatusCode};
 /// Deletes a key that no server uses.
 #[utoipa::path(
     delete, path = "/api/keys/{id}", tag = "keys", params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::ChangeFleet))),
     responses(
         (status = 204, description = "Deleted"),
         (status = 403, description = "Not allowed", body = Problem),
@@ -27,7 +28,6 @@ pub(super) async fn delete_key(
     actor: Actor,
     Path(id): Path<PrivateKeyId>,
 ) -> Result<StatusCode, Problem> {
-    actor.require(Action::ChangeFleet)?;
     let mut transaction = state.database.begin().await?;
     let before = keys::get_key(&mut transaction, id).await?;
     if before.servers > 0 {

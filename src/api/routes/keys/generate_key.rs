@@ -29,6 +29,7 @@ pub struct GenerateKey {
 /// Makes an Ed25519 key. Only its public half is ever shown.
 #[utoipa::path(
     post, path = "/api/keys/generate", tag = "keys", request_body = GenerateKey,
+    extensions(("x-permission" = json!(Action::ChangeFleet))),
     responses(
         (status = 201, body = PrivateKey),
         (status = 403, description = "Not allowed", body = Problem),
@@ -41,7 +42,6 @@ pub(super) async fn generate_key(
     actor: Actor,
     JsonBody(body): JsonBody<GenerateKey>,
 ) -> Result<(StatusCode, Json<PrivateKey>), Problem> {
-    actor.require(Action::ChangeFleet)?;
     let mut validator = Validator::new();
     let name = check_name(&mut validator, &body.name);
     let comment = body.comment.as_deref().unwrap_or(name);

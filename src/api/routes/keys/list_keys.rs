@@ -3,7 +3,7 @@
 use crate::{
     api::{
         AppState,
-        extract::{Actor, Query, page},
+        extract::{Query, page},
         page::Page,
         problem::Problem,
     },
@@ -30,14 +30,14 @@ pub struct ListKeys {
 
 /// Lists keys by name.
 #[utoipa::path(
-    get, path = "/api/keys", tag = "keys", params(ListKeys), responses((status = 200, body = Page<PrivateKey>))
+    get, path = "/api/keys", tag = "keys", params(ListKeys),
+    extensions(("x-permission" = json!(Action::ReadFleet))),
+    responses((status = 200, body = Page<PrivateKey>))
 )]
 pub(super) async fn list_keys(
     State(state): State<AppState>,
-    actor: Actor,
     Query(query): Query<ListKeys>,
 ) -> Result<Json<Page<PrivateKey>>, Problem> {
-    actor.require(Action::ReadFleet)?;
     let request = page(query.page, query.per_page, 500)?;
     let mut connection = state.database.acquire().await?;
     let rows = keys::list_keys(&mut connection, query.search.as_deref(), request).await?;

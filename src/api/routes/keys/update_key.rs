@@ -26,6 +26,7 @@ pub struct UpdateKey {
 /// Renames a key.
 #[utoipa::path(
     patch, path = "/api/keys/{id}", tag = "keys", request_body = UpdateKey, params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::ChangeFleet))),
     responses(
         (status = 200, body = PrivateKey),
         (status = 403, description = "Not allowed", body = Problem),
@@ -40,7 +41,6 @@ pub(super) async fn update_key(
     Path(id): Path<PrivateKeyId>,
     JsonBody(body): JsonBody<UpdateKey>,
 ) -> Result<Json<PrivateKey>, Problem> {
-    actor.require(Action::ChangeFleet)?;
     let mut validator = Validator::new();
     let name = body.name.as_deref().map(|name| check_name(&mut validator, name));
     validator.finish()?;

@@ -1,7 +1,7 @@
 //! `GET /metrics`.
 
 use crate::{
-    api::{AppState, extract::Actor, problem::Problem},
+    api::{AppState, problem::Problem},
     auth::policy::Action,
     telemetry::{CONTENT_TYPE, Snapshot},
 };
@@ -14,18 +14,13 @@ use axum::{
 /// Figures for Prometheus, in OpenMetrics text. Scrapers send an API token; with `serve --public-metrics` none is needed.
 #[utoipa::path(
     get, path = "/metrics", tag = "health",
+    extensions(("x-permission" = json!(Action::ReadMetrics))),
     responses(
         (status = 200, body = String, content_type = "application/openmetrics-text"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(in crate::api::routes) async fn get_metrics(
-    State(state): State<AppState>,
-    actor: Result<Actor, Problem>,
-) -> Result<Response, Problem> {
-    if !state.config.public_metrics {
-        actor?.require(Action::ReadMetrics)?;
-    }
+pub(super) async fn get_metrics(State(state): State<AppState>) -> Result<Response, Problem> {
     let (deployment_viewers, list_viewers) = state.live.viewers();
     let snapshot = Snapshot {
         queue: state.scrape.queue(&state.database).await,

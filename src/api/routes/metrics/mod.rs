@@ -2,8 +2,6 @@
 
 mod get_metrics;
 
-pub(super) use get_metrics::get_metrics;
-
 use crate::api::AppState;
 use utoipa_axum::{router::OpenApiRouter, routes};
 

@@ -4,7 +4,7 @@ use super::{create_version::ChangedFile, version_of};
 use crate::{
     api::{
         AppState,
-        extract::{Actor, JsonBody, Path},
+        extract::{JsonBody, Path},
         problem::Problem,
     },
     auth::policy::Action,
@@ -61,6 +61,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 #[utoipa::path(
     post, path = "/api/packages/{id}/check", tag = "packages", request_body = CheckPackage,
     params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::EditPlaybooks))),
     responses(
         (status = 200, body = PackageFindings),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -70,12 +71,10 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     )
 )]
 pub(super) async fn check_package(
-    actor: Actor,
     State(state): State<AppState>,
     Path(id): Path<PackageId>,
     JsonBody(body): JsonBody<CheckPackage>,
 ) -> Result<Json<PackageFindings>, Problem> {
-    actor.require(Action::EditPlaybooks)?;
     let mut connection = state.database.acquire().await?;
     version_of(&mut connection, id, body.base_version_id).await?;
     let mut entries = packages::get_package(&mut connection, id).await?.entry_points;

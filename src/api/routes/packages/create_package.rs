@@ -63,6 +63,7 @@ pub struct PackageUpload {
 #[utoipa::path(
     post, path = "/api/packages", tag = "packages", params(CreatePackageQuery),
     request_body(content = UploadedFile, content_type = "application/octet-stream"),
+    extensions(("x-permission" = json!(Action::EditPlaybooks))),
     responses(
         (status = 200, description = "The files are those of the current version: no version was added", body = PackageUpload),
         (status = 201, body = PackageUpload),
@@ -80,7 +81,6 @@ pub(super) async fn create_package(
     Query(query): Query<CreatePackageQuery>,
     body: RawBody,
 ) -> Result<(StatusCode, Json<PackageUpload>), Problem> {
-    actor.require(Action::EditPlaybooks)?;
     let snapshot = upload::read(&query.file_name, body).await?;
     let name = query.name.unwrap_or_else(|| archive::suggest_name(&query.file_name));
     let mut transaction = state.database.begin().await?;

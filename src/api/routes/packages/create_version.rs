@@ -71,6 +71,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 #[utoipa::path(
     post, path = "/api/packages/{id}/versions", tag = "packages", request_body = CreateVersion,
     params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::EditPlaybooks))),
     responses(
         (status = 201, body = PackageVersion),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -86,7 +87,6 @@ pub(super) async fn create_version(
     Path(id): Path<PackageId>,
     JsonBody(body): JsonBody<CreateVersion>,
 ) -> Result<(StatusCode, Json<PackageVersion>), Problem> {
-    actor.require(Action::EditPlaybooks)?;
     let basis = Basis {
         version: body.base_version_id,
         comment: body.comment,

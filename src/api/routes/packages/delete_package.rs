@@ -15,6 +15,7 @@ use axum::{extract::State, http::StatusCode};
 /// Takes a custom package out of the library. What was launched from it stays as it is.
 #[utoipa::path(
     delete, path = "/api/packages/{id}", tag = "packages", params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::EditPlaybooks))),
     responses(
         (status = 204, description = "It is gone"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -28,7 +29,6 @@ pub(super) async fn delete_package(
     State(state): State<AppState>,
     Path(id): Path<PackageId>,
 ) -> Result<StatusCode, Problem> {
-    actor.require(Action::EditPlaybooks)?;
     let mut transaction = state.database.begin().await?;
     packages::lock_package(&mut transaction, id).await?;
     let before = packages::get_package(&mut transaction, id).await?;

@@ -4,7 +4,7 @@ use super::version_of;
 use crate::{
     api::{
         AppState,
-        extract::{Actor, Path, Query},
+        extract::{Path, Query},
         problem::Problem,
     },
     auth::policy::Action,
@@ -79,6 +79,7 @@ pub struct VersionDiff {
 /// How two versions of a package differ.
 #[utoipa::path(
     get, path = "/api/packages/{id}/diff", tag = "packages", params(("id" = uuid::Uuid, Path), DiffVersions),
+    extensions(("x-permission" = json!(Action::ReadPlaybooks))),
     responses(
         (status = 200, body = VersionDiff),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -88,12 +89,10 @@ pub struct VersionDiff {
     )
 )]
 pub(super) async fn diff_versions(
-    actor: Actor,
     State(state): State<AppState>,
     Path(id): Path<PackageId>,
     Query(query): Query<DiffVersions>,
 ) -> Result<Json<VersionDiff>, Problem> {
-    actor.require(Action::ReadPlaybooks)?;
     let mut connection = state.database.acquire().await?;
     let from = version_of(&mut connection, id, query.from).await?;
     let to = version_of(&mut connection, id, query.to).await?;

@@ -4,7 +4,7 @@ use super::version_of;
 use crate::{
     api::{
         AppState,
-        extract::{Actor, Path, Query},
+        extract::{Path, Query},
         problem::Problem,
     },
     auth::policy::Action,
@@ -44,6 +44,7 @@ pub struct PackageFileContent {
 #[utoipa::path(
     get, path = "/api/packages/{id}/versions/{version_id}/file", tag = "packages",
     params(("id" = uuid::Uuid, Path), ("version_id" = uuid::Uuid, Path), GetFile),
+    extensions(("x-permission" = json!(Action::ReadPlaybooks))),
     responses(
         (status = 200, body = PackageFileContent),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -53,12 +54,10 @@ pub struct PackageFileContent {
     )
 )]
 pub(super) async fn get_file(
-    actor: Actor,
     State(state): State<AppState>,
     Path((id, version_id)): Path<(PackageId, VersionId)>,
     Query(query): Query<GetFile>,
 ) -> Result<Json<PackageFileContent>, Problem> {
-    actor.require(Action::ReadPlaybooks)?;
     let mut connection = state.database.acquire().await?;
     version_of(&mut connection, id, version_id).await?;
     let manifest = packages::get_manifest(&mut connection, version_id).await?;

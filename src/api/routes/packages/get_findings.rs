@@ -4,7 +4,7 @@ use super::version_of;
 use crate::{
     api::{
         AppState,
-        extract::{Actor, Path, Query},
+        extract::{Path, Query},
         problem::Problem,
     },
     auth::policy::Action,
@@ -41,6 +41,7 @@ pub struct VersionFindings {
 #[utoipa::path(
     get, path = "/api/packages/{id}/versions/{version_id}/findings", tag = "packages",
     params(("id" = uuid::Uuid, Path), ("version_id" = uuid::Uuid, Path), GetFindings),
+    extensions(("x-permission" = json!(Action::ReadPlaybooks))),
     responses(
         (status = 200, body = VersionFindings),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -50,12 +51,10 @@ pub struct VersionFindings {
     )
 )]
 pub(super) async fn get_findings(
-    actor: Actor,
     State(state): State<AppState>,
     Path((id, version_id)): Path<(PackageId, VersionId)>,
     Query(query): Query<GetFindings>,
 ) -> Result<Json<VersionFindings>, Problem> {
-    actor.require(Action::ReadPlaybooks)?;
     let mut connection = state.database.acquire().await?;
     version_of(&mut connection, id, version_id).await?;
     let mut entries = packages::get_package(&mut connection, id).await?.entry_points;

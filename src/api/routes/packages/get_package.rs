@@ -1,11 +1,7 @@
 //! `GET /api/packages/{id}`.
 
 use crate::{
-    api::{
-        AppState,
-        extract::{Actor, Path},
-        problem::Problem,
-    },
+    api::{AppState, extract::Path, problem::Problem},
     auth::policy::Action,
     domain::{PackageId, package::Package},
     store::packages,
@@ -15,6 +11,7 @@ use axum::{Json, extract::State};
 /// One package.
 #[utoipa::path(
     get, path = "/api/packages/{id}", tag = "packages", params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::ReadPlaybooks))),
     responses(
         (status = 200, body = Package),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -23,11 +20,9 @@ use axum::{Json, extract::State};
     )
 )]
 pub(super) async fn get_package(
-    actor: Actor,
     State(state): State<AppState>,
     Path(id): Path<PackageId>,
 ) -> Result<Json<Package>, Problem> {
-    actor.require(Action::ReadPlaybooks)?;
     state.refresh_library().await?;
     let package = packages::get_package(&mut *state.database.acquire().await?, id).await?;
     Ok(Json(package))

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     api::{
         AppState,
-        extract::{Actor, Query, RawBody},
+        extract::{Query, RawBody},
         problem::Problem,
     },
     auth::policy::Action,
@@ -58,6 +58,7 @@ pub struct EntryPoint {
 #[utoipa::path(
     post, path = "/api/packages/inspect", tag = "packages", params(InspectPackageQuery),
     request_body(content = UploadedFile, content_type = "application/octet-stream"),
+    extensions(("x-permission" = json!(Action::EditPlaybooks))),
     responses(
         (status = 200, body = PackageInspection),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -68,12 +69,10 @@ pub struct EntryPoint {
     )
 )]
 pub(super) async fn inspect_package(
-    actor: Actor,
     State(state): State<AppState>,
     Query(query): Query<InspectPackageQuery>,
     body: RawBody,
 ) -> Result<Json<PackageInspection>, Problem> {
-    actor.require(Action::EditPlaybooks)?;
     let snapshot = upload::read(&query.file_name, body).await?;
     let looked = tokio::task::spawn_blocking(move || (find_entry_points(&snapshot.files), snapshot));
     let (found, snapshot) = looked.await.map_err(|error| Problem::internal(&error))?;

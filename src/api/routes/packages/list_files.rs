@@ -2,11 +2,7 @@
 
 use super::version_of;
 use crate::{
-    api::{
-        AppState,
-        extract::{Actor, Path},
-        problem::Problem,
-    },
+    api::{AppState, extract::Path, problem::Problem},
     auth::policy::Action,
     domain::{PackageId, VersionId, package::PackageFile},
     store::packages,
@@ -26,6 +22,7 @@ pub struct PackageFileList {
 #[utoipa::path(
     get, path = "/api/packages/{id}/versions/{version_id}/files", tag = "packages",
     params(("id" = uuid::Uuid, Path), ("version_id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::ReadPlaybooks))),
     responses(
         (status = 200, body = PackageFileList),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -34,11 +31,9 @@ pub struct PackageFileList {
     )
 )]
 pub(super) async fn list_files(
-    actor: Actor,
     State(state): State<AppState>,
     Path((id, version_id)): Path<(PackageId, VersionId)>,
 ) -> Result<Json<PackageFileList>, Problem> {
-    actor.require(Action::ReadPlaybooks)?;
     let mut connection = state.database.acquire().await?;
     version_of(&mut connection, id, version_id).await?;
     let data = packages::list_files(&mut connection, version_id).await?;

@@ -1,7 +1,7 @@
 //! `GET /api/packages`.
 
 use crate::{
-    api::{AppState, extract::Actor, problem::Problem},
+    api::{AppState, problem::Problem},
     auth::policy::Action,
     domain::package::Package,
     store::packages,
@@ -20,14 +20,14 @@ pub struct PackageList {
 /// The packages that playbooks come from.
 #[utoipa::path(
     get, path = "/api/packages", tag = "packages",
+    extensions(("x-permission" = json!(Action::ReadPlaybooks))),
     responses(
         (status = 200, body = PackageList),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn list_packages(actor: Actor, State(state): State<AppState>) -> Result<Json<PackageList>, Problem> {
-    actor.require(Action::ReadPlaybooks)?;
+pub(super) async fn list_packages(State(state): State<AppState>) -> Result<Json<PackageList>, Problem> {
     state.refresh_library().await?;
     let data = packages::list_packages(&mut *state.database.acquire().await?).await?;
     Ok(Json(PackageList { data }))

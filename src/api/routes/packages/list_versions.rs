@@ -3,7 +3,7 @@
 use crate::{
     api::{
         AppState,
-        extract::{Actor, Path, Query, page},
+        extract::{Path, Query, page},
         page::Page,
         problem::Problem,
     },
@@ -29,6 +29,7 @@ pub struct ListVersions {
 /// A package's versions, the newest first.
 #[utoipa::path(
     get, path = "/api/packages/{id}/versions", tag = "packages", params(("id" = uuid::Uuid, Path), ListVersions),
+    extensions(("x-permission" = json!(Action::ReadPlaybooks))),
     responses(
         (status = 200, body = Page<PackageVersion>),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -38,12 +39,10 @@ pub struct ListVersions {
     )
 )]
 pub(super) async fn list_versions(
-    actor: Actor,
     State(state): State<AppState>,
     Path(id): Path<PackageId>,
     Query(query): Query<ListVersions>,
 ) -> Result<Json<Page<PackageVersion>>, Problem> {
-    actor.require(Action::ReadPlaybooks)?;
     let request = page(query.page, query.per_page, 500)?;
     let mut connection = state.database.acquire().await?;
     packages::get_package(&mut connection, id).await?;

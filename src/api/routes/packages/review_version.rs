@@ -17,6 +17,7 @@ use axum::{Json, extract::State};
 #[utoipa::path(
     post, path = "/api/packages/{id}/versions/{version_id}/review", tag = "packages",
     params(("id" = uuid::Uuid, Path), ("version_id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::Launch))),
     responses(
         (status = 200, body = PackageVersion),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -29,7 +30,6 @@ pub(super) async fn review_version(
     State(state): State<AppState>,
     Path((id, version_id)): Path<(PackageId, VersionId)>,
 ) -> Result<Json<PackageVersion>, Problem> {
-    actor.require(Action::Launch)?;
     let mut transaction = state.database.begin().await?;
     version_of(&mut transaction, id, version_id).await?;
     packages::mark_reviewed(&mut transaction, version_id, &author(&actor)).await?;

@@ -34,6 +34,7 @@ pub struct RollBackPackage {
 #[utoipa::path(
     post, path = "/api/packages/{id}/rollback", tag = "packages", request_body = RollBackPackage,
     params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::EditPlaybooks))),
     responses(
         (status = 201, body = PackageVersion),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -49,7 +50,6 @@ pub(super) async fn roll_back_package(
     Path(id): Path<PackageId>,
     JsonBody(body): JsonBody<RollBackPackage>,
 ) -> Result<(StatusCode, Json<PackageVersion>), Problem> {
-    actor.require(Action::EditPlaybooks)?;
     let basis = Basis {
         version: body.base_version_id,
         comment: body.comment,

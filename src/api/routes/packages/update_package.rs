@@ -26,6 +26,7 @@ pub struct UpdatePackage {
 /// Says which files of a custom package are its playbooks.
 #[utoipa::path(
     patch, path = "/api/packages/{id}", tag = "packages", request_body = UpdatePackage, params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::EditPlaybooks))),
     responses(
         (status = 200, body = Package),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -41,7 +42,6 @@ pub(super) async fn update_package(
     Path(id): Path<PackageId>,
     JsonBody(body): JsonBody<UpdatePackage>,
 ) -> Result<Json<Package>, Problem> {
-    actor.require(Action::EditPlaybooks)?;
     let mut transaction = state.database.begin().await?;
     let before = packages::get_package(&mut transaction, id).await?;
     versions::choose_entry_points(&mut transaction, id, &body.entry_points).await?;

@@ -1,11 +1,7 @@
 //! `GET /api/playbooks/content`.
 
 use crate::{
-    api::{
-        AppState,
-        extract::{Actor, Query},
-        problem::Problem,
-    },
+    api::{AppState, extract::Query, problem::Problem},
     auth::policy::Action,
     domain::playbook::{Playbook, PlaybookId},
     store::{packages, playbooks},
@@ -35,6 +31,7 @@ pub struct PlaybookContent {
 /// One playbook's text.
 #[utoipa::path(
     get, path = "/api/playbooks/content", tag = "playbooks", params(PlaybookContentQuery),
+    extensions(("x-permission" = json!(Action::ReadPlaybooks))),
     responses(
         (status = 200, body = PlaybookContent),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -44,11 +41,9 @@ pub struct PlaybookContent {
     )
 )]
 pub(super) async fn get_playbook_content(
-    actor: Actor,
     State(state): State<AppState>,
     Query(query): Query<PlaybookContentQuery>,
 ) -> Result<Json<PlaybookContent>, Problem> {
-    actor.require(Action::ReadPlaybooks)?;
     let id: PlaybookId = query.id.parse().map_err(|_| Problem::not_found("playbook"))?;
     state.refresh_library().await?;
     let mut connection = state.database.acquire().await?;

@@ -1,11 +1,7 @@
 //! `GET /api/playbooks/form`.
 
 use crate::{
-    api::{
-        AppState,
-        extract::{Actor, Query},
-        problem::Problem,
-    },
+    api::{AppState, extract::Query, problem::Problem},
     auth::policy::Action,
     domain::{
         finding::Finding,
@@ -48,6 +44,7 @@ pub struct PlaybookForm {
 /// What there is to fill in before a playbook is launched.
 #[utoipa::path(
     get, path = "/api/playbooks/form", tag = "playbooks", params(PlaybookFormQuery),
+    extensions(("x-permission" = json!(Action::ReadPlaybooks))),
     responses(
         (status = 200, body = PlaybookForm),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -57,11 +54,9 @@ pub struct PlaybookForm {
     )
 )]
 pub(super) async fn get_playbook_form(
-    actor: Actor,
     State(state): State<AppState>,
     Query(query): Query<PlaybookFormQuery>,
 ) -> Result<Json<PlaybookForm>, Problem> {
-    actor.require(Action::ReadPlaybooks)?;
     let id: PlaybookId = query.id.parse().map_err(|_| Problem::not_found("playbook"))?;
     state.refresh_library().await?;
     let mut connection = state.database.acquire().await?;

@@ -1,11 +1,7 @@
 //! `GET /api/playbooks`.
 
 use crate::{
-    api::{
-        AppState,
-        extract::{Actor, Query},
-        problem::Problem,
-    },
+    api::{AppState, extract::Query, problem::Problem},
     auth::policy::Action,
     domain::playbook::{Playbook, PlaybookOrigin},
     store::playbooks::{self, PlaybookListFilter},
@@ -35,6 +31,7 @@ pub struct PlaybookList {
 /// The playbooks that can be launched.
 #[utoipa::path(
     get, path = "/api/playbooks", tag = "playbooks", params(ListPlaybooksQuery),
+    extensions(("x-permission" = json!(Action::ReadPlaybooks))),
     responses(
         (status = 200, body = PlaybookList),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -43,11 +40,9 @@ pub struct PlaybookList {
     )
 )]
 pub(super) async fn list_playbooks(
-    actor: Actor,
     State(state): State<AppState>,
     Query(query): Query<ListPlaybooksQuery>,
 ) -> Result<Json<PlaybookList>, Problem> {
-    actor.require(Action::ReadPlaybooks)?;
     state.refresh_library().await?;
     let filter = PlaybookListFilter {
         search: query.search,

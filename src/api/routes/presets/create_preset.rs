@@ -55,6 +55,7 @@ pub struct CreatePreset {
 /// Makes a preset.
 #[utoipa::path(
     post, path = "/api/presets", tag = "presets", request_body = CreatePreset, params(PlaybookQuery),
+    extensions(("x-permission" = json!(Action::EditPlaybooks))),
     responses(
         (status = 201, body = Preset),
         (status = 403, description = "Not allowed", body = Problem),
@@ -68,7 +69,6 @@ pub(super) async fn create_preset(
     Query(query): Query<PlaybookQuery>,
     JsonBody(body): JsonBody<CreatePreset>,
 ) -> Result<(StatusCode, Json<Preset>), Problem> {
-    actor.require(Action::EditPlaybooks)?;
     let query = PlaybookQuery {
         playbook: query.playbook.or(body.playbook),
     };

@@ -15,6 +15,7 @@ use axum::{extract::State, http::StatusCode};
 /// Deletes a preset. Deployments that were launched keep what they have.
 #[utoipa::path(
     delete, path = "/api/presets/{id}", tag = "presets", params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::EditPlaybooks))),
     responses(
         (status = 204, description = "Deleted"),
         (status = 403, description = "Not allowed", body = Problem),
@@ -26,7 +27,6 @@ pub(super) async fn delete_preset(
     actor: Actor,
     Path(id): Path<PresetId>,
 ) -> Result<StatusCode, Problem> {
-    actor.require(Action::EditPlaybooks)?;
     let mut transaction = state.database.begin().await?;
     let (before, _) = presets::lock_preset(&mut transaction, id).await?;
     presets::delete_preset(&mut transaction, id).await?;

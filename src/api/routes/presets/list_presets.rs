@@ -2,11 +2,7 @@
 
 use super::PlaybookQuery;
 use crate::{
-    api::{
-        AppState,
-        extract::{Actor, Query},
-        problem::Problem,
-    },
+    api::{AppState, extract::Query, problem::Problem},
     auth::policy::Action,
     domain::variable_set::Preset,
     store::presets,
@@ -24,14 +20,14 @@ pub struct PresetList {
 
 /// Lists the presets of a playbook, or of all.
 #[utoipa::path(
-    get, path = "/api/presets", tag = "presets", params(PlaybookQuery), responses((status = 200, body = PresetList))
+    get, path = "/api/presets", tag = "presets", params(PlaybookQuery),
+    extensions(("x-permission" = json!(Action::ReadPlaybooks))),
+    responses((status = 200, body = PresetList))
 )]
 pub(super) async fn list_presets(
     State(state): State<AppState>,
-    actor: Actor,
     Query(query): Query<PlaybookQuery>,
 ) -> Result<Json<PresetList>, Problem> {
-    actor.require(Action::ReadPlaybooks)?;
     let playbook = query.id()?;
     let mut connection = state.database.acquire().await?;
     let data = presets::list_presets(&mut connection, playbook.as_ref()).await?;

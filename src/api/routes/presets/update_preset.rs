@@ -53,6 +53,7 @@ pub struct UpdatePreset {
 #[utoipa::path(
     patch, path = "/api/presets/{id}", tag = "presets", request_body = UpdatePreset,
     params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::EditPlaybooks))),
     responses(
         (status = 200, body = Preset),
         (status = 403, description = "Not allowed", body = Problem),
@@ -67,7 +68,6 @@ pub(super) async fn update_preset(
     Path(id): Path<PresetId>,
     JsonBody(body): JsonBody<UpdatePreset>,
 ) -> Result<Json<Preset>, Problem> {
-    actor.require(Action::EditPlaybooks)?;
     let row = RowIdentity::preset_variables(id);
     let mut transaction = state.database.begin().await?;
     let (before, sealed) = presets::lock_preset(&mut transaction, id).await?;

@@ -64,6 +64,7 @@ pub struct CreateProject {
 /// Adds a git project and has it synced soon.
 #[utoipa::path(
     post, path = "/api/projects", tag = "projects", request_body = CreateProject,
+    extensions(("x-permission" = json!(Action::EditPlaybooks))),
     responses(
         (status = 201, body = Project),
         (status = 403, description = "Not allowed", body = Problem),
@@ -76,7 +77,6 @@ pub(super) async fn create_project(
     actor: Actor,
     JsonBody(body): JsonBody<CreateProject>,
 ) -> Result<(StatusCode, Json<Project>), Problem> {
-    actor.require(Action::EditPlaybooks)?;
     let mut validator = Validator::new();
     validator.check(
         is_package_name(&body.name),

@@ -16,6 +16,7 @@ use axum::{extract::State, http::StatusCode};
 /// Takes a git project, its playbooks and its secrets out of the library. What was launched from it stays as it is.
 #[utoipa::path(
     delete, path = "/api/projects/{id}", tag = "projects", params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::EditPlaybooks))),
     responses(
         (status = 204, description = "Deleted"),
         (status = 403, description = "Not allowed", body = Problem),
@@ -27,7 +28,6 @@ pub(super) async fn delete_project(
     actor: Actor,
     Path(id): Path<PackageId>,
 ) -> Result<StatusCode, Problem> {
-    actor.require(Action::EditPlaybooks)?;
     let mut transaction = state.database.begin().await?;
     let before = find(&mut transaction, id).await?;
     packages::delete_package(&mut transaction, id).await?;

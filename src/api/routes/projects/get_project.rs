@@ -2,11 +2,7 @@
 
 use super::find;
 use crate::{
-    api::{
-        AppState,
-        extract::{Actor, Path},
-        problem::Problem,
-    },
+    api::{AppState, extract::Path, problem::Problem},
     auth::policy::Action,
     domain::{PackageId, project::Project},
 };
@@ -15,6 +11,7 @@ use axum::{Json, extract::State};
 /// One git project.
 #[utoipa::path(
     get, path = "/api/projects/{id}", tag = "projects", params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::ReadPlaybooks))),
     responses(
         (status = 200, body = Project),
         (status = 404, description = "No such project", body = Problem),
@@ -22,9 +19,7 @@ use axum::{Json, extract::State};
 )]
 pub(super) async fn get_project(
     State(state): State<AppState>,
-    actor: Actor,
     Path(id): Path<PackageId>,
 ) -> Result<Json<Project>, Problem> {
-    actor.require(Action::ReadPlaybooks)?;
     Ok(Json(find(&mut *state.database.acquire().await?, id).await?))
 }

@@ -4,7 +4,7 @@ use super::shown;
 use crate::{
     api::{
         AppState,
-        extract::{Actor, Query, page},
+        extract::{Query, page},
         page::Page,
         problem::Problem,
     },
@@ -29,14 +29,14 @@ pub struct ListProjects {
 
 /// Lists git projects by name.
 #[utoipa::path(
-    get, path = "/api/projects", tag = "projects", params(ListProjects), responses((status = 200, body = Page<Project>))
+    get, path = "/api/projects", tag = "projects", params(ListProjects),
+    extensions(("x-permission" = json!(Action::ReadPlaybooks))),
+    responses((status = 200, body = Page<Project>))
 )]
 pub(super) async fn list_projects(
     State(state): State<AppState>,
-    actor: Actor,
     Query(query): Query<ListProjects>,
 ) -> Result<Json<Page<Project>>, Problem> {
-    actor.require(Action::ReadPlaybooks)?;
     let request = page(query.page, query.per_page, 500)?;
     let mut connection = state.database.acquire().await?;
     let (rows, total) = projects::list_projects(&mut connection, request).await?;

@@ -15,6 +15,7 @@ use axum::{Json, extract::State};
 /// Syncs a git project now and waits for that. The answer is the project also when the sync failed: its `error` says why.
 #[utoipa::path(
     post, path = "/api/projects/{id}/sync", tag = "projects", params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::EditPlaybooks))),
     responses(
         (status = 200, body = Project),
         (status = 403, description = "Not allowed", body = Problem),
@@ -26,7 +27,6 @@ pub(super) async fn sync_project(
     actor: Actor,
     Path(id): Path<PackageId>,
 ) -> Result<Json<Project>, Problem> {
-    actor.require(Action::EditPlaybooks)?;
     state.sync_project(id).await?;
     let mut connection = state.database.acquire().await?;
     let project = find(&mut connection, id).await?;

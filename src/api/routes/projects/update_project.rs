@@ -67,6 +67,7 @@ pub struct UpdateProject {
 /// Changes a git project, and has it synced soon where that makes a difference.
 #[utoipa::path(
     patch, path = "/api/projects/{id}", tag = "projects", request_body = UpdateProject, params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::EditPlaybooks))),
     responses(
         (status = 200, body = Project),
         (status = 403, description = "Not allowed", body = Problem),
@@ -80,7 +81,6 @@ pub(super) async fn update_project(
     Path(id): Path<PackageId>,
     JsonBody(body): JsonBody<UpdateProject>,
 ) -> Result<Json<Project>, Problem> {
-    actor.require(Action::EditPlaybooks)?;
     let mut transaction = state.database.begin().await?;
     // Of two that change it at once, one after the other.
     let before = projects::get_project(&mut transaction, id).await?;

@@ -30,6 +30,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     put, path = "/api/recordings/{id}/events", tag = "recordings",
     params(("id" = uuid::Uuid, Path, description = "The recording's id"), BytesPlace),
     request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "At most 16 MiB"),
+    extensions(("x-permission" = json!(Action::Record))),
     responses(
         (status = 200, body = RecordingProgress),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -47,7 +48,6 @@ pub(super) async fn append_recording_events(
     Query(place): Query<BytesPlace>,
     body: RawBody,
 ) -> Result<Json<RecordingProgress>, Problem> {
-    actor.require(Action::Record)?;
     let bytes = body.read().await?;
     Ok(Json(
         super::store(&state, &actor, id, Piece::Events(&bytes), place).await?,

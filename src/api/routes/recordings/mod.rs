@@ -83,7 +83,6 @@ async fn store(
     piece: Piece<'_>,
     place: BytesPlace,
 ) -> Result<RecordingProgress, Problem> {
-    actor.require(Action::Record)?;
     let mut reduced = false;
     loop {
         let mut transaction = state.database.begin().await?;

@@ -66,6 +66,7 @@ fn default_username() -> String {
 /// Registers a server.
 #[utoipa::path(
     post, path = "/api/servers", tag = "servers", request_body = CreateServer,
+    extensions(("x-permission" = json!(Action::ChangeFleet))),
     responses(
         (status = 201, body = Server),
         (status = 403, description = "Not allowed", body = Problem),
@@ -78,7 +79,6 @@ pub(super) async fn create_server(
     actor: Actor,
     JsonBody(body): JsonBody<CreateServer>,
 ) -> Result<(StatusCode, Json<Server>), Problem> {
-    actor.require(Action::ChangeFleet)?;
     let private_key_id = body.private_key_id;
     let input = ServerInput {
         hostname: body.hostname,

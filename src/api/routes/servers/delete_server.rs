@@ -15,6 +15,7 @@ use axum::{extract::State, http::StatusCode};
 /// Deletes a server. Rows of earlier deployments keep its name.
 #[utoipa::path(
     delete, path = "/api/servers/{id}", tag = "servers", params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::ChangeFleet))),
     responses(
         (status = 204, description = "Deleted"),
         (status = 403, description = "Not allowed", body = Problem),
@@ -26,7 +27,6 @@ pub(super) async fn delete_server(
     actor: Actor,
     Path(id): Path<ServerId>,
 ) -> Result<StatusCode, Problem> {
-    actor.require(Action::ChangeFleet)?;
     let mut transaction = state.database.begin().await?;
     let before = servers::lock_server(&mut transaction, id).await?;
     servers::delete_server(&mut transaction, id).await?;

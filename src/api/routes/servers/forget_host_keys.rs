@@ -15,6 +15,7 @@ use axum::{extract::State, http::StatusCode};
 /// Forgets a server's SSH host keys, so that the next contact trusts anew.
 #[utoipa::path(
     delete, path = "/api/servers/{id}/host-keys", tag = "servers", params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::ChangeFleet))),
     responses(
         (status = 204, description = "Forgotten"),
         (status = 403, description = "Not allowed", body = Problem),
@@ -26,7 +27,6 @@ pub(super) async fn forget_host_keys(
     actor: Actor,
     Path(id): Path<ServerId>,
 ) -> Result<StatusCode, Problem> {
-    actor.require(Action::ChangeFleet)?;
     let mut transaction = state.database.begin().await?;
     let before = servers::lock_server(&mut transaction, id).await?;
     host_keys::forget(&mut transaction, id).await?;

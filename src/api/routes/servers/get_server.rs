@@ -1,11 +1,7 @@
 //! `GET /api/servers/{id}`.
 
 use crate::{
-    api::{
-        AppState,
-        extract::{Actor, Path},
-        problem::Problem,
-    },
+    api::{AppState, extract::Path, problem::Problem},
     auth::policy::Action,
     domain::{ServerId, server::Server},
     store::servers,
@@ -15,14 +11,13 @@ use axum::{Json, extract::State};
 /// One server.
 #[utoipa::path(
     get, path = "/api/servers/{id}", tag = "servers", params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::ReadFleet))),
     responses((status = 200, body = Server), (status = 404, description = "No such server", body = Problem))
 )]
 pub(super) async fn get_server(
     State(state): State<AppState>,
-    actor: Actor,
     Path(id): Path<ServerId>,
 ) -> Result<Json<Server>, Problem> {
-    actor.require(Action::ReadFleet)?;
     let mut connection = state.database.acquire().await?;
     Ok(Json(servers::get_server(&mut connection, id).await?))
 }

@@ -129,6 +129,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 /// Takes an inventory over: all that can be, or nothing when something goes wrong.
 #[utoipa::path(
     post, path = "/api/servers/import", tag = "servers", request_body = ImportServers,
+    extensions(("x-permission" = json!(Action::ChangeFleet))),
     responses(
         (status = 200, body = ImportReport),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -141,7 +142,6 @@ pub(super) async fn import_servers(
     actor: Actor,
     JsonBody(body): JsonBody<ImportServers>,
 ) -> Result<Json<ImportReport>, Problem> {
-    actor.require(Action::ChangeFleet)?;
     let default_username = body.default_username.as_deref().unwrap_or("root");
     let hosts = import::read(&body.inventory, default_username)
         .map_err(|error| Invalid::field("inventory", error.to_string()))?;

@@ -1,7 +1,7 @@
 //! `GET /api/server-tags`.
 
 use crate::{
-    api::{AppState, extract::Actor, problem::Problem},
+    api::{AppState, problem::Problem},
     auth::policy::Action,
     store::servers,
 };
@@ -26,9 +26,8 @@ pub struct ServerTags {
 }
 
 /// Lists the tags in use.
-#[utoipa::path(get, path = "/api/server-tags", tag = "servers", responses((status = 200, body = ServerTags)))]
-pub(super) async fn list_server_tags(State(state): State<AppState>, actor: Actor) -> Result<Json<ServerTags>, Problem> {
-    actor.require(Action::ReadFleet)?;
+#[utoipa::path(get, path = "/api/server-tags", tag = "servers", extensions(("x-permission" = json!(Action::ReadFleet))), responses((status = 200, body = ServerTags)))]
+pub(super) async fn list_server_tags(State(state): State<AppState>) -> Result<Json<ServerTags>, Problem> {
     let mut connection = state.database.acquire().await?;
     let tags = servers::count_tags(&mut connection).await?;
     let data = tags

@@ -3,7 +3,7 @@
 use crate::{
     api::{
         AppState,
-        extract::{Actor, Query, page},
+        extract::{Query, page},
         page::Page,
         problem::Problem,
     },
@@ -41,14 +41,13 @@ pub struct ListServers {
 /// Lists servers.
 #[utoipa::path(
     get, path = "/api/servers", tag = "servers", params(ListServers),
+    extensions(("x-permission" = json!(Action::ReadFleet))),
     responses((status = 200, body = Page<Server>), (status = 422, description = "A parameter is wrong", body = Problem))
 )]
 pub(super) async fn list_servers(
     State(state): State<AppState>,
-    actor: Actor,
     Query(query): Query<ListServers>,
 ) -> Result<Json<Page<Server>>, Problem> {
-    actor.require(Action::ReadFleet)?;
     let request = page(query.page, query.per_page, 500)?;
     let filter = ServerListFilter {
         search: query.search,

@@ -62,6 +62,7 @@ pub struct UpdateServer {
 /// Changes a server.
 #[utoipa::path(
     patch, path = "/api/servers/{id}", tag = "servers", request_body = UpdateServer, params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::ChangeFleet))),
     responses(
         (status = 200, body = Server),
         (status = 403, description = "Not allowed", body = Problem),
@@ -76,7 +77,6 @@ pub(super) async fn update_server(
     Path(id): Path<ServerId>,
     JsonBody(body): JsonBody<UpdateServer>,
 ) -> Result<Json<Server>, Problem> {
-    actor.require(Action::ChangeFleet)?;
     let mut transaction = state.database.begin().await?;
     let before = servers::lock_server(&mut transaction, id).await?;
     let old = before.clone();

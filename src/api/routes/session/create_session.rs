@@ -68,25 +68,24 @@ pub(super) async fn create_session(
         now,
     )
     .await;
-    let user = match checked {
-        Ok(user) => user,
-        Err(error) => {
-            // Attempts past the limit are not recorded: the log must not grow as fast as somebody can guess.
-            let entry = matches!(error, AuthError::InvalidCredentials).then(|| {
-                client
-                    .entry(&body.username, "session.create")
-                    .outcome(AuditOutcome::Failure)
-            });
-            let mut problem = Problem::from(error);
-            problem.audit = entry.map(Box::new);
-            return Err(problem);
-        }
+    let refused = |error| {
+        // Attempts past the limit are not recorded: the log must not grow as fast as somebody can guess.
+        let entry = matches!(error, AuthError::InvalidCredentials).then(|| {
+            client
+                .entry(&body.username, "session.create")
+                .outcome(AuditOutcome::Failure)
+        });
+        let mut problem = Problem::from(error);
+        problem.audit = entry.map(Box::new);
+        problem
     };
+    let checked = checked.map_err(refused)?;
+    let mut transaction = state.database.begin().await?;
+    let user = sign_in::confirm(&mut transaction, checked).await.map_err(refused)?;
     let entry = AuditEntry {
         actor_id: Some(user.id),
         ..client.entry(&user.username, "session.create")
     };
-    let mut transaction = state.database.begin().await?;
     audit::record(&mut transaction, &entry.object(user.id)).await?;
     let response = start_session(&mut transaction, &state, StatusCode::OK, user, &client, &headers).await?;
     transaction.commit().await.map_err(StoreError::from)?;

@@ -2,34 +2,27 @@
 
 use super::set_cookie;
 use crate::{
-    api::{
-        AppState,
-        extract::{Actor, session_cookie},
-        problem::Problem,
-    },
-    auth::{policy::Action, sessions},
-    store::StoreError,
+    api::{AppState, extract::Actor, problem::Problem},
+    auth::policy::Action,
+    domain::principal::Via,
+    store::{StoreError, sessions},
 };
 use axum::{
     extract::State,
-    http::{HeaderMap, StatusCode, header},
+    http::{StatusCode, header},
     response::{IntoResponse as _, Response},
 };
 
-/// Signs out.
+/// Signs out. This does not revoke a token.
 #[utoipa::path(
     delete, path = "/api/session", tag = "session",
+    extensions(("x-permission" = json!(Action::OwnSession))),
     responses((status = 204, description = "Signed out"), (status = 401, description = "Signed out already", body = Problem))
 )]
-pub(super) async fn delete_session(
-    State(state): State<AppState>,
-    actor: Actor,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    actor.require(Action::OwnSession)?;
-    if let Some(token) = session_cookie(&headers) {
+pub(super) async fn delete_session(State(state): State<AppState>, actor: Actor) -> Result<Response, Problem> {
+    if let Via::Session(id) = actor.principal.via {
         let mut transaction = state.database.begin().await?;
-        if sessions::end(&mut transaction, &token).await? {
+        if sessions::delete_session_by_id(&mut transaction, id).await? {
             actor.record(&mut transaction, actor.entry("session.delete")).await?;
         }
         transaction.commit().await.map_err(StoreError::from)?;

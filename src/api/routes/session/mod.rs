@@ -8,15 +8,17 @@ mod get_session;
 use crate::{
     api::{
         AppState,
+        body_memory::FREE,
         extract::{Client, SESSION_COOKIE, session_cookie},
         problem::Problem,
     },
     auth,
-    domain::user::User,
-    store::Connection,
+    domain::user::{Role, User},
+    store::{Connection, users},
 };
 use axum::{
     Json,
+    extract::DefaultBodyLimit,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
@@ -36,6 +38,8 @@ pub fn router() -> OpenApiRouter<AppState> {
             delete_session::delete_session
         ))
         .routes(routes!(create_session_by_link::create_session_by_link))
+        // Anybody may send these, so they stay within the part of a body that does not count.
+        .layer(DefaultBodyLimit::max(FREE))
 }
 
 /// Who is signed in.
@@ -43,7 +47,11 @@ pub fn router() -> OpenApiRouter<AppState> {
 pub struct Session {
     /// Who.
     pub user: User,
-    /// When the session ends unless used before; null for a token.
+    /// The role that applies: the user's own, or the lower one of the token that made the request.
+    pub role: Role,
+    /// Whether the user has a password; without one they sign in by links.
+    pub has_password: bool,
+    /// When the session ends unless it is used before, or when the token stops working; null for a token that never does.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
@@ -71,6 +79,8 @@ pub(super) async fn start_session(
         state.config.secure_cookies,
     )?;
     let body = Json(Session {
+        role: user.role,
+        has_password: users::get_password_hash(connection, user.id).await?.is_some(),
         user,
         expires_at: Some(session.expires_at),
     });

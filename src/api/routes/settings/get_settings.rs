@@ -1,7 +1,7 @@
 //! `GET /api/settings`.
 
 use crate::{
-    api::{AppState, extract::Actor, problem::Problem},
+    api::{AppState, problem::Problem},
     auth::policy::Action,
     domain::settings::Settings,
     store::settings,
@@ -11,13 +11,13 @@ use axum::{Json, extract::State};
 /// What holds for the whole installation.
 #[utoipa::path(
     get, path = "/api/settings", tag = "settings",
+    extensions(("x-permission" = json!(Action::ReadSettings))),
     responses(
         (status = 200, body = Settings),
         (status = 401, body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn get_settings(State(state): State<AppState>, actor: Actor) -> Result<Json<Settings>, Problem> {
-    actor.require(Action::ReadSettings)?;
+pub(super) async fn get_settings(State(state): State<AppState>) -> Result<Json<Settings>, Problem> {
     let mut connection = state.database.acquire().await?;
     Ok(Json(settings::get_settings(&mut connection).await?))
 }

@@ -33,6 +33,7 @@ pub struct UpdateSettings {
 /// Changes what holds for the whole installation. Running processes follow within ten minutes, new runs at once.
 #[utoipa::path(
     patch, path = "/api/settings", tag = "settings", request_body = UpdateSettings,
+    extensions(("x-permission" = json!(Action::ChangeSettings))),
     responses(
         (status = 200, body = Settings),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -45,7 +46,6 @@ pub(super) async fn update_settings(
     actor: Actor,
     JsonBody(body): JsonBody<UpdateSettings>,
 ) -> Result<Json<Settings>, Problem> {
-    actor.require(Action::ChangeSettings)?;
     let mut transaction = state.database.begin().await?;
     let before = settings::lock_settings(&mut transaction).await?;
     let after = Settings {

@@ -8,7 +8,7 @@ use crate::{
         routes::session::{Session, start_session},
         routes::users::check_username,
     },
-    auth::{links, passwords},
+    auth::{first_account::LinkFile, links, passwords},
     domain::{audit::AuditEntry, clock::new_id, user::Role, validation::Validator},
     store::{StoreError, audit, users},
 };
@@ -25,7 +25,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CompleteSetup {
-    /// As in `/setup?token=…`, printed at the first start.
+    /// The token in the link `/setup?token=…`, which the first start writes into the data directory.
     #[schema(value_type = String, format = Password)]
     token: SecretString,
     /// 1 to 64 of `a-z A-Z 0-9 . _ @ -`.
@@ -56,7 +56,7 @@ pub(super) async fn complete_setup(
 ) -> Result<Response, Problem> {
     let mut validator = Validator::new();
     check_username(&mut validator, &body.username);
-    passwords::check_new(&mut validator, &body.password);
+    passwords::check_new(&mut validator, "password", &body.password);
     validator.finish()?;
     let now = state.clock.now();
     state.sign_in_limiter.attempt(None, client.address, now)?;
@@ -82,5 +82,9 @@ pub(super) async fn complete_setup(
     audit::record(&mut transaction, &entry.object(user.id).after(&user)).await?;
     let response = start_session(&mut transaction, &state, StatusCode::CREATED, user, &client, &headers).await?;
     transaction.commit().await.map_err(StoreError::from)?;
+    if let Some(Err(error)) = state.first_link.as_ref().map(LinkFile::remove) {
+        // The link no longer works, so this is only untidy.
+        tracing::warn!(%error, "the file with the link for the first account could not be removed");
+    }
     Ok(response)
 }

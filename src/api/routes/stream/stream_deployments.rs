@@ -1,7 +1,7 @@
 //! `GET /api/stream`.
 
 use crate::{
-    api::{AppState, extract::Actor, live::ListSubscription, problem::Problem, sse},
+    api::{AppState, extract::Actor, live::ListSubscription, problem::Problem, sse, streams::Reader},
     auth::policy::Action,
     domain::{DeploymentId, deployment::Deployment},
     store::{StoreError, deployments},
@@ -29,30 +29,35 @@ pub struct DeploymentsMessage {
 /// server stops: then come back.
 #[utoipa::path(
     get, path = "/api/stream", tag = "deployments",
+    extensions(("x-permission" = json!(Action::ReadDeployments))),
     responses(
         (status = 200, description = "`event: deployments | closing`", body = DeploymentsMessage, content_type = "text/event-stream"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "The user has too many streams open", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Too many streams are open", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn stream_deployments(actor: Actor, State(state): State<AppState>) -> Result<Response, Problem> {
-    actor.require(Action::ReadDeployments)?;
+    let reader = Reader::admit(&state, actor, Action::ReadDeployments)?;
     let feed = ListFeed {
         subscription: state.live.subscribe_all(),
-        expires_at: sse::expiry(&actor),
         state,
         shown: HashMap::new(),
         changed: Vec::new(),
         stepped_at: None,
     };
-    Ok(sse::respond(stream::unfold(Some(feed), |feed| async {
-        let mut feed = feed?;
-        let shutdown = feed.state.shutdown.clone();
-        match shutdown.run_until_cancelled(feed.next()).await {
-            Some(message) => Some((sse::event("deployments", None, &message?), Some(feed))),
-            None => Some((sse::closing(None), None)),
-        }
-    })))
+    Ok(sse::respond(
+        reader,
+        stream::unfold(Some(feed), |feed| async {
+            let mut feed = feed?;
+            let shutdown = feed.state.shutdown.clone();
+            match shutdown.run_until_cancelled(feed.next()).await {
+                Some(message) => Some((sse::event("deployments", None, &message?), Some(feed))),
+                None => Some((sse::closing(None), None)),
+            }
+        }),
+    ))
 }
 
 struct ListFeed {
@@ -63,7 +68,6 @@ struct ListFeed {
     /// Heard of, and not looked at yet.
     changed: Vec<DeploymentId>,
     stepped_at: Option<Instant>,
-    expires_at: Option<Instant>,
 }
 
 impl ListFeed {
@@ -75,10 +79,7 @@ impl ListFeed {
                 self.subscription.drain(&mut self.changed);
             }
             self.stepped_at = Some(Instant::now());
-            if self.expires_at.is_some_and(|end| end <= Instant::now()) {
-                return None;
-            }
-            let database = self.state.database.clone();
+            let database = self.state.stream_database.clone();
             match database.unless_lost(self.step()).await {
                 Ok(deployments) => {
                     self.changed.clear();
@@ -102,7 +103,7 @@ impl ListFeed {
                 .filter(|shown| !shown.status.is_final())
                 .map(|shown| shown.id),
         );
-        let mut connection = self.state.database.acquire().await?;
+        let mut connection = self.state.stream_database.acquire().await?;
         let watched = deployments::list_watched(&mut connection, &changed, NEWEST).await?;
         let fresh: Vec<Deployment> = watched
             .iter()

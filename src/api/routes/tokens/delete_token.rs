@@ -10,11 +10,13 @@ use crate::{
     store::{StoreError, tokens},
 };
 use axum::{extract::State, http::StatusCode};
+use serde_json::json;
 use uuid::Uuid;
 
-/// Makes a token stop working. Other people's are not found, unless by an admin.
+/// Revokes a token, and all tokens that were made with it. Other people's are not found, unless by an admin.
 #[utoipa::path(
     delete, path = "/api/tokens/{id}", tag = "tokens", params(("id" = Uuid, Path)),
+    extensions(("x-permission" = json!(Action::OwnTokens))),
     responses((status = 204, description = "Revoked"), (status = 404, description = "No such token", body = Problem))
 )]
 pub(super) async fn delete_token(
@@ -22,15 +24,18 @@ pub(super) async fn delete_token(
     actor: Actor,
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode, Problem> {
-    actor.require(Action::OwnTokens)?;
     let mut transaction = state.database.begin().await?;
     let token = tokens::get_token(&mut transaction, id).await?;
     if Some(token.user_id) != actor.principal.user_id && !actor.may(Action::ManageUsers) {
         return Err(Problem::not_found("token"));
     }
-    tokens::revoke_token(&mut transaction, id, state.clock.now()).await?;
+    let others = tokens::revoke_token(&mut transaction, id, state.clock.now()).await?;
+    let entry = actor.entry("token.revoke").object(id).before(&token);
     actor
-        .record(&mut transaction, actor.entry("token.revoke").object(id).before(&token))
+        .record(
+            &mut transaction,
+            entry.after(&json!({ "tokens_made_with_it_revoked": others })),
+        )
         .await?;
     transaction.commit().await.map_err(StoreError::from)?;
     Ok(StatusCode::NO_CONTENT)

@@ -14,33 +14,45 @@ use crate::{
 use axum::{Json, extract::State};
 use serde::Deserialize;
 use utoipa::IntoParams;
+use uuid::Uuid;
 
 /// Which tokens.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ListTokens {
+    /// Only the tokens of this user.
+    user_id: Option<Uuid>,
     /// Counted from 1.
     page: Option<i64>,
     /// 1 to 500; 50 when not said.
     per_page: Option<i64>,
 }
 
-/// Lists one's own tokens; an admin sees everybody's.
+/// Lists your own tokens; an admin gets the tokens of everybody, or of one user.
 #[utoipa::path(
-    get, path = "/api/tokens", tag = "tokens", params(ListTokens), responses((status = 200, body = Page<ApiToken>))
+    get, path = "/api/tokens", tag = "tokens", params(ListTokens),
+    extensions(("x-permission" = json!(Action::OwnTokens))),
+    responses(
+        (status = 200, body = Page<ApiToken>),
+        (status = 403, description = "The tokens of another user, and you are not an admin", body = Problem),
+    )
 )]
 pub(super) async fn list_tokens(
     State(state): State<AppState>,
     actor: Actor,
     Query(query): Query<ListTokens>,
 ) -> Result<Json<Page<ApiToken>>, Problem> {
-    actor.require(Action::OwnTokens)?;
     let request = page(query.page, query.per_page, 500)?;
-    let owner = if actor.may(Action::ManageUsers) {
-        None
-    } else {
-        Some(actor.user_id()?)
+    let owner = match query.user_id {
+        Some(owner) => {
+            if actor.principal.user_id != Some(owner) {
+                actor.require(Action::ManageUsers)?;
+            }
+            Some(owner)
+        }
+        None if actor.may(Action::ManageUsers) => None,
+        None => Some(actor.user_id()?),
     };
     let mut connection = state.database.acquire().await?;
     Ok(Json(Page::new(

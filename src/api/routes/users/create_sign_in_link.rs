@@ -27,6 +27,7 @@ pub struct SignInLink {
 /// Makes a link that signs a user in, once, within 30 minutes; earlier ones stop working.
 #[utoipa::path(
     post, path = "/api/users/{id}/sign-in-link", tag = "users", params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::ManageUsers))),
     responses(
         (status = 201, body = SignInLink),
         (status = 403, description = "Not an admin", body = Problem),
@@ -39,7 +40,6 @@ pub(super) async fn create_sign_in_link(
     actor: Actor,
     Path(id): Path<UserId>,
 ) -> Result<(StatusCode, Json<SignInLink>), Problem> {
-    actor.require(Action::ManageUsers)?;
     let mut transaction = state.database.begin().await?;
     let user = users::get_user(&mut transaction, id).await?;
     if user.disabled {

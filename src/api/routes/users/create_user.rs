@@ -36,6 +36,7 @@ pub struct CreateUser {
 /// Adds a user.
 #[utoipa::path(
     post, path = "/api/users", tag = "users", request_body = CreateUser,
+    extensions(("x-permission" = json!(Action::ManageUsers))),
     responses(
         (status = 201, body = User),
         (status = 403, description = "Not an admin", body = Problem),
@@ -48,11 +49,10 @@ pub(super) async fn create_user(
     actor: Actor,
     JsonBody(body): JsonBody<CreateUser>,
 ) -> Result<(StatusCode, Json<User>), Problem> {
-    actor.require(Action::ManageUsers)?;
     let mut validator = Validator::new();
     check_username(&mut validator, &body.username);
     if let Some(password) = &body.password {
-        passwords::check_new(&mut validator, password);
+        passwords::check_new(&mut validator, "password", password);
     }
     validator.finish()?;
     let password_hash = match body.password {

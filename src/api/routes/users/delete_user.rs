@@ -16,6 +16,7 @@ use axum::{extract::State, http::StatusCode};
 /// Deletes a user with their sessions and tokens. What they launched stays, under their name.
 #[utoipa::path(
     delete, path = "/api/users/{id}", tag = "users", params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::ManageUsers))),
     responses(
         (status = 204, description = "Deleted"),
         (status = 403, description = "Not an admin", body = Problem),
@@ -28,7 +29,6 @@ pub(super) async fn delete_user(
     actor: Actor,
     Path(id): Path<UserId>,
 ) -> Result<StatusCode, Problem> {
-    actor.require(Action::ManageUsers)?;
     let mut transaction = state.database.begin().await?;
     users::lock_users(&mut transaction).await?;
     let before = users::get_user(&mut transaction, id).await?;

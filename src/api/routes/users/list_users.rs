@@ -3,7 +3,7 @@
 use crate::{
     api::{
         AppState,
-        extract::{Actor, Query, page},
+        extract::{Query, page},
         page::Page,
         problem::Problem,
     },
@@ -31,14 +31,13 @@ pub struct ListUsers {
 /// Lists users by name.
 #[utoipa::path(
     get, path = "/api/users", tag = "users", params(ListUsers),
+    extensions(("x-permission" = json!(Action::ManageUsers))),
     responses((status = 200, body = Page<User>), (status = 403, description = "Not an admin", body = Problem))
 )]
 pub(super) async fn list_users(
     State(state): State<AppState>,
-    actor: Actor,
     Query(query): Query<ListUsers>,
 ) -> Result<Json<Page<User>>, Problem> {
-    actor.require(Action::ManageUsers)?;
     let request = page(query.page, query.per_page, 500)?;
     let mut connection = state.database.acquire().await?;
     let rows = users::list_users(&mut connection, query.search.as_deref(), request).await?;

@@ -7,14 +7,18 @@ use crate::{
         extract::{Actor, JsonBody, Path},
         problem::Problem,
     },
-    auth::{passwords, policy::Action},
+    auth::{
+        passwords,
+        policy::Action,
+        revocation::{self, Tokens},
+    },
     domain::{
         UserId,
         user::{Role, User},
         validation::Validator,
     },
     store::{
-        StoreError, sessions,
+        StoreError,
         users::{self, UserChange},
     },
 };
@@ -36,14 +40,16 @@ pub struct UpdateUser {
     disabled: Option<bool>,
 }
 
-/// Changes a user. A new password, and disabling, end their sessions.
+/// Changes a user. A new password ends all sessions of the user and revokes all their API tokens and unused sign-in links; your own
+/// password is changed at `POST /api/account/password`. Disabling a user ends their sessions and links, and suspends their tokens.
 #[utoipa::path(
     patch, path = "/api/users/{id}", tag = "users", request_body = UpdateUser, params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::ManageUsers))),
     responses(
         (status = 200, body = User),
         (status = 403, description = "Not an admin", body = Problem),
         (status = 404, description = "No such user", body = Problem),
-        (status = 409, description = "The last admin", body = Problem),
+        (status = 409, description = "The last admin, or your own password", body = Problem),
         (status = 422, description = "A field is wrong", body = Problem),
     )
 )]
@@ -53,10 +59,15 @@ pub(super) async fn update_user(
     Path(id): Path<UserId>,
     JsonBody(body): JsonBody<UpdateUser>,
 ) -> Result<Json<User>, Problem> {
-    actor.require(Action::ManageUsers)?;
+    if body.password.is_some() && actor.principal.user_id == Some(id) {
+        // Otherwise a stolen session of an admin would be enough to take the account over.
+        return Err(Problem::conflict(
+            "change your own password in your account, which asks for the current one (POST /api/account/password)",
+        ));
+    }
     let mut validator = Validator::new();
     if let Some(password) = &body.password {
-        passwords::check_new(&mut validator, password);
+        passwords::check_new(&mut validator, "password", password);
     }
     validator.finish()?;
     let new_password = body.password.is_some();
@@ -75,7 +86,8 @@ pub(super) async fn update_user(
     let after = users::update_user(&mut transaction, id, &change).await?;
     keep_an_admin(&mut transaction).await?;
     if new_password || after.disabled {
-        sessions::delete_sessions_of_user(&mut transaction, id).await?;
+        let tokens = if new_password { Tokens::Revoke } else { Tokens::Keep };
+        revocation::revoke(&mut transaction, id, tokens, None, state.clock.now()).await?;
     }
     let action = if new_password {
         "user.update_with_password"

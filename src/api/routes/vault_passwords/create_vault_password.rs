@@ -38,6 +38,7 @@ pub struct CreateVaultPassword {
 /// Stores a password that encrypted files and values of packages are read with.
 #[utoipa::path(
     post, path = "/api/vault-passwords", tag = "vault-passwords", request_body = CreateVaultPassword,
+    extensions(("x-permission" = json!(Action::EditPlaybooks))),
     responses(
         (status = 201, body = VaultPassword),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -51,7 +52,6 @@ pub(super) async fn create_vault_password(
     State(state): State<AppState>,
     JsonBody(body): JsonBody<CreateVaultPassword>,
 ) -> Result<(StatusCode, Json<VaultPassword>), Problem> {
-    actor.require(Action::EditPlaybooks)?;
     let mut validator = Validator::new();
     validator.check(
         is_vault_id(&body.vault_id),

@@ -15,6 +15,7 @@ use uuid::Uuid;
 /// Forgets a password. Packages that are encrypted with it cannot be launched any more.
 #[utoipa::path(
     delete, path = "/api/vault-passwords/{id}", tag = "vault-passwords", params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::EditPlaybooks))),
     responses(
         (status = 204, description = "Deleted"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -27,7 +28,6 @@ pub(super) async fn delete_vault_password(
     State(state): State<AppState>,
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode, Problem> {
-    actor.require(Action::EditPlaybooks)?;
     let mut transaction = state.database.begin().await?;
     let before = vault_passwords::get_vault_password(&mut transaction, id).await?;
     vault_passwords::delete_vault_password(&mut transaction, id).await?;

@@ -1,7 +1,7 @@
 //! `GET /api/vault-passwords`.
 
 use crate::{
-    api::{AppState, extract::Actor, problem::Problem},
+    api::{AppState, problem::Problem},
     auth::policy::Action,
     domain::vault_password::VaultPassword,
     store::vault_passwords,
@@ -20,17 +20,14 @@ pub struct VaultPasswordList {
 /// Which passwords of `ansible-vault` are stored.
 #[utoipa::path(
     get, path = "/api/vault-passwords", tag = "vault-passwords",
+    extensions(("x-permission" = json!(Action::ReadPlaybooks))),
     responses(
         (status = 200, body = VaultPasswordList),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn list_vault_passwords(
-    actor: Actor,
-    State(state): State<AppState>,
-) -> Result<Json<VaultPasswordList>, Problem> {
-    actor.require(Action::ReadPlaybooks)?;
+pub(super) async fn list_vault_passwords(State(state): State<AppState>) -> Result<Json<VaultPasswordList>, Problem> {
     let data = vault_passwords::list_vault_passwords(&mut *state.database.acquire().await?).await?;
     Ok(Json(VaultPasswordList { data }))
 }

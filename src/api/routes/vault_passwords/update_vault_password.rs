@@ -30,6 +30,7 @@ pub struct UpdateVaultPassword {
 #[utoipa::path(
     patch, path = "/api/vault-passwords/{id}", tag = "vault-passwords", request_body = UpdateVaultPassword,
     params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::EditPlaybooks))),
     responses(
         (status = 200, body = VaultPassword),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -44,7 +45,6 @@ pub(super) async fn update_vault_password(
     Path(id): Path<Uuid>,
     JsonBody(body): JsonBody<UpdateVaultPassword>,
 ) -> Result<Json<VaultPassword>, Problem> {
-    actor.require(Action::EditPlaybooks)?;
     let mut validator = Validator::new();
     check_password(&mut validator, &body.password);
     validator.finish()?;

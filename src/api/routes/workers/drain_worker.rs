@@ -6,6 +6,7 @@ use crate::{
         extract::{Actor, Path},
         problem::Problem,
     },
+    auth::policy::Action,
     domain::{WorkerId, worker::Worker},
 };
 use axum::{Json, extract::State};
@@ -13,6 +14,7 @@ use axum::{Json, extract::State};
 /// Has a worker claim nothing more. Its runs go on to their end; a process that is nothing but a worker then ends.
 #[utoipa::path(
     post, path = "/api/workers/{id}/drain", tag = "workers", params(("id" = uuid::Uuid, Path)),
+    extensions(("x-permission" = json!(Action::DrainWorker))),
     responses(
         (status = 200, description = "It claims nothing more", body = Worker),
         (status = 401, body = Problem, content_type = "application/problem+json"),

@@ -1,7 +1,7 @@
 //! `GET /api/workers`.
 
 use crate::{
-    api::{AppState, extract::Actor, problem::Problem},
+    api::{AppState, problem::Problem},
     auth::policy::Action,
     domain::worker::Worker,
     store::workers,
@@ -20,14 +20,14 @@ pub struct WorkerList {
 /// Lists the workers there are: those that stopped are not, those that were killed are for as long as they own runs.
 #[utoipa::path(
     get, path = "/api/workers", tag = "workers",
+    extensions(("x-permission" = json!(Action::ReadDeployments))),
     responses(
         (status = 200, body = WorkerList),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn list_workers(State(state): State<AppState>, actor: Actor) -> Result<Json<WorkerList>, Problem> {
-    actor.require(Action::ReadDeployments)?;
+pub(super) async fn list_workers(State(state): State<AppState>) -> Result<Json<WorkerList>, Problem> {
     let mut connection = state.database.acquire().await?;
     Ok(Json(WorkerList {
         data: workers::list_workers(&mut connection).await?,

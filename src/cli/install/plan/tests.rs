@@ -225,7 +225,7 @@ fn other_systems_and_what_others_made_are_refused() {
     let mut machine = installed();
     machine.data = Folder::InUse { owner: 0 };
     assert!(refusal(machine).contains("belongs to user id 0"));
-    assert!(without(|machine| machine.data = Folder::NoFolder).contains("is not a folder"));
+    assert!(without(|machine| machine.data = Folder::Other).contains("is not a folder"));
     assert!(without(|machine| machine.account = Some(account(0))).contains("is root"));
 }
 

@@ -29,8 +29,8 @@ export function SetupPage() {
         </Notice>
       ) : token === undefined ? (
         <Notice tone="warning" title="The link is incomplete">
-          Open the whole set-up link that the server printed at its first start; it ends in{" "}
-          <code>?token=…</code>
+          Open the whole set-up link: it ends in <code>?token=…</code>, and{" "}
+          <code>admiral users setup-link</code> prints a new one.
         </Notice>
       ) : (
         <SetupForm token={token} />

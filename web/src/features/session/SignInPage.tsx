@@ -47,7 +47,8 @@ function PasswordForm({ onDone }: { onDone: (session: Session) => void }) {
     <form onSubmit={submit} className="space-y-4">
       {setup.data?.needed === true && (
         <Notice tone="info" title="No users yet">
-          Open the one-time set-up link that the server printed when it started for the first time.
+          Open the one-time link in the server&apos;s data directory, or make a new one with{" "}
+          <code>admiral users setup-link</code>.
         </Notice>
       )}
       {signIn.isError && <ErrorNotice title="Not signed in" error={signIn.error} />}

@@ -19,12 +19,12 @@ export function SettingsPage() {
     <>
       <PageHeader title="Settings" detail={health.data && `Admiral ${health.data.version}`} />
       <div className="space-y-8">
-        <TokensSection />
         <EnvironmentsSection mayChange={operate} />
         <VaultPasswordsSection mayChange={operate} />
         <GalaxySection mayChange={administer} />
         <InstallationSection mayChange={administer} />
         {administer && <UsersSection />}
+        {administer && <TokensSection />}
       </div>
     </>
   );

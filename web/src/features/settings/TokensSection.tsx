@@ -2,8 +2,8 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 
 import { api, ApiError } from "@/api/client";
-import { tokensQuery } from "@/api/queries";
-import type { ApiToken, CreatedApiToken } from "@/api/types";
+import { sessionQuery, tokensQuery } from "@/api/queries";
+import type { ApiToken, CreatedApiToken, Role } from "@/api/types";
 import { Button } from "@/components/Button";
 import { CopyBox } from "@/components/Copy";
 import { ConfirmDialog, Dialog, DialogActions } from "@/components/Dialog";
@@ -12,6 +12,7 @@ import { ErrorNotice } from "@/components/Notice";
 import { Cell, HeadCell, TableFrame } from "@/components/Page";
 import { Time } from "@/components/Time";
 import { ListSection } from "./ListSection";
+import { rolesWithin } from "./roles";
 
 const LIFETIMES = [
   ["7", "7 days"],
@@ -21,16 +22,17 @@ const LIFETIMES = [
   ["", "Never"],
 ] as const;
 
-export function TokensSection() {
+/** The tokens of one user, or of everybody. */
+export function TokensSection({ owner }: { owner?: string }) {
   const client = useQueryClient();
-  const tokens = useQuery(tokensQuery);
+  const tokens = useQuery(tokensQuery(owner));
   const [creating, setCreating] = useState(false);
   const [revoking, setRevoking] = useState<ApiToken | null>(null);
   return (
     <>
       <ListSection
         title="API tokens"
-        about="For scripts and the command line. A token may do what its owner may."
+        about="For scripts and the command line. A token has the rights of its owner, or fewer."
         what="tokens"
         query={tokens}
         icon="keys"
@@ -49,10 +51,11 @@ export function TokensSection() {
             <thead>
               <tr>
                 <HeadCell>Name</HeadCell>
-                <HeadCell>Owner</HeadCell>
-                <HeadCell>Created</HeadCell>
+                {owner === undefined && <HeadCell>Owner</HeadCell>}
+                <HeadCell>Role</HeadCell>
+                <HeadCell className="max-sm:hidden">Created</HeadCell>
                 <HeadCell>Expires</HeadCell>
-                <HeadCell>Last used</HeadCell>
+                <HeadCell className="max-sm:hidden">Last used</HeadCell>
                 <HeadCell>
                   <span className="sr-only">Actions</span>
                 </HeadCell>
@@ -62,14 +65,15 @@ export function TokensSection() {
               {all.map((token) => (
                 <tr key={token.id} className="hover:bg-hover">
                   <Cell className="font-medium">{token.name}</Cell>
-                  <Cell>{token.username}</Cell>
-                  <Cell className="text-soft">
+                  {owner === undefined && <Cell>{token.username}</Cell>}
+                  <Cell>{token.role}</Cell>
+                  <Cell className="text-soft max-sm:hidden">
                     <Time value={token.created_at} />
                   </Cell>
                   <Cell className="text-soft">
                     {token.expires_at === null ? "never" : <Time value={token.expires_at} />}
                   </Cell>
-                  <Cell className="text-soft">
+                  <Cell className="text-soft max-sm:hidden">
                     {token.last_used_at === null ? "never" : <Time value={token.last_used_at} />}
                   </Cell>
                   <Cell className="text-right">
@@ -108,7 +112,7 @@ export function TokensSection() {
             await client.invalidateQueries({ queryKey: ["tokens"] });
           }}
         >
-          <p>Whatever uses it is refused from now on.</p>
+          <p>It stops working at once, and so do all tokens that were made with it.</p>
         </ConfirmDialog>
       )}
     </>
@@ -119,10 +123,13 @@ function CreateTokenDialog({ onClose }: { onClose: () => void }) {
   const client = useQueryClient();
   const [name, setName] = useState("");
   const [days, setDays] = useState("90");
+  const own = useQuery(sessionQuery).data?.role ?? "viewer";
+  const [role, setRole] = useState<Role>(own);
   const create = useMutation({
     mutationFn: () =>
       api.post<CreatedApiToken>("/api/tokens", {
         name: name.trim(),
+        role,
         ...(days !== "" && { expires_in_days: Number(days) }),
       }),
     onSuccess: () => client.invalidateQueries({ queryKey: ["tokens"] }),
@@ -170,6 +177,21 @@ function CreateTokenDialog({ onClose }: { onClose: () => void }) {
           {LIFETIMES.map(([value, text]) => (
             <option key={text} value={value}>
               {text}
+            </option>
+          ))}
+        </SelectField>
+        <SelectField
+          label="Role"
+          hint="The token never has more rights than you have."
+          error={refused?.field("role")}
+          value={role}
+          onChange={(event) => {
+            setRole(event.target.value as Role);
+          }}
+        >
+          {rolesWithin(own).map((name) => (
+            <option key={name} value={name}>
+              {name}
             </option>
           ))}
         </SelectField>

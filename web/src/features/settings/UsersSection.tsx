@@ -13,9 +13,10 @@ import { Time } from "@/components/Time";
 import { AddUserDialog } from "./AddUserDialog";
 import { ListSection } from "./ListSection";
 import { SignInLinkDialog } from "./SignInLinkDialog";
+import { UserSessionsDialog } from "./UserSessionsDialog";
 import { ROLES } from "./roles";
 
-type Open = { act: "add" } | { act: "link" | "disable"; user: User };
+type Open = { act: "add" } | { act: "link" | "sessions" | "disable"; user: User };
 
 export function UsersSection() {
   const client = useQueryClient();
@@ -109,6 +110,15 @@ export function UsersSection() {
                       )}
                       <Button
                         small
+                        aria-label={`Sessions of ${user.username}`}
+                        onClick={() => {
+                          setOpen({ act: "sessions", user });
+                        }}
+                      >
+                        Sessions
+                      </Button>
+                      <Button
+                        small
                         aria-label={`${user.disabled ? "Enable" : "Disable"} ${user.username}`}
                         disabled={user.id === me}
                         title={user.id === me ? "You cannot disable yourself" : undefined}
@@ -129,6 +139,7 @@ export function UsersSection() {
       </ListSection>
       {open?.act === "add" && <AddUserDialog onClose={close} />}
       {open?.act === "link" && <SignInLinkDialog user={open.user} onClose={close} />}
+      {open?.act === "sessions" && <UserSessionsDialog user={open.user} onClose={close} />}
       {open?.act === "disable" && (
         <ConfirmDialog
           title={`Disable ${open.user.username}?`}
@@ -136,7 +147,10 @@ export function UsersSection() {
           onClose={close}
           onConfirm={() => update.mutateAsync({ id: open.user.id, disabled: true })}
         >
-          <p>{open.user.username} is signed out and cannot sign in until enabled again.</p>
+          <p>
+            {open.user.username} is signed out and cannot sign in until enabled again. Their API tokens do not
+            work until then.
+          </p>
         </ConfirmDialog>
       )}
     </>

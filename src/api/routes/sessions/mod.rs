@@ -1,0 +1,38 @@
+//! Sessions: the browsers that are signed in.
+
+mod delete_session;
+mod delete_sessions;
+mod list_sessions;
+
+pub use delete_sessions::EndedSessions;
+
+use crate::{
+    api::{AppState, extract::Actor, problem::Problem},
+    auth::policy::Action,
+    domain::{UserId, principal::Via},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+
+/// `/api/sessions`.
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list_sessions::list_sessions, delete_sessions::delete_sessions))
+        .routes(routes!(delete_session::delete_session_by_id))
+}
+
+/// The session that the request was made with.
+fn current(actor: &Actor) -> Option<Uuid> {
+    match actor.principal.via {
+        Via::Session(id) => Some(id),
+        Via::Token(_) | Via::LocalCommand => None,
+    }
+}
+
+/// Refuses access to the sessions of another user, except to admins.
+fn check_owner(actor: &Actor, owner: UserId) -> Result<(), Problem> {
+    if actor.principal.user_id == Some(owner) {
+        return Ok(());
+    }
+    actor.require(Action::ManageUsers)
+}
