@@ -1,7 +1,7 @@
 //! `admiral install` and `admiral uninstall`: Admiral as a service of a Debian or Ubuntu machine, under an account of its own.
 //!
-//! What there is is looked at ([`machine`]), what to do is decided from that alone ([`plan`]), shown and then done ([`carry_out`]). A
-//! manifest ([`manifest`]) remembers what was made, so that nothing else is ever taken away.
+//! `machine` looks at the machine, `plan` decides from that alone which steps are needed, and `carry_out` takes them after they were
+//! shown. The manifest records what was made, so that `admiral uninstall` removes nothing else.
 
 mod carry_out;
 pub mod files;
