@@ -2,7 +2,8 @@
 
 use std::{
     ffi::OsString,
-    fs, io,
+    fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -132,11 +133,14 @@ pub(super) fn write_names(folder: &Path, account: RunAccount, home: &Path) -> io
     Ok((passwd, group))
 }
 
-/// Whatever the umask: inside, everybody reads them.
+/// Whatever the umask: inside, everybody reads them. In one step, because a program may be starting with the earlier file.
 fn write_readable(path: &Path, text: &str) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
-    fs::write(path, text)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o644))
+    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(path))?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+    file.persist(path)?;
+    Ok(())
 }
 
 /// The program and its arguments that carry out what a spec says, in the place it is to be carried out in. Errors are for people.

@@ -4,7 +4,7 @@
 //! isolated as runs are, but see none of Admiral's secrets and write to nothing but what they are given.
 
 use std::{
-    io,
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -21,6 +21,8 @@ use super::{
 use crate::process::{command, guarded};
 
 const GIB: u64 = 1024 * 1024 * 1024;
+/// In the data directory.
+const NAMES_FOLDER: &str = "names";
 const LIMITS: ResourceLimits = ResourceLimits {
     memory_bytes: 2 * GIB,
     processes: 1024,
@@ -79,8 +81,10 @@ pub enum SeclusionError {
 pub struct Seclusion {
     isolation: IsolationMode,
     data_directory: PathBuf,
-    /// Holds the `passwd` and `group` that the programs see.
-    names: Arc<TempDir>,
+    /// The folder with the `passwd` and `group` that isolated programs see.
+    names: Option<PathBuf>,
+    /// Holds that folder where there is no data directory.
+    _temporary: Option<Arc<TempDir>>,
 }
 
 /// A program, and what it may see and change. Everything but the program lies where the system or Admiral's data is hidden, or else
@@ -102,12 +106,25 @@ pub struct Look<'a> {
 impl Seclusion {
     /// Hides `data_directory`, Admiral's own.
     pub fn new(isolation: IsolationMode, data_directory: PathBuf) -> io::Result<Self> {
-        let names = tempfile::Builder::new().prefix("admiral-names-").tempdir()?;
-        write_names(names.path(), RunAccount::for_looking(), Path::new("/tmp"))?;
+        let (mut names, mut temporary) = (None, None);
+        if let IsolationMode::Strict(_) = isolation {
+            // The system removes temporary files after some days, and a server runs for longer.
+            let folder = if data_directory.is_dir() {
+                let folder = data_directory.join(NAMES_FOLDER);
+                fs::create_dir_all(&folder)?;
+                folder
+            } else {
+                let folder = tempfile::Builder::new().prefix("admiral-names-").tempdir()?;
+                temporary.insert(Arc::new(folder)).path().to_owned()
+            };
+            write_names(&folder, RunAccount::for_looking(), Path::new("/tmp"))?;
+            names = Some(folder);
+        }
         Ok(Self {
             isolation,
             data_directory,
-            names: Arc::new(names),
+            names,
+            _temporary: temporary,
         })
     }
 
@@ -140,7 +157,6 @@ impl Seclusion {
                     let real = |path: &&Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
                     paths.iter().map(|path| bind(&real(path))).collect::<Vec<_>>()
                 };
-                let names = |name: &str| self.names.path().join(name);
                 let sandbox = Sandbox {
                     features: *features,
                     account,
@@ -154,7 +170,10 @@ impl Seclusion {
                         binds(look.writable, Bind::writable),
                     ]
                     .concat(),
-                    names: Some((names("passwd"), names("group"))),
+                    names: self
+                        .names
+                        .as_ref()
+                        .map(|folder| (folder.join("passwd"), folder.join("group"))),
                     limits: LIMITS,
                     working_directory: look.folder.to_owned(),
                 };

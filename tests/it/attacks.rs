@@ -48,7 +48,7 @@ const GREEDY: [(&str, &str); 5] = [
     ("deep", "nested folders"),
 ];
 /// Guards that the server itself has.
-const OF_SERVER: [&str; 3] = ["account", "host_key_scan", "regular_files"];
+const OF_SERVER: [&str; 4] = ["account", "host_key_scan", "regular_files", "seclusion"];
 const LIMITS: [&str; 8] = [
     "--run-memory",
     "400M",
@@ -147,6 +147,29 @@ impl Ground {
             },
         });
         text(&self.server.post("/api/deployments", body).await, "id")
+    }
+
+    /// Has Ansible check the syntax of a playbook whose imports run commands; everything that is shown of it.
+    async fn attack_by_syntax(&self) -> String {
+        let script = format!(
+            "cat {data}/canary /proc/{pid}/root{data}/canary {tmp}; touch {data}/written-from-a-run {folder}/written-from-a-run",
+            data = self.server.data.display(),
+            pid = self.server.process.id(),
+            tmp = self.tmp_canary.path().display(),
+            folder = self.victim_folder.display(),
+        );
+        let playbook = self.server.add_playbook(
+            "by-syntax",
+            &format!("- import_playbook: \"{{{{ lookup('ansible.builtin.pipe', '({script}; true) 2>&1') }}}}\"\n"),
+        );
+        let body = json!({"playbook": playbook, "all": true});
+        let (status, refusal) = self.server.request(Method::POST, "/api/deployments", Some(&body)).await;
+        assert!(status.is_client_error(), "{status} {refusal}");
+        let uploaded = std::fs::read(self.server.folder.path().join("playbooks/by-syntax/site.yml")).unwrap();
+        let path = "/api/packages/inspect?file_name=look.yml&with_ansible=true";
+        let (status, looked_at) = self.server.upload(path, uploaded).await;
+        assert_eq!(status, StatusCode::OK, "{looked_at}");
+        format!("{refusal}\n{looked_at}\n")
     }
 
     /// A run that holds secrets and goes on until it is cancelled.
@@ -267,6 +290,12 @@ async fn nothing_gets_out(account: Option<(u32, u32)>) {
         attacks.push((attack, ground.launch(attack).await));
     }
     let mut wrong = Vec::new();
+    let shown = ground.attack_by_syntax().await;
+    wrong.extend(breaches(&shown).iter().map(|breach| format!("by-syntax: {breach}")));
+    assert!(
+        shown.contains("Permission denied") || shown.contains("No such file"),
+        "{shown}"
+    );
     for (attack, id) in attacks {
         let (deployment, shown) = ground.outcome(&id).await;
         for breach in breaches(&shown) {
@@ -322,7 +351,13 @@ struct Gap {
     account: Option<(u32, u32)>,
 }
 
-const GAPS: [Gap; 9] = [
+const GAPS: [Gap; 10] = [
+    Gap {
+        guard: "seclusion",
+        with: "",
+        attack: "by-syntax",
+        account: Some(ACCOUNT),
+    },
     Gap {
         guard: "process_namespace",
         with: "",
@@ -385,6 +420,13 @@ async fn each_guard_is_missed_when_it_is_gone() {
     for gap in GAPS {
         let off = format!("{}{}", gap.guard, gap.with);
         let mut ground = Ground::prepare(gap.account, &LIMITS, &off).await;
+        if gap.attack == "by-syntax" {
+            let shown = ground.attack_by_syntax().await;
+            if breaches(&shown).is_empty() && ground.damage().await.is_empty() {
+                unnoticed.push(format!("{} by {}: {shown}", gap.guard, gap.attack));
+            }
+            continue;
+        }
         let id = if gap.attack == "deep" {
             // Long enough to be stopped if anybody looked.
             let body = json!({"playbook": "project/deep/site.yml", "all": true, "variables": {"pause": 4}});
