@@ -203,6 +203,7 @@ impl Attending {
                     }
                     return;
                 }
+                () = turn.body_ended.notified() => {}
                 () = turn.gives_way.cancelled() => {
                     self.metrics.count_closed_connection("full");
                     return;
