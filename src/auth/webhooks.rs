@@ -26,7 +26,7 @@ const NOBODY: &[u8] = b"nobody knows";
 /// A genuine webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delivery {
-    /// How a repetition is recognised.
+    /// The fingerprints that a repetition is recognised by.
     pub identity: Identity,
     /// The answer to a repetition.
     pub when_repeated: WhenRepeated,

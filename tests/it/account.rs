@@ -297,6 +297,12 @@ async fn guessing_the_current_password_is_slowed_down_apart_from_signing_in() {
     let app = TestApp::start().await;
     app.add_user("ada", Role::Viewer, PASSWORD).await;
     let mine = session(&app, "ada", PASSWORD).await;
+    // An empty field does not count.
+    let empty = body!({"current_password": "", "new_password": NEW_PASSWORD});
+    for _ in 0..12 {
+        let (status, problem) = change_password(&app, &mine, empty.clone()).await;
+        assert_eq!((status, fields(&problem)), (422, vec!["current_password"]), "{problem}");
+    }
     let guess = body!({"current_password": "wrong", "new_password": NEW_PASSWORD});
     for _ in 0..10 {
         assert_eq!(change_password(&app, &mine, guess.clone()).await.0, 422);
