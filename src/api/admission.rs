@@ -4,7 +4,7 @@
 //! allow, and `security(())` opens the endpoint to everybody. An endpoint that declares neither is closed.
 
 use super::{
-    AppState,
+    AppState, answer_memory,
     body_memory::{Holder, Metered},
     extract::{Actor, Client, session_cookie},
     origin,
@@ -87,6 +87,7 @@ fn access(operation: &Operation) -> Option<Access> {
 async fn admit(State(admission): State<Admission>, request: Request, next: Next) -> Result<Response, Problem> {
     let state = &admission.state;
     let (mut parts, body) = request.into_parts();
+    let is_safe = parts.method.is_safe();
     let client = Client::of(&parts, &state.config.trusted_proxies);
     let holder = match admission.access(&parts) {
         None => {
@@ -121,7 +122,12 @@ async fn admit(State(admission): State<Admission>, request: Request, next: Next)
     let response = next.run(Request::from_parts(parts, body)).await;
     // The body may have been in memory until now.
     drop(reservation);
-    Ok(response)
+    // The answer to a change is given in any case, because the change has been made.
+    if is_safe {
+        answer_memory::count(&state.answer_memory, holder, response)
+    } else {
+        Ok(response)
+    }
 }
 
 impl Admission {

@@ -136,7 +136,7 @@ pub(super) struct Reservation {
 
 impl Reservation {
     /// Adds bytes that have arrived.
-    fn grow(&self, bytes: usize) -> Result<(), NoRoom> {
+    pub(super) fn grow(&self, bytes: usize) -> Result<(), NoRoom> {
         self.memory.held().take(self.holder, bytes)?;
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         Ok(())

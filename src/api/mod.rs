@@ -1,6 +1,7 @@
 //! The HTTP API: the only user of `axum`. One file per operation under `routes/<resource>/`.
 
 mod admission;
+mod answer_memory;
 pub mod assets;
 mod body_memory;
 pub mod extract;

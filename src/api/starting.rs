@@ -1,4 +1,4 @@
-//! What is answered while the server starts: that it is not ready yet.
+//! Answers requests while the server starts, by saying that it is not ready yet.
 
 use super::{
     problem::{Problem, RETRY_AFTER},

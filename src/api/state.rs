@@ -43,6 +43,8 @@ pub struct AppState {
     pub sign_in_limiter: Arc<SignInLimiter>,
     /// The memory that request bodies take.
     pub body_memory: Arc<BodyMemory>,
+    /// The memory that large answers take. It has limits of its own, so that clients who read nothing cannot keep others from sending.
+    pub answer_memory: Arc<BodyMemory>,
     /// What this process counts.
     pub metrics: Metrics,
     /// What a scrape asks the database for.
@@ -73,6 +75,7 @@ impl AppState {
             config: Arc::new(config),
             sign_in_limiter: Arc::default(),
             body_memory: Arc::default(),
+            answer_memory: Arc::default(),
             streams: Arc::default(),
             metrics: Metrics::new(),
             scrape: Arc::default(),

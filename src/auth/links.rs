@@ -79,13 +79,15 @@ pub async fn use_setup(connection: &mut Connection, token: &SecretString, now: D
     }
 }
 
-/// Uses a sign-in link up: whom it signs in.
+/// Uses a sign-in link up, and returns the user whom it signs in. A concurrent reset waits for this transaction, and then ends the session.
 pub async fn use_sign_in(
     connection: &mut Connection,
     token: &SecretString,
     now: DateTime<Utc>,
 ) -> Result<UserId, AuthError> {
-    links::use_link(connection, &hash_token(token), LinkPurpose::SignIn, now)
+    let token_hash = hash_token(token);
+    links::hold_user_of_link(connection, &token_hash).await?;
+    links::use_link(connection, &token_hash, LinkPurpose::SignIn, now)
         .await?
         .flatten()
         .ok_or(AuthError::InvalidLink)

@@ -45,7 +45,6 @@ pub async fn revoke(
         Some(Via::Token(id)) => (None, Some(id)),
         Some(Via::LocalCommand) | None => (None, None),
     };
-    // Links come first: a link that is being used right now leads to a session, which the next statement finds.
     links::delete_sign_in_links(connection, user_id).await?;
     let sessions_ended = sessions::delete_sessions_of_user(connection, user_id, kept_session).await?;
     let tokens_revoked = match tokens_too {

@@ -51,8 +51,8 @@ pub async fn check(
     })
 }
 
-/// As [`check`], and a change that would take the rights away waits until the transaction ends. Whatever is made in the transaction, such as
-/// a token, is then there for that change to revoke.
+/// As [`check`], and a change that would take the rights away waits until the transaction ends. A token that is made in the
+/// transaction is then there for that change to revoke.
 pub async fn hold(
     connection: &mut Connection,
     principal: &Principal,

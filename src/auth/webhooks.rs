@@ -26,7 +26,7 @@ const NOBODY: &[u8] = b"nobody knows";
 /// A genuine webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delivery {
-    /// How a repetition is recognised.
+    /// The fingerprints that a repetition is recognised by.
     pub identity: Identity,
     /// The answer to a repetition.
     pub when_repeated: WhenRepeated,
@@ -67,6 +67,7 @@ pub fn check<'a>(
     let text = secret.map(ExposeSecret::expose_secret).filter(|text| !text.is_empty());
     let checked = match kind {
         WebhookKind::Generic if header("webhook-signature").is_some() => standard(text, header, body, now),
+        WebhookKind::Generic if is_standard_content(body) => Err(Refusal::NotGenuine),
         WebhookKind::Generic => hexadecimal(text, header("x-admiral-signature"), body, WhenRepeated::Refuse),
         WebhookKind::GitHub => hexadecimal(text, header("x-hub-signature-256"), body, WhenRepeated::Accept),
         WebhookKind::GitLab if text.is_some_and(|text| text.starts_with(SIGNING_TOKEN)) => {
@@ -106,8 +107,7 @@ fn standard<'a>(
             let signature = STANDARD.decode(encoded).unwrap_or_default();
             is_signed(&key, &[id, b".", timestamp, b".", body], &signature)
         });
-    // With a dot in the id it would be ambiguous where the id ends.
-    if !is_genuine || id.is_empty() || id.contains(&b'.') {
+    if !is_genuine || !is_standard_id(id) {
         return Err(Refusal::NotGenuine);
     }
     let sent = std::str::from_utf8(timestamp)
@@ -128,6 +128,22 @@ fn standard<'a>(
         },
         when_repeated: WhenRepeated::Accept,
     })
+}
+
+/// Whether this can be the id of a delivery. With a dot in it, it would be ambiguous where the id ends; with `{` at its beginning, whether it
+/// is a JSON body.
+fn is_standard_id(id: &[u8]) -> bool {
+    !id.is_empty() && id[0] != b'{' && !id.contains(&b'.')
+}
+
+/// Whether `body` has the form `ID.TIMESTAMP.BODY`. Its HMAC may then have been made for a delivery of the other form, and somebody who has
+/// read that delivery could send it again in this form, without regard to its time.
+fn is_standard_content(body: &[u8]) -> bool {
+    let mut parts = body.splitn(3, |byte| *byte == b'.');
+    let (id, timestamp, rest) = (parts.next(), parts.next(), parts.next());
+    id.is_some_and(is_standard_id)
+        && timestamp.is_some_and(|timestamp| !timestamp.is_empty() && timestamp.iter().all(u8::is_ascii_digit))
+        && rest.is_some()
 }
 
 /// `sha256=` and the HMAC-SHA256 of the body in hexadecimal. GitHub's bodies contain the time of the push, so no two are the same.
@@ -309,6 +325,33 @@ mod tests {
         assert_eq!(of("one", "1700000000", "v1,"), Err(Refusal::NotGenuine));
         let foreign = sign("another secret", "one", "1700000000");
         assert_eq!(of("one", "1700000000", &foreign), Err(Refusal::NotGenuine));
+    }
+
+    #[test]
+    fn a_signature_over_an_id_and_a_time_is_no_signature_over_a_body() {
+        let of = |body: &str| {
+            let signed = format!("sha256={}", hex::encode(signature(b"secret", body)));
+            checked(
+                WebhookKind::Generic,
+                Some("secret"),
+                &[("x-admiral-signature", &signed)],
+                body,
+            )
+        };
+        for body in ["one.1700000000.{}", "one.1700000000.", "msg_x.1.a.b"] {
+            assert_eq!(of(body), Err(Refusal::NotGenuine), "{body}");
+        }
+        for body in ["", "{}", r#"{"ref": "v1.2.3"}"#, "main", "1.2", "ref=v1.2-beta.3"] {
+            assert!(of(body).is_ok(), "{body}");
+        }
+        let signed = signature(b"secret", "{.1700000000.{}");
+        let headers = [
+            ("webhook-id", "{"),
+            ("webhook-timestamp", "1700000000"),
+            ("webhook-signature", &format!("v1,{}", STANDARD.encode(signed))),
+        ];
+        let delivery = checked(WebhookKind::Generic, Some("secret"), &headers, "{}");
+        assert_eq!(delivery, Err(Refusal::NotGenuine), "it could be a JSON body as well");
     }
 
     #[test]

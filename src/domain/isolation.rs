@@ -1,4 +1,4 @@
-//! How runs are kept away from the machine that they run on.
+//! Isolation keeps runs away from the machine that they run on.
 
 use super::text_enum::text_enum;
 

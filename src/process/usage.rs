@@ -1,4 +1,4 @@
-//! How much memory a process uses, and how many threads it has; proc(5). A process that is gone uses nothing.
+//! Reads the memory that a process uses and the number of its threads; proc(5). A process that is gone uses nothing.
 
 use std::fs;
 

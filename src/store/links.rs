@@ -81,6 +81,19 @@ pub async fn use_link(
     Ok(row.map(|(user_id,)| user_id))
 }
 
+/// Keeps the user of a link from being changed until the transaction ends. Call it before [`use_link`]: a reset locks the user first and the
+/// links after that, and in another order the two would wait for each other.
+pub async fn hold_user_of_link(connection: &mut Connection, token_hash: &[u8]) -> Result<(), StoreError> {
+    sqlx::query(
+        "SELECT FROM admiral.users
+          WHERE id = (SELECT user_id FROM admiral.one_time_links WHERE token_hash = $1) FOR SHARE",
+    )
+    .bind(token_hash)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Deletes the unused links of a user.
 pub async fn delete_sign_in_links(connection: &mut Connection, user_id: UserId) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM admiral.one_time_links WHERE user_id = $1 AND used_at IS NULL")

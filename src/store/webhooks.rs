@@ -12,7 +12,7 @@ const MOST: i64 = 10_000;
 /// SHA-256 of the part of a delivery that identifies it.
 pub type Fingerprint = [u8; 32];
 
-/// How a repetition of a delivery is recognised.
+/// The fingerprints that a repetition of a delivery is recognised by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
     /// A fingerprint that comes only once.

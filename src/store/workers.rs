@@ -87,7 +87,7 @@ pub async fn any_worker_alive(connection: &mut Connection, silence: Duration) ->
     Ok(alive)
 }
 
-/// What the workers that take runs at present can put between a run and their machine, each answer once.
+/// The kinds of isolation that the workers which take runs at present can provide, each of them once.
 pub async fn list_isolation(
     connection: &mut Connection,
     silence: Duration,

@@ -16,6 +16,7 @@ use admiral::{
         user::Role,
     },
     store::{
+        links,
         notifications::{Listener, Notification},
         users,
     },
@@ -191,6 +192,30 @@ async fn a_reset_also_ends_a_session_that_is_just_beginning() {
 }
 
 #[tokio::test]
+async fn a_reset_and_a_sign_in_by_link_at_the_same_time_do_not_block_each_other() {
+    let app = TestApp::start().await;
+    let id = app.add_user("ada", Role::Operator, PASSWORD).await;
+    let unused = link(&app, id).await;
+    // These are the locks of a reset, in its order.
+    let mut reset = app.database.begin().await.unwrap();
+    sqlx::query("UPDATE admiral.users SET updated_at = now() WHERE id = $1")
+        .bind(id)
+        .execute(&mut *reset)
+        .await
+        .unwrap();
+    let mut signing_in = std::pin::pin!(by_link(&app, &unused));
+    assert!(
+        tokio::time::timeout(Duration::from_millis(300), &mut signing_in)
+            .await
+            .is_err(),
+        "it waits"
+    );
+    links::delete_sign_in_links(&mut reset, id).await.unwrap();
+    reset.commit().await.unwrap();
+    assert_eq!(signing_in.await.status(), 401);
+}
+
+#[tokio::test]
 async fn users_change_their_own_password() {
     let app = TestApp::start().await;
     let id = app.add_user("ada", Role::Viewer, PASSWORD).await;
@@ -272,6 +297,12 @@ async fn guessing_the_current_password_is_slowed_down_apart_from_signing_in() {
     let app = TestApp::start().await;
     app.add_user("ada", Role::Viewer, PASSWORD).await;
     let mine = session(&app, "ada", PASSWORD).await;
+    // An empty field does not count.
+    let empty = body!({"current_password": "", "new_password": NEW_PASSWORD});
+    for _ in 0..12 {
+        let (status, problem) = change_password(&app, &mine, empty.clone()).await;
+        assert_eq!((status, fields(&problem)), (422, vec!["current_password"]), "{problem}");
+    }
     let guess = body!({"current_password": "wrong", "new_password": NEW_PASSWORD});
     for _ in 0..10 {
         assert_eq!(change_password(&app, &mine, guess.clone()).await.0, 422);

@@ -1,4 +1,4 @@
-//! What a deployment may do to the machine that it runs on, and whether anybody can keep it from doing more.
+//! Checks whether a launcher may let a deployment change the machine that it runs on, and whether any worker can isolate the run.
 
 use crate::{
     api::{AppState, extract::Actor, problem::Problem},
@@ -13,7 +13,7 @@ use crate::{
 use axum::http::StatusCode;
 use std::time::Duration;
 
-/// A worker that was not heard of for this long is taken for gone.
+/// A worker that has not been heard from for this long counts as gone.
 const SILENCE: Duration = Duration::from_secs(15);
 
 /// Refuses a launch that its launcher has no right to, and one that no worker would run.
@@ -35,7 +35,7 @@ pub(super) async fn check(
     Ok(())
 }
 
-/// 409: nothing of others is run where it cannot be isolated.
+/// 409: only built-in playbooks are run where runs cannot be isolated.
 pub(super) fn unavailable(reason: &str) -> Problem {
     Problem::new(
         StatusCode::CONFLICT,

@@ -170,7 +170,7 @@ pub(in crate::api) fn check_options(validator: &mut Validator, options: &Deploym
     }
 }
 
-/// Notes that a limit would have Ansible do something else than choose hosts.
+/// Reports a limit that would make Ansible do something other than choose hosts.
 pub(super) fn check_limit(validator: &mut Validator, limit: &str) {
     validator.check(
         !limit.trim_start().starts_with('-'),

@@ -59,6 +59,8 @@ struct Arriving {
     /// The client sends nothing before we begin to read (`Expect: 100-continue`).
     is_held_back: bool,
     turn: Arc<Turn>,
+    /// The number of this body on its connection.
+    number: u64,
     began: Instant,
     bytes: u64,
     since_noted: usize,
@@ -74,6 +76,7 @@ impl Received {
         Self(Some(Arriving {
             body,
             is_held_back: asks_first,
+            number: turn.begin_body(),
             turn,
             began,
             bytes: 0,
@@ -122,7 +125,7 @@ impl Arriving {
 
 impl Drop for Arriving {
     fn drop(&mut self) {
-        self.turn.note(Event::ReceivedAll);
+        self.turn.end_body(self.number);
     }
 }
 

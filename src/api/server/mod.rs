@@ -39,7 +39,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service as _;
 
-/// How long requests under way may take after the server was told to stop.
+/// The time that requests under way are given after the server was told to stop.
 const GRACE: Duration = Duration::from_secs(2);
 /// The buffer of a connection: for a request's head, and for an answer that the client does not read.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -203,6 +203,7 @@ impl Attending {
                     }
                     return;
                 }
+                () = turn.body_ended.notified() => {}
                 () = turn.gives_way.cancelled() => {
                     self.metrics.count_closed_connection("full");
                     return;

@@ -8,10 +8,13 @@
 use super::progress::{Event, Overdue, Progress};
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 /// Seats in addition to the ordinary ones.
@@ -109,6 +112,8 @@ impl Seats {
         let turn = Arc::new(Turn {
             kind,
             gives_way: CancellationToken::new(),
+            body_ended: Notify::new(),
+            bodies: AtomicU64::new(0),
             seats: Arc::clone(self),
             doing: Mutex::new((Progress::new(Instant::now()), None)),
         });
@@ -160,6 +165,10 @@ pub(super) struct Turn {
     pub(super) kind: Kind,
     /// Cancelled when the connection is closed in favour of another.
     pub(super) gives_way: CancellationToken,
+    /// A body has ended. It may have been discarded by another task, and the connection has to learn its new deadline.
+    pub(super) body_ended: Notify,
+    /// The number of bodies that have begun.
+    bodies: AtomicU64,
     seats: Arc<Seats>,
     /// With its place in the line.
     doing: Mutex<(Progress, Option<u64>)>,
@@ -168,7 +177,24 @@ pub(super) struct Turn {
 impl Turn {
     /// Takes an event into account, and enters the line at its end or leaves it accordingly.
     pub(super) fn note(self: &Arc<Self>, event: Event) {
-        let mut doing = self.doing();
+        self.note_in(self.doing(), event);
+    }
+
+    /// Numbers a body that begins, before its request is noted.
+    pub(super) fn begin_body(&self) -> u64 {
+        self.bodies.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// Notes the end of the body with this number, unless the next one has begun: the end of a body that is discarded is noticed late.
+    pub(super) fn end_body(self: &Arc<Self>, number: u64) {
+        let doing = self.doing();
+        if self.bodies.load(Ordering::SeqCst) == number {
+            self.note_in(doing, Event::ReceivedAll);
+            self.body_ended.notify_one();
+        }
+    }
+
+    fn note_in(self: &Arc<Self>, mut doing: MutexGuard<'_, (Progress, Option<u64>)>, event: Event) {
         let before = doing.0.waits_since();
         doing.0.note(event, Instant::now());
         let after = doing.0.waits_since();
@@ -257,6 +283,30 @@ mod tests {
         assert!(is_out(&five) && !is_out(&four), "a client that sends steadily stays");
         drop((one, three, four, five, six, seven));
         assert_empty(&seats);
+    }
+
+    #[test]
+    fn the_late_end_of_a_discarded_body_is_not_taken_for_the_end_of_the_next_one() {
+        let seats = Seats::new(1);
+        let seat = seats.take().unwrap();
+        let turn = seat.turn();
+        let (with_body, without) = (
+            Event::Requested { with_body: true },
+            Event::Requested { with_body: false },
+        );
+        let discarded = turn.begin_body();
+        turn.note(with_body);
+        turn.note(Event::Answered);
+        let next = turn.begin_body();
+        turn.note(with_body);
+        turn.end_body(discarded);
+        let is_waiting = || turn.doing().0.waits_since().is_some();
+        assert!(is_waiting(), "the next body has not ended");
+        turn.end_body(next);
+        assert!(!is_waiting());
+        turn.note(Event::Answered);
+        turn.note(without);
+        assert!(!is_waiting());
     }
 
     #[test]

@@ -176,6 +176,15 @@ async fn an_idle_connection_is_kept_for_a_while() {
     assert_eq!(rest_of(&mut stream).await, "");
     assert!(began.elapsed() >= progress::IDLE && began.elapsed() < 2 * progress::IDLE);
     assert_eq!(server.closed("idle"), 1);
+    // It is the same after a request whose body was discarded.
+    let mut stream = server
+        .send("POST /refuse HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nxxx")
+        .await;
+    answer_on(&mut stream, "\r\n\r\nno").await;
+    let began = Instant::now();
+    assert_eq!(rest_of(&mut stream).await, "");
+    assert!(began.elapsed() >= progress::IDLE / 2 && began.elapsed() < 2 * progress::IDLE);
+    assert_eq!(server.closed("idle"), 2);
 }
 
 #[tokio::test(start_paused = true)]

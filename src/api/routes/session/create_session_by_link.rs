@@ -51,8 +51,6 @@ pub(super) async fn create_session_by_link(
     state.sign_in_limiter.attempt(None, client.address, now)?;
     let mut transaction = state.database.begin().await?;
     let user_id = links::use_sign_in(&mut transaction, &body.token, now).await?;
-    // A concurrent reset waits for this transaction, and then ends the session.
-    users::hold_user(&mut transaction, user_id).await?;
     let user = users::get_user(&mut transaction, user_id).await?;
     if user.disabled {
         return Err(AuthError::InvalidLink.into());

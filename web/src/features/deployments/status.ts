@@ -24,7 +24,7 @@ const REASONS: Record<DeploymentReason, string> = {
   hosts_failed: "hosts failed",
   hosts_unreachable: "hosts could not be reached",
   timed_out: "ran longer than its timeout",
-  resource_limit: "used more of the controller than it may",
+  resource_limit: "used more of the controller than it is allowed to",
   worker_lost: "the worker running it was lost",
   playbook_error: "the playbook has an error",
   inventory_error: "the inventory could not be built",

@@ -92,7 +92,7 @@ export function AdvancedOptions({ form, change, errors, playbook }: OptionFields
           <>
             <TextAreaField
               label="Writable folders of the controller"
-              hint="The run may write to these folders of the machine that it runs on, one path a line. The rest of that machine is read-only. Only for admins."
+              hint="The run may write to these folders of the machine that it runs on, one path per line. The rest of that machine is read-only. Only for admins."
               rows={2}
               spellCheck={false}
               error={messageAbout(errors, "options.writable_paths")}

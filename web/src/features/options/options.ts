@@ -19,7 +19,7 @@ export interface OptionsForm {
   allowOverlap: boolean;
   priority: string;
   controllerWritable: boolean;
-  /** One path a line. */
+  /** One path per line. */
   writablePaths: string;
 }
 
