@@ -502,12 +502,13 @@ fn removal(stage: &mut Stage) {
         "nothing was done so far"
     );
     stage.machine.run(["/root/admiral", "uninstall", "--yes"]);
-    // The data stay, their account stays, and so does the note of what was made.
+    // The data stay, and so do their account, the settings and the list of what was made.
     stage.assert_owned();
     assert_eq!(
         stage.left(),
         [
             "etc/admiral",
+            "etc/admiral/env",
             "etc/admiral/installed.json",
             "etc/group",
             "etc/gshadow",

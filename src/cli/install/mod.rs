@@ -1,7 +1,7 @@
 //! `admiral install` and `admiral uninstall`: Admiral as a service of a Debian or Ubuntu machine, under an account of its own.
 //!
 //! `machine` looks at the machine, `plan` decides from that alone which steps are needed, and `carry_out` takes them after they were
-//! shown. The manifest records what was made, so that `admiral uninstall` removes nothing else.
+//! shown. The manifest records everything that was made, so that `admiral uninstall` removes nothing else.
 
 mod carry_out;
 pub mod files;
@@ -20,7 +20,7 @@ use super::{
 };
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Component, PathBuf},
 };
 
 const DEFAULT_ACCOUNT: &str = "admiral";
@@ -46,7 +46,7 @@ pub struct InstallOptions {
     yes: bool,
 }
 
-/// What was chosen, by options or by an earlier `admiral install`.
+/// The choices that options or an earlier `admiral install` made.
 #[derive(Debug, Clone)]
 pub struct Choices {
     /// The account of the service.
@@ -107,7 +107,7 @@ impl Default for Paths {
 }
 
 impl Choices {
-    /// What the options say; where they say nothing, what an earlier call chose, and else the defaults.
+    /// Takes each choice from the options, else from an earlier call, else from the defaults.
     fn of(
         global: &GlobalOptions,
         options: &InstallOptions,
@@ -177,7 +177,7 @@ pub async fn run(global: &GlobalOptions, options: InstallOptions) -> anyhow::Res
         output::say("nothing was done");
         return Ok(());
     }
-    Workman::new(&choices, earlier).carry_out(&plan.steps).await?;
+    Workman::new(&choices, earlier, machine.is_active).carry_out(&plan.steps).await?;
     said_at_the_end(&choices)
 }
 
@@ -221,7 +221,7 @@ fn said_at_the_end(choices: &Choices) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Refuses what could not work, whatever machine this is.
+/// Refuses choices that cannot work on any machine.
 fn check(choices: &Choices) -> Result<(), UsageError> {
     let account = &choices.account;
     let is_name = account.len() <= 32
@@ -238,10 +238,11 @@ fn check(choices: &Choices) -> Result<(), UsageError> {
     let data = &choices.data_directory;
     let text = data.to_str().unwrap_or_default();
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.+".contains(&byte);
-    if !data.is_absolute() || !text.bytes().all(is_plain) || data.components().count() < 3 {
+    let leads_up = data.components().any(|component| component == Component::ParentDir);
+    if !data.is_absolute() || !text.bytes().all(is_plain) || data.components().count() < 3 || leads_up {
         return Err(UsageError(format!(
             "--data-dir {} cannot hold the service's data: it has to be an absolute path below the root's folders, such as \
-             {DATA_DIRECTORY}, of letters, digits and `/-_.+`",
+             {DATA_DIRECTORY}, of letters, digits and `/-_.+`, without `..`",
             data.display()
         )));
     }
@@ -254,6 +255,17 @@ fn check(choices: &Choices) -> Result<(), UsageError> {
              not keep what is in them; {DATA_DIRECTORY} or a folder below /srv would do",
             data.display()
         )));
+    }
+    // Root runs programs from these folders, and the account must not be able to replace them.
+    for own in [&choices.paths.configuration, &choices.paths.software] {
+        if data.starts_with(own) || own.starts_with(data) {
+            return Err(UsageError(format!(
+                "--data-dir {} cannot hold the service's data: {} is for settings and programs that only root may change; \
+                 {DATA_DIRECTORY} or a folder below /srv would do",
+                data.display(),
+                own.display()
+            )));
+        }
     }
     Ok(())
 }
@@ -282,6 +294,10 @@ mod tests {
             "/srv",
             "/srv/a b",
             "/srv/a%b",
+            "/srv/../root/a",
+            "/opt/admiral",
+            "/opt/admiral/data",
+            "/etc/admiral",
             "/home/a/data",
             "/tmp/a",
             "/root/x",
