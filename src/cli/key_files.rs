@@ -146,7 +146,9 @@ fn in_each_base(look: impl Fn(&Path) -> Vec<PathBuf>) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for base in private_roots::roots() {
         // A process that makes a folder holds the lock until a keeper looks after the folder.
-        let Ok(_lock) = private_roots::lock(&base) else { continue };
+        let Ok(_lock) = private_roots::lock(&base) else {
+            continue;
+        };
         found.extend(look(&base));
     }
     found

@@ -63,11 +63,15 @@ fn parse_size(text: &str) -> Result<u64, String> {
         "M" => 20,
         "G" => 30,
         "T" => 40,
-        _ => return Err("must be a number of bytes, or a number with K, M, G or T after it, such as 512M or 8G".to_owned()),
+        _ => {
+            return Err(
+                "must be a number of bytes, or a number with K, M, G or T after it, such as 512M or 8G".to_owned(),
+            );
+        }
     };
-    let number: u64 = digits
-        .parse()
-        .map_err(|_| "must be a number of bytes, or a number with K, M, G or T after it, such as 512M or 8G".to_owned())?;
+    let number: u64 = digits.parse().map_err(|_| {
+        "must be a number of bytes, or a number with K, M, G or T after it, such as 512M or 8G".to_owned()
+    })?;
     let bytes = number.checked_shl(shift).filter(|bytes| bytes >> shift == number);
     bytes
         .filter(|bytes| *bytes >= LEAST)

@@ -57,7 +57,8 @@ impl Account {
     /// Gives a file or a folder to the account. Where the account can put a link in its place, only the link is given away.
     pub(super) fn own(&self, path: &Path) -> Result<(), EmbeddedError> {
         if self.is_other {
-            lchown(path, Some(self.user), Some(self.group)).map_err(EmbeddedError::file("change the owner of", path))?;
+            lchown(path, Some(self.user), Some(self.group))
+                .map_err(EmbeddedError::file("change the owner of", path))?;
         }
         Ok(())
     }

@@ -412,7 +412,9 @@ mod tests {
 
         fs::rename(cluster.data(), folder.path().join("moved")).expect("moved");
         std::os::unix::fs::symlink(elsewhere.path(), cluster.data()).expect("a link");
-        cluster.write_file(&path, "new").expect_err("a link in the place of the folder");
+        cluster
+            .write_file(&path, "new")
+            .expect_err("a link in the place of the folder");
         assert!(!elsewhere.path().join("pg_hba.conf").exists());
     }
 }

@@ -165,10 +165,7 @@ impl<'a> Workman<'a> {
     /// The account may write to the data directory, where one of the folders is made. A link that it puts there is not followed, and
     /// nothing that belongs to others is given to it.
     fn make_folder(&self, path: &Path, owner: Owner, mode: u32) -> anyhow::Result<()> {
-        let (parent, name) = path
-            .parent()
-            .zip(path.file_name())
-            .context("the folder has no name")?;
+        let (parent, name) = path.parent().zip(path.file_name()).context("the folder has no name")?;
         fs::create_dir_all(parent)?;
         let folder = make_folder_in(&fs::File::open(parent)?, name)?;
         let user = folder.metadata()?.uid();
@@ -276,9 +273,7 @@ pub fn remove_if_there(path: &Path) -> io::Result<()> {
 async fn install_packages(names: &[&str]) -> anyhow::Result<()> {
     // When the lists cannot be updated, the packages may be available all the same.
     if let Err(error) = run("apt-get", ["update", "--quiet=2"]).await {
-        output::say(&format!(
-            "  the lists of packages could not be updated: {error:#}"
-        ));
+        output::say(&format!("  the lists of packages could not be updated: {error:#}"));
     }
     let options = [
         "install",

@@ -177,7 +177,9 @@ pub async fn run(global: &GlobalOptions, options: InstallOptions) -> anyhow::Res
         output::say("nothing was done");
         return Ok(());
     }
-    Workman::new(&choices, earlier, machine.is_active).carry_out(&plan.steps).await?;
+    Workman::new(&choices, earlier, machine.is_active)
+        .carry_out(&plan.steps)
+        .await?;
     said_at_the_end(&choices)
 }
 

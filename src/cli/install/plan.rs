@@ -365,7 +365,11 @@ fn refuse_what_others_made(choices: &Choices, machine: &Machine) -> Result<(), H
         return Err(Hinted::new(format!("the account {} is root", choices.account), hint));
     }
     // Many packages put their accounts into this group, and the settings are readable for the group of the account.
-    if let Some(account) = machine.account.as_ref().filter(|account| SHARED_GROUPS.contains(&account.group)) {
+    if let Some(account) = machine
+        .account
+        .as_ref()
+        .filter(|account| SHARED_GROUPS.contains(&account.group))
+    {
         let name = &account.name;
         return Err(Hinted::new(
             format!(
@@ -378,7 +382,9 @@ fn refuse_what_others_made(choices: &Choices, machine: &Machine) -> Result<(), H
     if let Some(folder) = machine.open_folders.first() {
         let folder = folder.display();
         return Err(Hinted::new(
-            format!("accounts besides root may write to {folder}, and root would run programs or read settings from there"),
+            format!(
+                "accounts besides root may write to {folder}, and root would run programs or read settings from there"
+            ),
             format!("chown root: {folder}; chmod go-w {folder}"),
         ));
     }

@@ -342,7 +342,10 @@ fn remove_opened_keys(place: &Path, user: u32) {
                 .metadata()
                 .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == user);
         if is_ours && let Err(error) = fs::remove_dir_all(entry.path()) {
-            output::say(&format!("warning: failed to remove {}: {error}", entry.path().display()));
+            output::say(&format!(
+                "warning: failed to remove {}: {error}",
+                entry.path().display()
+            ));
         }
     }
 }

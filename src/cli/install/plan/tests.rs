@@ -137,7 +137,10 @@ fn folders_and_groups_that_others_share_are_refused() {
     open.open_folders = vec!["/opt/admiral".into()];
     let error = Plan::make(&choices, &open, None).unwrap_err();
     let said = crate::cli::failure::render(&error.into());
-    assert!(said.contains("chown root: /opt/admiral; chmod go-w /opt/admiral"), "{said}");
+    assert!(
+        said.contains("chown root: /opt/admiral; chmod go-w /opt/admiral"),
+        "{said}"
+    );
     let mut shared = installed();
     shared.account.as_mut().unwrap().group = 65534;
     let error = Plan::make(&choices, &shared, None).unwrap_err();
