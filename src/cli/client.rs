@@ -52,7 +52,8 @@ enum Transport {
 pub struct Refused(pub Problem);
 
 impl Refused {
-    /// Whether the same request may work later: the database is away, the server is overloaded, or a proxy waits for a server that restarts.
+    /// Whether the same request may work later: the database is away, the server is overloaded, or a proxy waits for a server that
+    /// restarts.
     pub fn is_passing(&self) -> bool {
         matches!(self.0.status, 408 | 429 | 502..=504)
     }

@@ -9,7 +9,8 @@ use super::ROLE;
 /// The name of the map.
 const MAP: &str = "admiral";
 
-/// pg_hba.conf: connections come over the unix socket and are checked with the map. PostgreSQL refuses every connection that no line allows.
+/// pg_hba.conf: connections come over the unix socket and are checked with the map. PostgreSQL refuses every connection that no line
+/// allows.
 pub(super) fn rules() -> &'static str {
     // One line is enough for all databases and roles, because the map names the only role.
     "# Written by Admiral at every start; changes are lost.\nlocal all all peer map=admiral\n"

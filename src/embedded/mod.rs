@@ -12,8 +12,8 @@
 //!     socket/      mode 0700
 //! ```
 //!
-//! There is no password: the kernel lets only root and the owner of `socket/` reach the socket, and PostgreSQL lets in only the account that
-//! Admiral runs as (`access.rs`).
+//! There is no password: the kernel lets only root and the owner of `socket/` reach the socket, and PostgreSQL lets in only the account
+//! that Admiral runs as (`access.rs`).
 
 mod access;
 mod account;

@@ -1,7 +1,7 @@
 //! The folders that hold all folders of decrypted keys of this account: in memory where there is a place for that.
 //!
-//! `admiral-<uid>`, mode 0700, in `/dev/shm` where that is a tmpfs, else in the system's folder for temporary files. Every account may write
-//! to both places, so another account can take that name first. The folder gets a random ending then.
+//! Each is called `admiral-<uid>`, has the mode 0700, and lies in `/dev/shm` where that is a tmpfs, else in the system's folder for temporary
+//! files. Every account may write to both places, so another account can take that name first. The folder gets a random ending then.
 
 use std::{
     env,

@@ -58,8 +58,8 @@ fn keep_in(folder: &Path, caller: ProcessIdentity) -> (Child, ChildStdout) {
     (keeper, output)
 }
 
-/// When a keeper and its process are killed, only a server can remove their folder. The server looks for such folders when it starts, and from
-/// time to time. `doctor` names them.
+/// When a keeper and its process are killed, only a server can remove their folder. The server looks for such folders when it starts, and
+/// from time to time. `doctor` names them.
 #[tokio::test]
 async fn a_server_sweeps_what_a_killed_keeper_left() {
     if !in_own_mounts("keeper::a_server_sweeps_what_a_killed_keeper_left") {

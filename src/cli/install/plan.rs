@@ -336,7 +336,8 @@ fn refuse_other_choices(choices: &Choices, earlier: Option<&Manifest>) -> Result
     let Some(earlier) = earlier else { return Ok(()) };
     let differs = |option: &str, found: &str, chosen: &str| {
         let hint = format!(
-            "leave {option} out to bring it up to date; `admiral uninstall --purge {}`, which removes the data, makes another choice possible",
+            "leave {option} out to bring it up to date; another choice is possible after `admiral uninstall --purge {}`, which removes the \
+             data",
             earlier.data_directory.display()
         );
         Hinted::new(
