@@ -132,12 +132,12 @@ fn check_private(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Removes the folders of all Ansible processes of this account that are gone together with their keeper. Returns what was removed.
+/// Removes the folders of all Ansible processes of this account that have ended together with their keepers. Returns the removed folders.
 pub fn sweep_abandoned() -> Vec<PathBuf> {
     in_each_base(sweep)
 }
 
-/// What [`sweep_abandoned`] would remove.
+/// The folders that [`sweep_abandoned`] would remove.
 pub fn find_abandoned() -> Vec<PathBuf> {
     in_each_base(abandoned)
 }

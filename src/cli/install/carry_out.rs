@@ -1,4 +1,4 @@
-//! Does what was planned, one step after the other, and writes down what it makes.
+//! Takes the planned steps one after the other, and records everything that it makes.
 
 use super::{
     Choices,
@@ -32,7 +32,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 /// Lines of the service's log that are shown when it does not start.
 const LOG_LINES: &str = "20";
 
-/// Carries a plan out.
+/// Takes the steps of a plan.
 pub struct Workman<'a> {
     choices: &'a Choices,
     manifest: Manifest,
@@ -50,7 +50,7 @@ impl<'a> Workman<'a> {
         }
     }
 
-    /// The first step that fails ends it; what was done before is written down and is not done again the next time.
+    /// The first step that fails ends it. The steps before it are recorded and are not taken again the next time.
     pub async fn carry_out(mut self, steps: &[Step]) -> anyhow::Result<()> {
         // The service must be able to read the installed files, whatever umask root has.
         rustix::process::umask(Mode::from_raw_mode(0o022));
@@ -81,7 +81,7 @@ impl<'a> Workman<'a> {
         self.manifest.write(&self.choices.paths.manifest)
     }
 
-    /// What the step is about to make, of what is not there yet.
+    /// Adds the things that the step is about to make to the manifest.
     fn note(&mut self, step: &Step) {
         let manifest = &mut self.manifest;
         manifest.needs_restart |= self.is_active && step.changes_the_service();
@@ -179,7 +179,7 @@ impl<'a> Workman<'a> {
         self.give(&folder, owner)
     }
 
-    /// Nobody ever sees half of it, or may read it before its owner and mode are right.
+    /// Nobody ever sees half of the file, or may read it before its owner and mode are right.
     fn write_file(&self, path: &Path, text: &str, owner: Owner, mode: u32) -> anyhow::Result<()> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
@@ -343,7 +343,7 @@ async fn start(verb: &str) -> anyhow::Result<()> {
     }
 }
 
-/// What systemd says about the service.
+/// The state of the service, as systemd tells it.
 #[derive(Debug, Default)]
 struct ServiceState {
     active: String,

@@ -20,7 +20,7 @@ pub enum Before {
     Missing,
     /// An empty folder, such as one that a disk is mounted on: everything in it was made.
     Empty,
-    /// Somebody's data.
+    /// A folder with data.
     InUse,
 }
 
@@ -34,9 +34,9 @@ pub struct Manifest {
     pub account: String,
     /// Its data directory.
     pub data_directory: PathBuf,
-    /// Whether the account was made.
+    /// Whether the installation made the account.
     pub made_account: bool,
-    /// What the data directory was before.
+    /// The state of the data directory before.
     pub data_directory_was: Before,
     /// Files and links that were made.
     pub files: BTreeSet<PathBuf>,
@@ -52,7 +52,7 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Nothing was made yet.
+    /// A manifest for an installation that has made nothing yet.
     pub fn new(account: &str, data_directory: &Path) -> Self {
         Self {
             version: VERSION,

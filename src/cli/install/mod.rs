@@ -51,36 +51,36 @@ pub struct InstallOptions {
 pub struct Choices {
     /// The account of the service.
     pub account: String,
-    /// Where its data are.
+    /// The folder of its data.
     pub data_directory: PathBuf,
     /// The external PostgreSQL; without it the service has one of its own.
     pub database_url: Option<String>,
-    /// Where it listens.
+    /// The address that it listens on.
     pub listen: SocketAddr,
-    /// What an option says about the database and the address, whatever the settings say.
+    /// The database that an option names, even if the settings name another.
     pub asked_database_url: Option<String>,
-    /// See above.
+    /// The address that an option names, even if the settings name another.
     pub asked_listen: Option<SocketAddr>,
     /// Whether to start it.
     pub start: bool,
-    /// Where everything else is.
+    /// The places of everything else.
     pub paths: Paths,
 }
 
-/// Where things are installed.
+/// The places of everything that is installed.
 #[derive(Debug, Clone)]
 pub struct Paths {
     /// Settings and the manifest.
     pub configuration: PathBuf,
     /// The settings of the service.
     pub settings: PathBuf,
-    /// What was made.
+    /// The list of everything that was made.
     pub manifest: PathBuf,
     /// This program.
     pub binary: PathBuf,
     /// The unit of the service.
     pub unit: PathBuf,
-    /// Software that is not ours.
+    /// The folder for other software.
     pub software: PathBuf,
     /// A link to the Ansible in use.
     pub ansible: PathBuf,

@@ -1,4 +1,4 @@
-//! What is to be done, decided from what there is.
+//! Decides from the state of the machine which steps are needed.
 
 use super::{
     Choices, files,
@@ -21,7 +21,7 @@ const BY_HAND: &str = "by hand: make an account without a shell (admiral), a fol
     install the PostgreSQL server programs or set DATABASE_URL, OpenSSH's client, bubblewrap, git, and ansible-core 2.16 to 2.19, and have \
     your init system run `admiral serve` as that account; docs/install.md shows each step";
 
-/// What is to be done, in this order.
+/// The steps to take, in this order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     pub steps: Vec<Step>,
