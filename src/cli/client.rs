@@ -5,6 +5,7 @@ use super::{
     input,
     instance::{Instance, Needs},
     options::GlobalOptions,
+    worker_options::WorkerOptions,
 };
 use crate::{
     api::{local::LocalApi, problem::Problem},
@@ -95,17 +96,17 @@ impl Client {
                 token: token(global)?,
             }
         } else {
-            let instance = Box::new(
-                Instance::open(
-                    global,
-                    Needs {
-                        connections: 8,
-                        ansible,
-                        ..Needs::default()
-                    },
-                )
-                .await?,
-            );
+            let needs = Needs {
+                connections: 8,
+                ansible,
+                worker: if ansible {
+                    WorkerOptions::from_environment()?
+                } else {
+                    WorkerOptions::default()
+                },
+                ..Needs::default()
+            };
+            let instance = Box::new(Instance::open(global, needs).await?);
             Transport::Local {
                 api: LocalApi::new(instance.state.clone()),
                 instance,

@@ -185,7 +185,7 @@ impl Instance {
         }
         Ok(Some(self.start_worker(
             CancellationToken::new(),
-            WorkerOptions::default(),
+            WorkerOptions::from_environment()?,
             &[ProcessRole::Worker],
         )?))
     }

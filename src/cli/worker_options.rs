@@ -94,6 +94,17 @@ impl Default for WorkerOptions {
 }
 
 impl WorkerOptions {
+    /// The options of a worker in a command that does not have them itself, such as `admiral deploy`: they come from the environment, and
+    /// with it from the settings of the service.
+    pub fn from_environment() -> Result<Self, clap::Error> {
+        #[derive(clap::Parser)]
+        struct Alone {
+            #[command(flatten)]
+            options: WorkerOptions,
+        }
+        <Alone as clap::Parser>::try_parse_from(["admiral"]).map(|alone| alone.options)
+    }
+
     /// Puts these options into `config`.
     pub fn apply(&self, config: WorkerConfig) -> WorkerConfig {
         WorkerConfig {
@@ -156,6 +167,12 @@ pub fn machine_name() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_variables_the_environment_gives_the_defaults() {
+        let given = format!("{:?}", WorkerOptions::from_environment().unwrap());
+        assert_eq!(given, format!("{:?}", WorkerOptions::default()));
+    }
 
     #[test]
     fn sizes_are_read_with_their_unit() {
