@@ -66,13 +66,13 @@ pub struct AnsibleOptions {
         help_heading = "How it is carried out"
     )]
     priority: Option<i32>,
-    /// What the run may do to the machine that it runs on: read_only, or writable, which only admins may choose [default: read_only]
+    /// Whether the run may change the machine that it runs on: read_only, or writable, which only admins may choose [default: read_only]
     ///
     /// With `writable` a playbook acts on that machine as Admiral's own account, and nothing keeps it from Admiral's keys if that
     /// account is root.
     #[arg(long, value_name = "ACCESS", value_parser = controller(), help_heading = "How it is carried out")]
     controller: Option<String>,
-    /// A folder of the machine that it runs on that the run may write to although the rest is read-only (repeatable, only for admins)
+    /// A folder of that machine that the run may write to, although the rest is read-only (repeatable, only for admins)
     #[arg(
         long = "writable-path",
         value_name = "FOLDER",

@@ -5,6 +5,7 @@ use super::{
     input,
     instance::{Instance, Needs},
     options::GlobalOptions,
+    worker_options::WorkerOptions,
 };
 use crate::{
     api::{local::LocalApi, problem::Problem},
@@ -52,7 +53,8 @@ enum Transport {
 pub struct Refused(pub Problem);
 
 impl Refused {
-    /// Whether asking again later may help: the database is away, the server is overloaded, or a proxy waits for a server that restarts.
+    /// Whether the same request may work later: the database is away, the server is overloaded, or a proxy waits for a server that
+    /// restarts.
     pub fn is_passing(&self) -> bool {
         matches!(self.0.status, 408 | 429 | 502..=504)
     }
@@ -94,17 +96,17 @@ impl Client {
                 token: token(global)?,
             }
         } else {
-            let instance = Box::new(
-                Instance::open(
-                    global,
-                    Needs {
-                        connections: 8,
-                        ansible,
-                        ..Needs::default()
-                    },
-                )
-                .await?,
-            );
+            let needs = Needs {
+                connections: 8,
+                ansible,
+                worker: if ansible {
+                    WorkerOptions::from_environment()?
+                } else {
+                    WorkerOptions::default()
+                },
+                ..Needs::default()
+            };
+            let instance = Box::new(Instance::open(global, needs).await?);
             Transport::Local {
                 api: LocalApi::new(instance.state.clone()),
                 instance,

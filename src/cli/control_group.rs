@@ -1,22 +1,22 @@
-//! `admiral release-control-group`: what the unit calls before the server starts and after it has ended. Not for people.
+//! `admiral release-control-group`: the unit calls it before the server starts and after it has ended. It is not for people.
 //!
-//! Runs outlive the server, each in a control group of its own below the unit's, and controllers that are switched on for them there keep
-//! systemd from putting a new server into the unit's own group (cgroups(7), "no internal processes"). This switches them off; the new
-//! server switches them on again.
+//! Runs outlive the server, each in a control group of its own below the unit's. The controllers that are switched on for them there keep
+//! systemd from putting a new server into the unit's own group (cgroups(7), "no internal processes"). This command switches them off, and
+//! the new server switches them on again.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// What may be switched on for runs.
+/// The controllers that may be switched on for runs.
 const CONTROLLERS: [&str; 4] = ["cpu", "io", "memory", "pids"];
-/// Where systemd runs the commands of a delegated unit that come before and after its main one.
+/// The group in which systemd runs the commands of a delegated unit that come before and after its main one.
 const CONTROL: &str = ".control";
-/// Where the one hierarchy is mounted, or where the second one is beside those of version 1.
+/// The place of the only hierarchy, and the place of the version 2 hierarchy beside those of version 1.
 const HIERARCHIES: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 
-/// Switches the controllers off. That it cannot be done is no error: then there is nothing that could be in the way, or systemd says so.
+/// Switches the controllers off. A failure is not an error: either there is nothing to switch off, or systemd reports it.
 pub fn run() {
     let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let Some(group) = unit_group(&own) else { return };
@@ -24,7 +24,7 @@ pub fn run() {
         let switches = Path::new(hierarchy).join(&group).join("cgroup.subtree_control");
         if switches.exists() {
             for controller in CONTROLLERS {
-                // Each by itself: the kernel refuses all of what it does not know one of.
+                // Each controller is written by itself: the kernel refuses the whole list when it does not know one of them.
                 let _may_be_off = fs::write(&switches, format!("-{controller}"));
             }
         }
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_own_unit_is_touched() {
+    fn only_our_own_unit_is_touched() {
         let found = unit_group("9:name=systemd:/\n0::/system.slice/admiral.service/.control\n");
         assert_eq!(found.as_deref(), Some(Path::new("system.slice/admiral.service")));
         for other in [

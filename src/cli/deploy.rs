@@ -17,7 +17,7 @@ use crate::domain::deployment::{Deployment, DeploymentStatus, Reason};
 use serde_json::{Map, Value, json};
 use std::{process::ExitCode, time::Duration};
 
-/// How soon to ask again whether a worker is there, while the database is away.
+/// The pause between two questions for a worker while the database is away.
 const PAUSE_WHILE_AWAY: Duration = Duration::from_secs(1);
 
 /// Options of `admiral deploy`.
@@ -185,7 +185,7 @@ fn hint_at_review(error: anyhow::Error) -> anyhow::Error {
     Hinted::new(error.to_string(), hint).caused_by(error).into()
 }
 
-/// Says what the launch warned of.
+/// Prints the warnings of the launch.
 pub fn say_warnings(deployment: &Deployment) {
     for warning in &deployment.warnings {
         output::say(&format!("warning: {}", output::printable(warning)));
@@ -205,7 +205,7 @@ pub async fn watch(client: &Client, deployment: &Deployment, json: bool) -> anyh
             if let (None, Some(instance)) = (&worker, client.instance()) {
                 match instance.start_worker_unless_one_is_alive().await {
                     Ok(started) => worker = started,
-                    // The database is away: the worker that carries the deployment out waits for it, and so does whoever watches.
+                    // The database is away. The worker that runs the deployment waits for it, and so does this command.
                     Err(error) if is_passing(&error) => until_asked_again = PAUSE_WHILE_AWAY,
                     Err(error) => break Err(error),
                 }
@@ -239,11 +239,11 @@ pub async fn watch(client: &Client, deployment: &Deployment, json: bool) -> anyh
     }
 }
 
-/// Whoever stops watching must know that the deployment has not ended.
+/// An error that ends the watching says that the deployment goes on.
 fn goes_on(error: anyhow::Error, number: i64) -> anyhow::Error {
     let hint = format!(
-        "deployment #{number} goes on; `admiral deployments show {number}` says how it stands, \
-         `admiral deployments watch {number}` goes on watching it"
+        "deployment #{number} goes on; `admiral deployments show {number}` shows its status, and \
+         `admiral deployments watch {number}` watches it again"
     );
     Hinted::new(format!("failed to watch deployment #{number} to its end"), hint)
         .caused_by(error)

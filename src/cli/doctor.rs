@@ -188,7 +188,7 @@ fn check_data_directory(path: &Path, embedded: bool) -> Finding {
             format!("chmod go-rw {shown}"),
         );
     }
-    // Asked, not tried: this command changes nothing.
+    // The kernel is asked, and no file is made to find out: this command changes nothing.
     if let Err(error) = rustix::fs::access(path, Access::WRITE_OK | Access::EXEC_OK) {
         return Finding::fail(
             CHECK,
@@ -215,7 +215,7 @@ fn check_data_directory(path: &Path, embedded: bool) -> Finding {
     Finding::ok(CHECK, format!("{shown} (mode {mode:o})"))
 }
 
-/// Where the database is, without starting it.
+/// The place of the database. It is found without starting it.
 enum Place {
     External(String),
     Embedded(String),
@@ -468,10 +468,10 @@ async fn check_isolation() -> Finding {
         IsolationMode::Strict(_) => Finding::ok(CHECK, "runs are isolated from this machine by bubblewrap"),
         IsolationMode::None | IsolationMode::Unavailable { .. } if isolation_is_off() => Finding::warn(
             CHECK,
-            "off by choice (ADMIRAL_ISOLATION=none), and does not work here: every playbook can read Admiral's keys",
+            "isolation is off by choice (ADMIRAL_ISOLATION=none), and would not work here: every playbook can read Admiral's keys",
             ISOLATION_HINT,
         ),
-        IsolationMode::None => Finding::fail(CHECK, "off", ISOLATION_HINT),
+        IsolationMode::None => Finding::fail(CHECK, "isolation is off", ISOLATION_HINT),
         IsolationMode::Unavailable { reason } => Finding::fail(
             CHECK,
             format!("runs cannot be isolated, so only built-in playbooks are run: {reason}"),
@@ -480,7 +480,7 @@ async fn check_isolation() -> Finding {
     }
 }
 
-/// Says nothing when there is nothing to say.
+/// No finding unless keys were left behind.
 fn check_key_files() -> Option<Finding> {
     let abandoned = key_files::find_abandoned();
     let first = abandoned.first()?;

@@ -1,7 +1,7 @@
-//! Whether there is an installation in a data directory, and where the one of an account is by default.
+//! Finds out whether there is an installation in a data directory, and where an account has its own by default.
 //!
-//! Only `admiral serve` makes an installation. With a mistyped `--data-dir` any other command says that nothing is there, instead of
-//! working on a new and empty installation.
+//! Only `admiral serve` makes an installation. With a mistyped `--data-dir` every other command says that there is none, instead of
+//! working on a new and empty one.
 
 use super::{
     failure::Hinted,
@@ -48,7 +48,7 @@ pub fn default_directory_of(account: &Account) -> PathBuf {
     default_data_directory(account.user == 0 || owns_system_directory, home).unwrap_or_else(|| DATA_DIRECTORY.into())
 }
 
-/// What to do about it, and which other installation might be meant.
+/// A hint that names the other installation that might be meant.
 fn where_else(data_directory: &Path, otherwise: &str) -> String {
     let usual = Path::new(DATA_DIRECTORY);
     if data_directory == usual {

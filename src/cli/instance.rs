@@ -44,7 +44,7 @@ const REVIVE_EVERY: Duration = Duration::from_secs(1);
 pub struct Needs {
     /// Connections at most.
     pub connections: u32,
-    /// Whether to make an installation where there is none.
+    /// Whether to make an installation if there is none.
     pub may_make: bool,
     /// Whether playbooks will be checked or run.
     pub ansible: bool,
@@ -62,7 +62,7 @@ pub struct Instance {
     pub data_directory: PathBuf,
     /// Ansible, when the command needs it.
     pub ansible: Option<AnsibleTools>,
-    /// What is put between playbooks and this machine.
+    /// How playbooks are isolated from this machine.
     pub isolation: IsolationMode,
     embedded: Option<KeptPostgres>,
 }
@@ -105,7 +105,7 @@ async fn revive(embedded: &EmbeddedPostgres, database: &Database) -> std::conver
 }
 
 impl Instance {
-    /// Opens the installation that the options name. Where there is none it is an error, unless one may be made.
+    /// Opens the installation that the options name. It is an error if there is none, unless one may be made.
     pub async fn open(global: &GlobalOptions, needs: Needs) -> anyhow::Result<Self> {
         owner::check(&global.data_directory_path()?)?;
         let data_directory = if needs.may_make {
@@ -185,7 +185,7 @@ impl Instance {
         }
         Ok(Some(self.start_worker(
             CancellationToken::new(),
-            WorkerOptions::default(),
+            WorkerOptions::from_environment()?,
             &[ProcessRole::Worker],
         )?))
     }

@@ -4,7 +4,7 @@
 //! is looked for among our ancestors; [`super::keeper`] removes them. Called by hand, by a shell or by another program,
 //! the inventory names no key files, unless `--with-keys` asks for them: then they live as long as the calling process.
 //!
-//! With `--server` the inventory comes from a running server. A server hands no private key out, so there are no key files then, and
+//! With `--server` the inventory comes from a running server. A server never hands out a private key, so there are no key files then, and
 //! Ansible uses the keys, the agent and the known hosts of the account that runs it.
 
 use super::{keeper, key_files::KeyFolder};

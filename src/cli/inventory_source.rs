@@ -1,4 +1,4 @@
-//! Where `admiral inventory` takes servers and keys from: the local database, or a running server.
+//! The source of servers and keys for `admiral inventory`: the local database or a running server.
 
 use super::{
     client::Client,
@@ -15,7 +15,7 @@ use anyhow::Context as _;
 
 /// Answers Ansible on stdout.
 pub async fn run(global: &GlobalOptions, arguments: InventoryArgs) -> anyhow::Result<()> {
-    // Printed when it is whole: Ansible must not read half an inventory.
+    // It is printed when it is complete: Ansible must not read half an inventory.
     let mut answer = Vec::new();
     if global.server.is_some() {
         answer_from_server(global, &arguments, &mut answer).await?;
@@ -32,7 +32,7 @@ pub async fn run(global: &GlobalOptions, arguments: InventoryArgs) -> anyhow::Re
     Ok(super::output::bytes(&answer)?)
 }
 
-/// Without key files: a server never hands a private key out, to whoever it may be.
+/// There are no key files: a server never hands out a private key.
 async fn answer_from_server(
     global: &GlobalOptions,
     arguments: &InventoryArgs,
@@ -53,7 +53,7 @@ async fn answer_from_server(
         .into_iter()
         .map(serde_json::from_value)
         .collect::<Result<_, _>>()
-        .context("the server answered with something that is no list of servers; is it of another version?")?;
+        .context("the server's answer is not a list of servers; does the server have another version?")?;
     inventory::run_without_keys(arguments, servers, answer)
 }
 

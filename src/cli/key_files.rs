@@ -1,17 +1,17 @@
 //! Folders of decrypted keys for an Ansible process that calls the inventory itself.
 //!
-//! `/dev/shm/admiral-<uid>/inv-<random>` where there is such a RAM disk, else the same under the temporary folder. A lock
-//! on the folder says that its keeper lives; what is found without one, and without its Ansible process, is swept.
+//! `inv-<random>` in one of the [`private_roots`], beside the folders of runs. A lock on the folder says that its keeper lives. A folder
+//! without that lock whose Ansible process has ended is swept.
 
 use super::keeper::spawn_keeper;
-use crate::process::ProcessIdentity;
+use crate::{process::ProcessIdentity, runner::private_roots};
 use anyhow::{Context, bail, ensure};
-use rustix::fs::{FlockOperation, flock, fstatfs};
+use rustix::fs::{FlockOperation, flock};
 use secrecy::{ExposeSecret, SecretString};
 use std::{
     fs::{DirBuilder, File, OpenOptions},
-    io::{ErrorKind, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    io::Write,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     process::Child,
 };
@@ -19,8 +19,6 @@ use uuid::Uuid;
 
 const PREFIX: &str = "inv-";
 const CALLER_FILE: &str = "caller";
-/// `TMPFS_MAGIC` of statfs(2).
-const TMPFS: rustix::fs::FsWord = 0x0102_1994;
 
 /// A folder that its keeper removes. Dropped before [`KeyFolder::hand_over`], it goes at once.
 #[derive(Debug)]
@@ -35,12 +33,12 @@ pub struct KeyFolder {
 impl KeyFolder {
     /// Makes an empty folder that lives as long as `caller`, and sweeps what others left behind.
     pub fn create(admiral_binary: &Path, caller: ProcessIdentity) -> anyhow::Result<Self> {
-        let base = base_folder()?;
+        let base = base_folder(private_roots::places())?;
         Self::create_in(&base, admiral_binary, caller)
     }
 
     fn create_in(base: &Path, admiral_binary: &Path, caller: ProcessIdentity) -> anyhow::Result<Self> {
-        let base_lock = lock(base)?;
+        let base_lock = private_roots::lock(base)?;
         sweep(base);
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("failed to get random bytes: {error}"))?;
@@ -123,74 +121,48 @@ pub(super) fn check_is_key_folder(folder: &Path) -> anyhow::Result<()> {
     check_private(folder)
 }
 
-/// `/dev/shm` and `/tmp` are open to all: what is there under our name must be ours.
 fn check_private(folder: &Path) -> anyhow::Result<()> {
-    let metadata = std::fs::symlink_metadata(folder).with_context(|| format!("failed to read {}", folder.display()))?;
-    let ours = metadata.is_dir() && metadata.uid() == user() && metadata.mode() & 0o777 == 0o700;
+    let is_private =
+        private_roots::is_private(folder).with_context(|| format!("failed to read {}", folder.display()))?;
     ensure!(
-        ours,
+        is_private,
         "{} is not a folder that only this user can enter",
         folder.display()
     );
     Ok(())
 }
 
-/// Removes the folders of all Ansible processes of this account that are gone together with their keeper. Returns what was removed.
+/// Removes the folders of all Ansible processes of this account that have ended together with their keepers. Returns the removed folders.
 pub fn sweep_abandoned() -> Vec<PathBuf> {
     in_each_base(sweep)
 }
 
-/// What [`sweep_abandoned`] would remove.
+/// The folders that [`sweep_abandoned`] would remove.
 pub fn find_abandoned() -> Vec<PathBuf> {
     in_each_base(abandoned)
 }
 
 fn in_each_base(look: impl Fn(&Path) -> Vec<PathBuf>) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for base in candidates().filter(|base| check_private(base).is_ok()) {
-        // Whoever makes a folder holds the lock until it is looked after.
-        let Ok(_lock) = lock(&base) else { continue };
+    for base in private_roots::roots() {
+        // A process that makes a folder holds the lock until a keeper looks after the folder.
+        let Ok(_lock) = private_roots::lock(&base) else {
+            continue;
+        };
         found.extend(look(&base));
     }
     found
 }
 
-fn lock(base: &Path) -> std::io::Result<File> {
-    let folder = File::open(base)?;
-    flock(&folder, FlockOperation::LockExclusive)?;
-    Ok(folder)
-}
-
-/// Where key files may lie, the best place first.
-fn candidates() -> impl Iterator<Item = PathBuf> {
-    let shared_memory = PathBuf::from("/dev/shm");
-    let parents = is_ram(&shared_memory).then_some(shared_memory).into_iter();
-    parents
-        .chain([std::env::temp_dir()])
-        .map(|parent| parent.join(format!("admiral-{}", user())))
-}
-
-fn base_folder() -> anyhow::Result<PathBuf> {
+fn base_folder(places: Vec<PathBuf>) -> anyhow::Result<PathBuf> {
     let mut reasons = Vec::new();
-    for folder in candidates() {
-        let made = match DirBuilder::new().mode(0o700).create(&folder) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error.into()),
-            _ => check_private(&folder),
-        };
-        match made {
-            Ok(()) => return Ok(folder),
-            Err(reason) => reasons.push(format!("{}: {reason:#}", folder.display())),
+    for place in places {
+        match private_roots::root_in(&place) {
+            Ok(folder) => return Ok(folder),
+            Err(reason) => reasons.push(format!("{}: {reason}", place.display())),
         }
     }
     bail!("found no place for key files ({})", reasons.join("; "))
-}
-
-fn is_ram(folder: &Path) -> bool {
-    File::open(folder).is_ok_and(|file| fstatfs(&file).is_ok_and(|system| system.f_type == TMPFS))
-}
-
-fn user() -> u32 {
-    rustix::process::geteuid().as_raw()
 }
 
 /// Removes the folders whose keeper was killed and whose Ansible process is gone. The caller holds the base's lock.
@@ -281,6 +253,22 @@ mod tests {
         drop(lock);
         sweep(base.path());
         assert!(!needed.exists() && !kept.exists() && of_a_run.exists());
+    }
+
+    #[test]
+    fn keys_stay_in_the_first_place_when_another_account_took_the_name_there() {
+        let (first, second) = (private_folder(), private_folder());
+        let name = format!("admiral-{}", rustix::process::geteuid().as_raw());
+        for place in [&first, &second] {
+            std::os::unix::fs::symlink("/root", place.path().join(&name)).unwrap();
+        }
+        let places = || vec![first.path().to_owned(), second.path().to_owned()];
+        let base = base_folder(places()).unwrap();
+        assert_eq!(base.parent(), Some(first.path()));
+        check_private(&base).unwrap();
+        assert_eq!(base_folder(places()).unwrap(), base, "it is found again");
+        let error = base_folder(vec![first.path().join("absent")]).unwrap_err();
+        assert!(error.to_string().contains("found no place for key files"), "{error}");
     }
 
     #[test]

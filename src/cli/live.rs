@@ -65,7 +65,7 @@ pub async fn watch(client: &Client, id: Uuid, view: &mut dyn View) -> anyhow::Re
     outcome
 }
 
-/// Asks until there is an answer, as long as a server is tried that cannot be reached.
+/// Asks again while the server cannot be reached, until it answers or the time is over.
 pub async fn insist<T>(ask: impl AsyncFn() -> anyhow::Result<T>) -> anyhow::Result<T> {
     let since = Instant::now();
     loop {

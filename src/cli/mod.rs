@@ -149,7 +149,7 @@ pub enum Command {
     Doctor,
     /// Install Admiral as a service with an account of its own (Debian, Ubuntu), or bring it up to date
     Install(install::InstallOptions),
-    /// Take away what `admiral install` made; the data stay
+    /// Remove everything that `admiral install` made, except the data
     Uninstall(install::uninstall::UninstallOptions),
     /// Print the version
     Version,
@@ -162,7 +162,7 @@ pub enum Command {
     /// Remove key files when the process they were made for is gone
     #[command(hide = true)]
     Keeper(keeper::KeeperArgs),
-    /// Switch off what keeps systemd from starting the service anew beside runs that go on
+    /// Let systemd start the service again beside runs that go on
     #[command(hide = true)]
     ReleaseControlGroup,
     /// Print the OpenAPI document

@@ -1,7 +1,7 @@
-//! Which account a local command runs as: the one that owns the data directory.
+//! Local commands run as the account that owns the data directory.
 //!
-//! Every file, lock and socket that a command makes is then the owner's, and no command ever changes the owner of anything. Root becomes
-//! the owner before anything is touched; another account is told what to type.
+//! Every file, lock and socket that a command makes then belongs to that account, and no command ever changes the owner of anything. Root
+//! becomes that account before anything is touched. Another account is told which command to type.
 
 use super::{
     Cli, Command,
@@ -19,11 +19,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Names the account that became the owner, in the environment of the command that runs as the owner.
+/// The environment variable of a command that runs as the owner. It names the account that became the owner.
 pub const ACTING_FOR: &str = "ADMIRAL_ACTING_FOR";
 /// The user id that stands for every id that is not known here, as in a container with its own user ids.
 const UNKNOWN_ID: u32 = 65534;
-/// What the owner's command keeps of the environment of root, besides everything that is called `ADMIRAL_…` or `LC_…`.
+/// The variables of root's environment that the owner's command keeps, besides all that begin with `ADMIRAL_` or `LC_`.
 const KEPT_VARIABLES: [&str; 13] = [
     "ANSIBLE_SERVER_IDS",
     "ANSIBLE_STATUS",
@@ -40,7 +40,7 @@ const KEPT_VARIABLES: [&str; 13] = [
     "TZ",
 ];
 
-/// What a command does with the installation on this machine.
+/// How a command uses the installation on this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Need {
     /// Nothing: it is somewhere else, or not needed at all.
@@ -53,10 +53,10 @@ enum Need {
     Diagnose,
 }
 
-/// Sees to it that this process runs as the owner of the data directory and with the settings of the installed service, by starting this
-/// program anew in its place where that is necessary. Call it before anything was touched and before there are threads.
+/// Makes this process run as the owner of the data directory and with the settings of the installed service. Where that is necessary, it
+/// starts this program again in its own place. Call it before anything is touched and before there are threads.
 ///
-/// An error says why the command must not run as this account, and what to type instead.
+/// An error says why the command must not run as this account, and which command to type instead.
 pub fn settle(cli: &Cli) -> anyhow::Result<()> {
     let need = need(&cli.command, &cli.global);
     if need == Need::Nothing {
@@ -80,7 +80,7 @@ pub fn settle(cli: &Cli) -> anyhow::Result<()> {
             Err(failed(run_instead(&own_program()?, arguments(), environment), None))
         }
         Ownership::Unknown(user) => Err(unknown_owner(&path, user).into()),
-        // It says what it can see from here, and who would see more.
+        // `doctor` says what it can see from here, and names the account that would see more.
         Ownership::Anothers(_) if need == Need::Diagnose && !is_root() => Ok(()),
         Ownership::Anothers(owner) if need == Need::Serve || !is_root() => {
             Err(refusal(&path, &owner, need, is_root()).into())
@@ -115,8 +115,8 @@ pub fn explain(error: anyhow::Error) -> anyhow::Error {
     .into()
 }
 
-/// Refuses a data directory that belongs to another account. [`settle`] has seen to that for commands that need one; this is for
-/// those that turn out to need one later on.
+/// Refuses a data directory that belongs to another account. [`settle`] does that for commands that always need one. This is for
+/// commands that turn out to need one later.
 pub fn check(path: &Path) -> anyhow::Result<()> {
     match Ownership::of(path)? {
         Ownership::Nobodys | Ownership::Ours => Ok(()),
@@ -125,7 +125,7 @@ pub fn check(path: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Whom a data directory belongs to, seen from this process.
+/// The owner of a data directory, seen from this process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ownership {
     /// There is no such directory.
@@ -163,7 +163,7 @@ impl Ownership {
     }
 }
 
-/// What to type so that this very command runs as `owner`.
+/// The command line that runs this very command as `owner`.
 pub fn command_for(owner: &Account, path: &Path) -> String {
     let program = std::env::args_os().next().unwrap_or_else(|| "admiral".into());
     command_line(owner, path, &program, &arguments(), is_root())
@@ -206,7 +206,7 @@ fn need(command: &Command, global: &GlobalOptions) -> Need {
     match command {
         Command::Serve(_) => Need::Serve,
         Command::Doctor => Need::Diagnose,
-        // Ansible runs as the account that calls it: its recordings go to an installation of the same account, or to none.
+        // Ansible runs as the account that calls it. Its recordings go to an installation of the same account, or to none.
         Command::AnsiblePlaybook(_)
         | Command::Adhoc(_)
         | Command::Recordings(_)
@@ -280,11 +280,11 @@ fn own_program() -> anyhow::Result<PathBuf> {
     std::env::current_exe().context("failed to find this program's own file")
 }
 
-/// Starting this program anew did not work.
+/// The error of an attempt to start this program again.
 fn failed(error: std::io::Error, owner: Option<&Account>) -> anyhow::Error {
     let Some(owner) = owner else {
         return anyhow::Error::from(error)
-            .context("failed to start this program anew with the settings of the service");
+            .context("failed to start this program again with the settings of the service");
     };
     Hinted::new(
         format!("failed to run as {}, the owner of the data directory", owner.name),

@@ -39,7 +39,7 @@ use tokio_util::sync::CancellationToken;
 const STOP_LIMIT: Duration = Duration::from_millis(4500);
 /// How long a request waits for a connection to the database before it is answered with 503.
 const API_PATIENCE: Duration = Duration::from_secs(3);
-/// Between two looks for key files that nobody looks after.
+/// The time between two searches for key files that were left behind.
 const SWEEP_EVERY: Duration = Duration::from_secs(15);
 const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
@@ -107,7 +107,7 @@ pub async fn run(global: &GlobalOptions, options: ServeOptions) -> anyhow::Resul
     // Registered first: a signal during the start must not kill us half-way.
     let mut signals = Signals::register()?;
     let has = |role| options.roles.contains(&role);
-    // Before anything is started that would have to be moved.
+    // This comes before the first child process, because it would have to be moved.
     if has(ProcessRole::Worker) && runner::prepare_control_groups() {
         tracing::info!("each run has a control group");
     }
@@ -218,14 +218,14 @@ impl Signals {
     }
 }
 
-/// Says to everybody who asks that the server is not ready yet.
+/// Answers every request meanwhile that the server is not ready yet.
 struct Unready {
     task: Option<JoinHandle<Result<(), std::io::Error>>>,
     end: CancellationToken,
 }
 
 impl Unready {
-    /// Shares the listener: the kernel hands each connection to one of those who accept on it.
+    /// Shares the listener. The kernel hands each connection to one of the tasks that accept on it.
     fn begin(listener: Option<&TcpListener>, max_connections: usize) -> anyhow::Result<Self> {
         let end = CancellationToken::new();
         let task = match listener {
@@ -360,7 +360,7 @@ impl Parts {
     }
 }
 
-/// Says loudly what an admin must know: this is about the keys to the whole fleet.
+/// Warns loudly where runs are not isolated, because the keys to the whole fleet are at risk.
 fn warn_of_isolation(isolation: &IsolationMode) {
     match isolation {
         IsolationMode::Strict(_) => tracing::info!("runs are isolated"),
@@ -370,13 +370,13 @@ fn warn_of_isolation(isolation: &IsolationMode) {
             "RUNS CANNOT BE ISOLATED on this machine: only built-in playbooks are run"
         ),
         IsolationMode::None => tracing::warn!(
-            "ISOLATION IS OFF, as was chosen: every playbook can read Admiral's master key, change its database and everything else \
-             that Admiral's account can"
+            "ISOLATION IS OFF by choice: every playbook can read Admiral's master key, change its database, and do everything else that \
+             Admiral's account can do"
         ),
     }
 }
 
-/// Removes what keepers that were killed left behind, at once and from time to time.
+/// Removes the key files of keepers that were killed, at once and from time to time.
 async fn sweep_key_files(shutdown: CancellationToken) {
     let sweeping = async {
         let mut ticks = tokio::time::interval(SWEEP_EVERY);

@@ -1,4 +1,4 @@
-//! What the service manager is told: that we are ready, that we stop, what we wait for, and that we are alive.
+//! Tells the service manager that we are ready, that we stop, what we wait for, and that we are alive.
 //!
 //! The protocol is that of sd_notify(3): one datagram of `NAME=value` lines to the socket that `NOTIFY_SOCKET` names. Without a service
 //! manager that listens, nothing happens.
@@ -18,24 +18,24 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Start-up is finished: requests are answered and runs are carried out.
+/// Tells that the start is finished: requests are answered and runs are started.
 pub fn ready() {
     notify("READY=1\nSTATUS=serving");
 }
 
-/// The process is about to end.
+/// Tells that the process is about to end.
 pub fn stopping() {
     notify("STOPPING=1\nSTATUS=stopping; runs go on");
 }
 
-/// What the process is busy with, in one line, as `systemctl status` shows it.
+/// Tells in one line what the process is busy with. `systemctl status` shows it.
 pub fn status(text: &str) {
     // A line end would begin another assignment.
     notify(&format!("STATUS={}", text.replace(['\n', '\r'], " ")));
 }
 
-/// Says from time to time that this process is alive, when the service manager asked for that, until `shutdown`. It is a task like those
-/// that answer requests: when it is not run any more, neither are they.
+/// Tells from time to time that this process is alive, if the service manager asked for that, until `shutdown`. It is a task like those
+/// that answer requests: when this task does not get to run any more, neither do they.
 pub async fn keep_watchdog_quiet(shutdown: CancellationToken) {
     let Some(limit) = watchdog_limit(|name| env::var_os(name), std::process::id()) else {
         return;

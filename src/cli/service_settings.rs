@@ -1,4 +1,4 @@
-//! The settings of the installed service, which hold for local commands on its data directory too.
+//! The settings of the installed service, which also apply to local commands on its data directory.
 //!
 //! `admiral install` keeps them in a file that systemd reads for the service. Without it, `admiral servers list` on a machine whose
 //! service uses an external database would look for an embedded one.
@@ -23,7 +23,7 @@ pub struct ServiceSettings(Vec<(String, String)>);
 impl ServiceSettings {
     /// Reads the settings; `None` when no service is installed, or this account must not read its settings.
     ///
-    /// A file that somebody besides root may change says nothing: it would decide which database root's commands use.
+    /// A file that accounts besides root may change is ignored: it would decide which database root's commands use.
     pub fn read() -> Option<Self> {
         Self::read_from(Path::new(SETTINGS_FILE), 0)
     }
@@ -48,8 +48,8 @@ impl ServiceSettings {
         }
     }
 
-    /// As systemd reads an `EnvironmentFile=`: comments begin with `#` or `;`, values may stand in quotes. Lines that are no assignment
-    /// are left out.
+    /// Reads the text as systemd reads an `EnvironmentFile=`: comments begin with `#` or `;`, and values may be in quotes. Lines that are
+    /// not assignments are ignored.
     pub fn parse(text: &str) -> Self {
         let assignments = text.lines().filter_map(|line| {
             let line = line.trim();

@@ -1,7 +1,7 @@
 //! A server that starts waits for its database as patiently as one that is running.
 //!
 //! At boot the database is often later than Admiral: its name cannot be looked up yet, nobody listens, or it is still starting up. All
-//! of that passes, so it is waited for without end. A database that answers and does not let us in is waited for only for a moment.
+//! of that passes, so the server waits without a limit. It waits only for a moment for a database that answers and does not let us in.
 
 use super::{
     instance::{Instance, Needs},
@@ -11,11 +11,11 @@ use super::{
 use crate::store::StoreError;
 use std::time::{Duration, Instant};
 
-/// How long a database is tried that refuses us: longer than it takes to make a role and a database.
+/// How long to try a database that refuses us: longer than it takes to make a role and a database.
 const LOCKED_OUT_LIMIT: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// How often the log says that the database is still waited for.
+/// How often the log says that the server still waits for the database.
 const SAY_EVERY: Duration = Duration::from_secs(30);
 
 /// Opens what the options name, as soon as its database is there.
@@ -47,14 +47,14 @@ pub async fn open(global: &GlobalOptions, needs: &Needs) -> anyhow::Result<Insta
     }
 }
 
-/// What kind of trouble there is.
+/// The kind of trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trouble {
     /// It passes by itself.
     Passing,
     /// The database does not let us in.
     LockedOut,
-    /// It stays until somebody does something about it.
+    /// It lasts until somebody fixes it.
     Lasting,
 }
 
@@ -69,7 +69,7 @@ impl Trouble {
     }
 }
 
-/// What to do after an attempt that failed.
+/// The next step after an attempt that failed.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
     GiveUp,
@@ -95,7 +95,7 @@ impl Waiting {
         }
     }
 
-    /// Says why we wait at first, when the reason changes, and once in a while.
+    /// Gives the reason for the wait at first, when it changes, and from time to time.
     fn failed(&mut self, trouble: Trouble, reason: &str, now: Instant) -> Step {
         match trouble {
             Trouble::Lasting => return Step::GiveUp,
@@ -119,7 +119,7 @@ impl Waiting {
     }
 }
 
-/// The end of the chain says what really happened.
+/// The last error of the chain is the real reason.
 fn innermost(error: &anyhow::Error) -> String {
     error.root_cause().to_string()
 }
@@ -156,7 +156,7 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         assert_ne!(waiting.failed(Trouble::LockedOut, "password", at(100)), Step::GiveUp);
         assert_ne!(waiting.failed(Trouble::LockedOut, "password", at(109)), Step::GiveUp);
-        // Restarting in between begins a new moment.
+        // A database that restarts meanwhile gets a new moment.
         assert_ne!(waiting.failed(Trouble::Passing, "starting up", at(110)), Step::GiveUp);
         assert_ne!(waiting.failed(Trouble::LockedOut, "password", at(111)), Step::GiveUp);
         assert_eq!(waiting.failed(Trouble::LockedOut, "password", at(121)), Step::GiveUp);

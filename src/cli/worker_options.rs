@@ -9,8 +9,8 @@ use crate::{
 /// Options of the worker that `admiral serve` runs.
 #[derive(Debug, Clone, clap::Args)]
 pub struct WorkerOptions {
-    /// Isolate runs from this machine: auto refuses all but built-in playbooks where that does not work, strict does not start there,
-    /// none does without
+    /// Isolate runs from this machine: where that does not work, auto runs only built-in playbooks and strict refuses to start; none turns
+    /// isolation off
     #[arg(long, value_enum, default_value_t, env = "ADMIRAL_ISOLATION")]
     isolation: IsolationChoice,
     /// Memory that one run may use, such as 8G [default: three quarters of the machine's]
@@ -25,7 +25,7 @@ pub struct WorkerOptions {
     /// Disk space that the folders of one run may take up [default: 10G]
     #[arg(long, value_name = "SIZE", env = "ADMIRAL_RUN_DISK", value_parser = parse_size)]
     run_disk: Option<u64>,
-    /// The share of the processors that one run gets when they are short; everything else has 100 [default: 50]
+    /// The share of the processors that one run gets when they are busy; everything else has 100 [default: 50]
     #[arg(long, value_name = "NUMBER", env = "ADMIRAL_RUN_CPU_WEIGHT", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     run_cpu_weight: Option<u32>,
     /// Runs at a time
@@ -39,13 +39,13 @@ pub struct WorkerOptions {
 /// How runs are to be isolated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 enum IsolationChoice {
-    /// Isolated; where that does not work only built-in playbooks are run.
+    /// Runs are isolated. Where that does not work, only built-in playbooks are run.
     #[default]
     Auto,
-    /// Isolated; where that does not work Admiral does not start.
+    /// Runs are isolated. Where that does not work, Admiral does not start.
     #[value(alias = "bwrap")]
     Strict,
-    /// Not at all.
+    /// Runs are not isolated.
     None,
 }
 
@@ -63,11 +63,15 @@ fn parse_size(text: &str) -> Result<u64, String> {
         "M" => 20,
         "G" => 30,
         "T" => 40,
-        _ => return Err("is a number of bytes with K, M, G or T behind it, such as 512M or 8G".to_owned()),
+        _ => {
+            return Err(
+                "must be a number of bytes, or a number with K, M, G or T after it, such as 512M or 8G".to_owned(),
+            );
+        }
     };
-    let number: u64 = digits
-        .parse()
-        .map_err(|_| "is a number of bytes with K, M, G or T behind it, such as 512M or 8G".to_owned())?;
+    let number: u64 = digits.parse().map_err(|_| {
+        "must be a number of bytes, or a number with K, M, G or T after it, such as 512M or 8G".to_owned()
+    })?;
     let bytes = number.checked_shl(shift).filter(|bytes| bytes >> shift == number);
     bytes
         .filter(|bytes| *bytes >= LEAST)
@@ -90,6 +94,17 @@ impl Default for WorkerOptions {
 }
 
 impl WorkerOptions {
+    /// The options of a worker in a command that does not have them itself, such as `admiral deploy`: they come from the environment, and
+    /// with it from the settings of the service.
+    pub fn from_environment() -> Result<Self, clap::Error> {
+        #[derive(clap::Parser)]
+        struct Alone {
+            #[command(flatten)]
+            options: WorkerOptions,
+        }
+        <Alone as clap::Parser>::try_parse_from(["admiral"]).map(|alone| alone.options)
+    }
+
     /// Puts these options into `config`.
     pub fn apply(&self, config: WorkerConfig) -> WorkerConfig {
         WorkerConfig {
@@ -129,12 +144,12 @@ impl WorkerOptions {
     }
 }
 
-/// Whether the environment, as that of a service, turns isolation off.
+/// Whether the environment turns isolation off, as that of a service may do.
 pub fn isolation_is_off() -> bool {
     std::env::var("ADMIRAL_ISOLATION").is_ok_and(|choice| choice == "none")
 }
 
-/// What to do where runs cannot be isolated.
+/// A hint for machines where runs cannot be isolated.
 pub const ISOLATION_HINT: &str = "install bubblewrap and allow unprivileged user namespaces (see docs/install.md), or choose --isolation \
      none and trust every playbook with all of Admiral's keys";
 
@@ -152,6 +167,12 @@ pub fn machine_name() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_variables_the_environment_gives_the_defaults() {
+        let given = format!("{:?}", WorkerOptions::from_environment().unwrap());
+        assert_eq!(given, format!("{:?}", WorkerOptions::default()));
+    }
 
     #[test]
     fn sizes_are_read_with_their_unit() {

@@ -1,22 +1,23 @@
-//! Who may connect to the cluster: pg_hba.conf and pg_ident.conf, which Admiral writes anew at every start.
+//! The accounts that may connect to the cluster: pg_hba.conf and pg_ident.conf, which Admiral writes at every start.
 //!
-//! The kernel tells PostgreSQL the account of whoever connects to a unix socket (`peer` authentication), and a map says which
-//! accounts may be the database role. The mode of the socket's folder keeps other accounts away as well; this is the second wall,
-//! which also stands when somebody opens that folder, or runs in a place where the folder can be seen.
+//! The kernel tells PostgreSQL the account of each process that connects to a unix socket (`peer` authentication), and a map says which
+//! accounts may use the database role. The mode of the socket's folder keeps other accounts away as well. This check still works when
+//! somebody opens that folder, or runs in a place where the folder can be seen.
 
 use super::ROLE;
 
 /// The name of the map.
 const MAP: &str = "admiral";
 
-/// pg_hba.conf: over the unix socket and by the map, or not at all. What no line allows PostgreSQL refuses.
+/// pg_hba.conf: connections come over the unix socket and are checked with the map. PostgreSQL refuses every connection that no line
+/// allows.
 pub(super) fn rules() -> &'static str {
-    // One line only, for all databases and roles: the map names the one role there is.
+    // One line is enough for all databases and roles, because the map names the only role.
     "# Written by Admiral at every start; changes are lost.\nlocal all all peer map=admiral\n"
 }
 
-/// pg_ident.conf: the account of that name may be the database role, and nobody else may be any role. As root the cluster belongs to the
-/// account `postgres`, which is not in the map: nothing of that account has to connect.
+/// pg_ident.conf: the account of that name may use the database role, and no other account may use any role. When Admiral runs as root, the
+/// cluster belongs to the account `postgres`, which is not in the map because it never has to connect.
 pub(super) fn identities(account: &str) -> String {
     format!(
         "# Written by Admiral at every start; changes are lost.\n{MAP} {} {ROLE}\n",
@@ -24,7 +25,7 @@ pub(super) fn identities(account: &str) -> String {
     )
 }
 
-/// A value of the file as it is: without quotes a space would end it and a `#` begin a comment.
+/// Quotes a value for the file: without quotes a space would end the value and a `#` would begin a comment.
 fn quoted(value: &str) -> String {
     format!("\"{}\"", value.replace('"', "\"\""))
 }

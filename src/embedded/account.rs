@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::{MetadataExt, chown},
+    os::unix::fs::{MetadataExt, lchown},
     path::Path,
 };
 
@@ -54,10 +54,11 @@ impl Account {
         Err(EmbeddedError::NoAccount)
     }
 
-    /// Gives a file or a folder to the account.
+    /// Gives a file or a folder to the account. Where the account can put a link in its place, only the link is given away.
     pub(super) fn own(&self, path: &Path) -> Result<(), EmbeddedError> {
         if self.is_other {
-            chown(path, Some(self.user), Some(self.group)).map_err(EmbeddedError::file("change the owner of", path))?;
+            lchown(path, Some(self.user), Some(self.group))
+                .map_err(EmbeddedError::file("change the owner of", path))?;
         }
         Ok(())
     }

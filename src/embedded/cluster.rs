@@ -2,13 +2,17 @@
 
 use std::{
     fs::{self, DirBuilder, OpenOptions, Permissions},
-    io::{self, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    io::{self, Read as _, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
 };
 
+use rustix::{
+    fs::{AtFlags, Mode, OFlags, open, openat, renameat, unlinkat},
+    io::Errno,
+};
 use tokio::process::Command;
 
 use super::{
@@ -52,7 +56,7 @@ impl Cluster {
         Ok(Self { folder, account })
     }
 
-    /// The one that is there, or that would be there, without making anything.
+    /// The cluster that is there or would be there. Nothing is made.
     pub(super) fn existing(data_directory: &Path) -> Result<Self, EmbeddedError> {
         let folder = data_directory.join("postgres");
         let folder = fs::canonicalize(&folder).unwrap_or(folder);
@@ -125,7 +129,7 @@ impl Cluster {
     async fn create_database(&self, installation: &Installation, data: &Path) -> Result<(), EmbeddedError> {
         let statements = self.folder.join("create.sql");
         self.write_file(&statements, &format!("CREATE DATABASE {DATABASE};\n"))?;
-        let input = fs::File::open(&statements).map_err(EmbeddedError::file("open", &statements))?;
+        let input = open_itself(&statements).map_err(EmbeddedError::file("open", &statements))?;
         let mut postgres = self.command(installation, "postgres");
         postgres
             .arg("--single")
@@ -154,8 +158,8 @@ impl Cluster {
             .arg("-l")
             .arg(&startup_log);
         start.args(["-w", "-s", "-t", &READY_LIMIT.as_secs().to_string()]);
-        // What the command line says no setting overrides, not even one that was made with `ALTER SYSTEM`. Relative to our own folder,
-        // where the server starts: a shell reads these options, and paths may hold anything.
+        // No setting overrides the command line, not even one that was made with `ALTER SYSTEM`. The paths are relative to our own folder,
+        // where the server starts: a shell reads these options, and an absolute path may contain any character.
         start.args(["-o", "-c hba_file=data/pg_hba.conf -c ident_file=data/pg_ident.conf"]);
         if let Err(error) = run("pg_ctl start", start).await {
             return Err(self.explain(error, &startup_log));
@@ -171,8 +175,8 @@ impl Cluster {
             .ok_or_else(timeout)
     }
 
-    /// Has a server that is running already let in nobody but our account. One that an older Admiral started lets in every account that
-    /// reaches its socket; it reads the files again when told to.
+    /// Makes a server that is running already let in only our account. A server that an older Admiral started lets in every account that
+    /// reaches its socket. It reads the files again when it is told to.
     pub(super) async fn restrict_running(&self, installation: &Installation) -> Result<(), EmbeddedError> {
         if !self.restrict_access()? {
             return Ok(());
@@ -186,7 +190,7 @@ impl Cluster {
         run("pg_ctl reload", reload).await
     }
 
-    /// Writes who may connect as whom, and returns whether that was written differently before.
+    /// Writes the files that say who may connect, and returns whether they were different before.
     fn restrict_access(&self) -> Result<bool, EmbeddedError> {
         let mut changed = false;
         for (name, text) in [
@@ -252,30 +256,33 @@ impl Cluster {
         command
     }
 
-    /// Replaces a file. The folder belongs to the server's user, so nothing that lies there is opened or followed.
+    /// Replaces a file. The folder belongs to the server's account, so nothing that lies there is opened or followed. As root that goes
+    /// for the folder itself too: a link in its place would make root write elsewhere, and give the file away there.
     fn write_file(&self, path: &Path, text: &str) -> Result<(), EmbeddedError> {
-        let temporary = path.with_extension("new");
         let write = || -> io::Result<()> {
-            match fs::remove_file(&temporary) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+            let temporary = path.with_extension("new");
+            let names = path.file_name().zip(temporary.file_name());
+            let ((name, temporary), folder) = names.zip(path.parent()).ok_or(io::ErrorKind::InvalidInput)?;
+            let mut flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            flags.set(OFlags::NOFOLLOW, self.account.is_other);
+            let folder = open(folder, flags, Mode::empty())?;
+            match unlinkat(&folder, temporary, AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(error) => return Err(error.into()),
             }
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&temporary)?;
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+            let mut file = fs::File::from(openat(&folder, temporary, flags, Mode::RUSR | Mode::WUSR)?);
             file.write_all(text.as_bytes())?;
             if self.account.is_other {
                 std::os::unix::fs::fchown(&file, Some(self.account.user), Some(self.account.group))?;
             }
-            fs::rename(&temporary, path)
+            Ok(renameat(&folder, temporary, &folder, name)?)
         };
         write().map_err(EmbeddedError::file("write", path))
     }
 }
 
-/// What is there already keeps its owner.
+/// A folder that is there already keeps its owner.
 fn check_owner(path: &Path, account: &Account) -> Result<(), EmbeddedError> {
     let metadata = fs::symlink_metadata(path).map_err(EmbeddedError::file("look at", path))?;
     if metadata.uid() == account.user {
@@ -343,10 +350,18 @@ fn configuration(socket_folder: &Path) -> String {
 
 /// The last lines of a log.
 fn tail(path: &Path) -> String {
-    let text = fs::read(path).unwrap_or_default();
+    let mut text = Vec::new();
+    // A log that cannot be read is shown as far as it was read.
+    let _read = open_itself(path).and_then(|mut log| log.read_to_end(&mut text));
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(10)..].join("\n")
+}
+
+/// Opens a file in a folder of the server's account to read it. A link is an error: root would read what it leads to.
+fn open_itself(path: &Path) -> io::Result<fs::File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    Ok(open(path, flags, Mode::empty())?.into())
 }
 
 fn append(path: &Path, text: &str) -> io::Result<()> {
@@ -363,4 +378,43 @@ async fn run(program: &'static str, command: Command) -> Result<(), EmbeddedErro
         program,
         output: output.trim().to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_follows_no_link_of_the_servers_account() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let elsewhere = tempfile::tempdir().expect("a folder");
+        let metadata = folder.path().metadata().expect("it is there");
+        let cluster = Cluster {
+            folder: folder.path().to_owned(),
+            account: Account {
+                name: "server".to_owned(),
+                user: metadata.uid(),
+                group: metadata.gid(),
+                is_other: true,
+                client: "root".to_owned(),
+            },
+        };
+        fs::create_dir(cluster.data()).expect("a folder");
+        let path = cluster.data().join("pg_hba.conf");
+        let target = elsewhere.path().join("target");
+        fs::write(&target, "kept").expect("written");
+        std::os::unix::fs::symlink(&target, &path).expect("a link");
+        assert!(open_itself(&path).is_err());
+        cluster.write_file(&path, "new").expect("a link to a file is replaced");
+        assert_eq!(fs::read_to_string(&target).expect("read"), "kept");
+        assert_eq!(fs::read_to_string(&path).expect("read"), "new");
+        assert!(open_itself(&path).is_ok());
+
+        fs::rename(cluster.data(), folder.path().join("moved")).expect("moved");
+        std::os::unix::fs::symlink(elsewhere.path(), cluster.data()).expect("a link");
+        cluster
+            .write_file(&path, "new")
+            .expect_err("a link in the place of the folder");
+        assert!(!elsewhere.path().join("pg_hba.conf").exists());
+    }
 }

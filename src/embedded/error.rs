@@ -62,7 +62,7 @@ pub enum EmbeddedError {
          run Admiral as the account that owns the data directory", path.display()
     )]
     Foreign {
-        /// What belongs to the other account.
+        /// The folder of the other account.
         path: PathBuf,
         /// The id of the other account.
         owner: u32,

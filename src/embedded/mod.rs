@@ -12,8 +12,8 @@
 //!     socket/      mode 0700
 //! ```
 //!
-//! Nobody is asked for a password: the kernel lets only the owner of `socket/`, and root, come as far as the socket, and PostgreSQL lets in
-//! only the account that Admiral runs as (`access.rs`).
+//! There is no password: the kernel lets only root and the owner of `socket/` reach the socket, and PostgreSQL lets in only the account
+//! that Admiral runs as (`access.rs`).
 
 mod access;
 mod account;
@@ -51,8 +51,7 @@ pub fn has_cluster(data_directory: &Path) -> bool {
     data_directory.join("postgres/data/PG_VERSION").exists()
 }
 
-/// Where the PostgreSQL of a data directory answers, if it is running; for those who only look. Nothing is made, locked or started, so
-/// it may end at any time.
+/// The address of the PostgreSQL of a data directory, if it is running. Nothing is made, locked or started, so it may end at any time.
 pub fn running_url(data_directory: &Path) -> Result<Option<String>, EmbeddedError> {
     let cluster = Cluster::existing(data_directory)?;
     let running = Postmaster::find(&cluster)?.filter(Postmaster::is_ready);

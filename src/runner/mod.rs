@@ -11,6 +11,7 @@ mod folder;
 mod isolation;
 mod limits;
 mod masters;
+pub mod private_roots;
 mod programs;
 mod record;
 mod sandbox;

@@ -21,7 +21,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{account::RunAccount, limits::ResourceLimits, programs, secrets};
+use super::{account::RunAccount, limits::ResourceLimits, private_roots, programs};
 use crate::process::{find_program, guarded};
 
 /// What bubblewrap and the kernel of this machine can do, found out by trying.
@@ -202,7 +202,7 @@ impl Sandbox {
                 .iter()
                 .cloned()
                 .chain([CONFIGURATION.into()])
-                .chain(secrets::roots()),
+                .chain(private_roots::roots()),
         );
         for path in secret.into_iter().filter(|_| guarded("hidden")) {
             if path.is_dir() {

@@ -1,19 +1,17 @@
 //! Where the decrypted keys of a run lie while it goes on: in memory where there is a place for that.
 
 use std::{
-    env,
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, DirBuilder, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{FlockOperation, flock};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{account::RunAccount, trees};
+use super::{account::RunAccount, private_roots, trees};
 use crate::{
     domain::clock::new_id,
     process::{ProcessIdentity, boot_id},
@@ -23,19 +21,12 @@ use crate::{
 /// OpenSSH adds to the socket of a starting master 17.
 pub const MAX_CONTROL_PATH_FOLDER_BYTES: usize = 107 - 41 - 17;
 
-const SHARED_MEMORY: &str = "/dev/shm";
-/// The magic number of tmpfs in statfs(2).
-const TMPFS_MAGIC: u64 = 0x0102_1994;
 /// Says who will remove the folder that it lies beside. Not in it: a run could write there.
 const OWNER_SUFFIX: &str = ".owner";
-/// As many names are tried for the folder of all folders.
-const ATTEMPTS: usize = 16;
 
 /// Makes the folders that hold decrypted keys.
 ///
-/// `/dev/shm/admiral-<uid>/<8 hex digits of the run>/`, mode 0700, where `/dev/shm` is a writable tmpfs, else the same
-/// below the system's folder for temporary files. Short on purpose: see [`MAX_CONTROL_PATH_FOLDER_BYTES`]. Anybody may write to
-/// `/dev/shm`: where another account took the name, it gets a random ending.
+/// `<8 hex digits of the run>`, mode 0700, in one of the [`private_roots`]. Short on purpose: see [`MAX_CONTROL_PATH_FOLDER_BYTES`].
 #[derive(Debug, Clone, Copy)]
 pub struct SecretsFolder;
 
@@ -43,8 +34,8 @@ impl SecretsFolder {
     /// Makes an empty folder for the run, in place of one that an earlier attempt left.
     pub fn create(run_id: Uuid) -> io::Result<PathBuf> {
         let mut outcome = Err(io::Error::from(io::ErrorKind::NotFound));
-        for place in places() {
-            outcome = private_root(&place).and_then(|root| create_below(&root, run_id));
+        for place in private_roots::places() {
+            outcome = private_roots::root_in(&place).and_then(|root| create_below(&root, run_id));
             if outcome.is_ok() {
                 break;
             }
@@ -108,13 +99,13 @@ impl Drop for PassingSecrets {
 pub fn sweep_secrets(live: &[Uuid]) -> io::Result<usize> {
     let kept: Vec<String> = live.iter().copied().map(name).collect();
     let mut removed = 0;
-    for root in roots() {
+    for root in private_roots::roots() {
         let entries = match fs::read_dir(&root) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
-        let _lock = lock(&root)?;
+        let _lock = private_roots::lock(&root)?;
         for entry in entries {
             let entry = entry?;
             let name = entry.file_name();
@@ -150,61 +141,10 @@ fn owner_file(folder: &Path) -> PathBuf {
 
 /// The folders that [`SecretsFolder::create`] may have made for the run.
 pub(super) fn folders_of(run_id: Uuid) -> Vec<PathBuf> {
-    roots().into_iter().map(|root| root.join(name(run_id))).collect()
-}
-
-/// All folders of secrets, of all runs of this user, lie below these, which are there and nobody else's.
-pub(super) fn roots() -> Vec<PathBuf> {
-    let is_ours = |name: &str| {
-        name.strip_prefix(&root_name())
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
-    let mut roots = Vec::new();
-    for place in places() {
-        let entries = fs::read_dir(place).into_iter().flatten().flatten();
-        let ours = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_ours));
-        roots.extend(
-            ours.map(|entry| entry.path())
-                .filter(|root| is_private(root).unwrap_or(false)),
-        );
-    }
-    roots
-}
-
-/// Where a folder of secrets may be: in memory, if possible.
-fn places() -> Vec<PathBuf> {
-    let memory = PathBuf::from(SHARED_MEMORY);
-    let memory = Some(memory).filter(|memory| is_tmpfs(memory));
-    memory.into_iter().chain([env::temp_dir()]).collect()
-}
-
-fn root_name() -> String {
-    format!("admiral-{}", rustix::process::geteuid().as_raw())
-}
-
-/// The folder of all folders in a place that everybody may write to: one of ours that is there, or a new one.
-fn private_root(place: &Path) -> io::Result<PathBuf> {
-    if let Some(root) = roots().into_iter().find(|root| root.parent() == Some(place)) {
-        return Ok(root);
-    }
-    let plain = place.join(root_name());
-    let mut root = plain.clone();
-    for _ in 0..ATTEMPTS {
-        match DirBuilder::new().mode(0o700).create(&root) {
-            Ok(()) => return Ok(root),
-            // Somebody else's, or one that another of our processes has just made.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                if is_private(&root)? {
-                    return Ok(root);
-                }
-            }
-            Err(error) => return Err(error),
-        }
-        let random = new_id().simple().to_string();
-        root = plain.with_file_name(format!("{}.{}", root_name(), &random[random.len() - 6..]));
-    }
-    let message = format!("{} and its likes belong to somebody else", plain.display());
-    Err(io::Error::new(io::ErrorKind::PermissionDenied, message))
+    private_roots::roots()
+        .into_iter()
+        .map(|root| root.join(name(run_id)))
+        .collect()
 }
 
 /// Removes a folder and all below it; that it is gone already is fine. Refuses what can be no folder of a run.
@@ -233,7 +173,8 @@ fn name(run_id: Uuid) -> String {
 }
 
 fn create_below(root: &Path, run_id: Uuid) -> io::Result<PathBuf> {
-    let _lock = lock(root)?;
+    // A sweep must not find the folder before its owner is written down.
+    let _lock = private_roots::lock(root)?;
     let folder = root.join(name(run_id));
     if has_living_owner(&folder) && !is_owned_by_us(&folder) {
         return Err(io::Error::new(
@@ -247,22 +188,9 @@ fn create_below(root: &Path, run_id: Uuid) -> io::Result<PathBuf> {
     Ok(folder)
 }
 
-/// Whether only this user can enter a folder, and made it.
-fn is_private(folder: &Path) -> io::Result<bool> {
-    let metadata = fs::symlink_metadata(folder)?;
-    Ok(metadata.is_dir() && metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o777 == 0o700)
-}
-
 /// Whether a folder is called as a run's: beside them lie those that keepers look after.
 fn is_name(name: &str) -> bool {
     name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-/// Keeps a sweep from finding a folder whose owner is not written down yet. Held for moments only.
-fn lock(root: &Path) -> io::Result<File> {
-    let folder = File::open(root)?;
-    flock(&folder, FlockOperation::LockExclusive)?;
-    Ok(folder)
 }
 
 fn owner(folder: &Path) -> Option<Owner> {
@@ -275,10 +203,6 @@ fn has_living_owner(folder: &Path) -> bool {
 
 fn is_owned_by_us(folder: &Path) -> bool {
     owner(folder).is_some_and(|owner| ProcessIdentity::own().is_ok_and(|own| own == owner.process))
-}
-
-fn is_tmpfs(path: &Path) -> bool {
-    rustix::fs::statfs(path).is_ok_and(|statistics| statistics.f_type as u64 == TMPFS_MAGIC)
 }
 
 #[cfg(test)]

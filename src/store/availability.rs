@@ -125,8 +125,8 @@ pub(super) fn is_unavailable(error: &StoreError) -> bool {
     }
 }
 
-/// Whether the database answers, and does not let us in: a wrong password, no such role or database, no right to connect, or a
-/// certificate that is not trusted. That may be set up in a moment, but most likely the address is wrong.
+/// Whether the database answers and does not let us in: a wrong password, no such role or database, no right to connect, or a
+/// certificate that is not trusted. That may change in a moment, but most likely the address is wrong.
 pub(super) fn is_locked_out(error: &StoreError) -> bool {
     match error {
         StoreError::Database(sqlx::Error::Tls(_)) => true,

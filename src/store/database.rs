@@ -189,7 +189,7 @@ impl Database {
         })
     }
 
-    /// The same for somebody who only looks: whatever is asked, nothing is changed.
+    /// Like [`Self::connect`], but with one connection that cannot change anything.
     pub async fn connect_read_only(url: &str) -> Result<Self, StoreError> {
         let options = connect_options(url)?.options([("default_transaction_read_only", "on")]);
         Self::connect_with(options, 1).await

@@ -1,4 +1,4 @@
-//! Commands and accounts: nobody's installation ever changes hands, `doctor` changes nothing at all, and only `serve` makes anything.
+//! Commands and accounts: no installation ever changes its owner, `doctor` changes nothing at all, and only `serve` makes an installation.
 
 use crate::support::accounts::{Grounds, OWNER, STRANGER, Said, account, is_root, look, own_account};
 use admiral::process::Account;
@@ -26,7 +26,7 @@ fn root_acts_as_the_owner_and_strangers_are_told_what_to_type() {
     let server = grounds.serve(&owner);
     assert_all_belong_to(&owner, &grounds.data);
 
-    // With the server running, and without: then each command starts and stops the database itself.
+    // First with the server running, then without it: each command then starts and stops the database itself.
     let mut running = Some(server);
     for _ in 0..2 {
         let said = grounds.run(&root, &["users", "add", "--role", "admin", "alice"]);
@@ -43,7 +43,7 @@ fn root_acts_as_the_owner_and_strangers_are_told_what_to_type() {
     grounds.serve(&owner).stop();
     assert_all_belong_to(&owner, &grounds.data);
 
-    // As the owner, root's own files cannot be read; why that is so is said.
+    // The owner cannot read root's own files, and the error says why.
     let secret = grounds.path().join("of-root");
     fs::write(&secret, "secret\n").unwrap();
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
@@ -57,7 +57,7 @@ fn root_acts_as_the_owner_and_strangers_are_told_what_to_type() {
         "{refused:?}"
     );
 
-    // Root does not serve what belongs to another account.
+    // Root does not serve the installation of another account.
     let refused = grounds.run(&root, &["serve", "--roles", "scheduler"]);
     assert_eq!(refused.code, Some(1), "{refused:?}");
     for word in [
@@ -67,7 +67,7 @@ fn root_acts_as_the_owner_and_strangers_are_told_what_to_type() {
     ] {
         assert!(refused.stderr.contains(word), "{word}: {refused:?}");
     }
-    // A stranger cannot even look, and is told what would work.
+    // A stranger cannot even look, and is told which command would work.
     for arguments in [&["users", "list"][..], &["serve"], &["inventory", "--list"]] {
         let refused = grounds.run(&stranger, arguments);
         assert_eq!(refused.code, Some(1), "{refused:?}");
@@ -88,7 +88,7 @@ fn root_acts_as_the_owner_and_strangers_are_told_what_to_type() {
     );
     assert_all_belong_to(&owner, &grounds.data);
 
-    // What belongs to nobody who is known here is left alone.
+    // A directory whose owner is unknown here is left alone.
     std::os::unix::fs::chown(&grounds.data, Some(4_000_000), None).unwrap();
     let refused = grounds.run(&root, &["users", "list"]);
     assert!(
@@ -100,7 +100,7 @@ fn root_acts_as_the_owner_and_strangers_are_told_what_to_type() {
     assert_eq!(grounds.data.metadata().unwrap().uid(), 4_000_000);
 }
 
-/// `doctor` as each of `accounts`; nothing may be different afterwards.
+/// Runs `doctor` as each of `accounts`. Nothing may be different afterwards.
 fn assert_doctor_changes_nothing(
     grounds: &Grounds,
     accounts: &[&Account],
@@ -145,7 +145,7 @@ fn assert_finding(said: &[Said], what: &str) {
     );
 }
 
-/// Every state that a data directory can be in, once as its owner sees it, once as root and as a stranger see it.
+/// Runs `doctor` in every state of a data directory, as each of `accounts`.
 fn doctor_looks_on(owner: &Account, accounts: &[&Account]) {
     let grounds = Grounds::of(owner);
     let said = assert_doctor_changes_nothing(&grounds, accounts, "no data directory", &[]);
@@ -168,7 +168,7 @@ fn doctor_looks_on(owner: &Account, accounts: &[&Account]) {
     let said = assert_doctor_changes_nothing(&grounds, accounts, "stopped", &[]);
     assert_finding(&said, "the embedded database is stopped");
 
-    // Broken: a key ring that is none, a database without its files, and a pid file of a server that is gone.
+    // Broken: a damaged key ring, a database without its files, and a pid file of a server that is gone.
     fs::write(grounds.data.join("key-ring.json"), "{").unwrap();
     fs::remove_dir_all(cluster.join("base")).unwrap();
     fs::write(cluster.join("postmaster.pid"), format!("{}\n", std::process::id())).unwrap();

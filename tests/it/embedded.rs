@@ -129,7 +129,7 @@ fn open_to_everybody(directory: &DataDirectory, socket: &Path) {
     fs::set_permissions(socket, fs::Permissions::from_mode(0o777)).expect("it is ours to open");
 }
 
-/// What PostgreSQL answers to another account that asks to be let in as `role`.
+/// The answer of PostgreSQL to another account that connects as `role`.
 fn ask_as(user: u32, programs: &Path, socket: &Path, role: &str) -> Result<String, String> {
     let output = Command::new(programs.join("psql"))
         .args(["-X", "-A", "-t", "-h"])
@@ -161,7 +161,7 @@ async fn no_other_account_may_connect_even_when_it_reaches_the_socket() {
     let socket = socket_of(&first.url());
     let programs = first.binaries().to_owned();
     if account("root") != fs::metadata("/proc/self").expect("/proc").uid() {
-        // Only root can ask in the name of others. What the files say is the same for every account.
+        // Only root can ask in the name of others. The files are the same for every account.
         let map = fs::read_to_string(directory.path().join("postgres/data/pg_ident.conf")).expect("written");
         let own = admiral::process::Account::by_id(fs::metadata("/proc/self").expect("/proc").uid());
         let own = own.expect("asked").expect("we have a name").name;
@@ -188,7 +188,7 @@ async fn no_other_account_may_connect_even_when_it_reaches_the_socket() {
     };
     assert_closed();
 
-    // A server that an older Admiral started lets everybody in; whoever takes it over closes it.
+    // A server that an older Admiral started lets everybody in. An Admiral that takes it over changes that.
     let data = directory.path().join("postgres/data");
     let trusting = "local all all trust\n";
     fs::write(data.join("pg_hba.conf"), trusting).expect("written");
@@ -209,7 +209,7 @@ async fn no_other_account_may_connect_even_when_it_reaches_the_socket() {
     });
     assert_closed();
 
-    // The same when it was stopped meanwhile, and somebody had it read other files, as a superuser can.
+    // The same when it was stopped meanwhile, and somebody made it read other files, as a superuser can.
     assert!(second.stop().await.expect("stopped"));
     fs::write(data.join("pg_hba.conf"), trusting).expect("written");
     let elsewhere = directory.path().join("trusting.conf");
@@ -238,7 +238,7 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 #[tokio::test]
 async fn a_cluster_of_another_account_is_left_alone() {
     if fs::metadata("/proc/self").expect("/proc").uid() != 0 {
-        // An ordinary account cannot change what belongs to another one.
+        // An ordinary account cannot change the files of another one.
         return;
     }
     let directory = DataDirectory::new();

@@ -1,4 +1,4 @@
-//! `admiral install` on a real Debian 12 with its own systemd, through all that may happen to a service, to `admiral uninstall`.
+//! `admiral install` on a real Debian 12 with its own systemd, then everything that may happen to a service, then `admiral uninstall`.
 //!
 //! One machine goes through all stages, because booting and installing take their time.
 
@@ -23,7 +23,7 @@ use std::{
     time::Instant,
 };
 
-/// Waits in the middle until something listens on a port, which is the one sign that reaches every run.
+/// Waits in the middle until something listens on a port. No other sign reaches every run.
 const PLAYBOOK: &str = "
 - hosts: all
   connection: local
@@ -36,7 +36,7 @@ const PLAYBOOK: &str = "
       loop: '{{ range(5) | list }}'
 ";
 
-/// Where `admiral install` writes to.
+/// The folders that `admiral install` writes to.
 const TOUCHED: [&str; 4] = ["etc", "opt", "usr/local", "root"];
 
 #[test]
@@ -53,15 +53,15 @@ fn a_service_from_its_installation_to_its_end() {
     stage.run("root's commands leave a stopped service right", commands_of_root);
     stage.run("a full disk loses nothing", full_disk);
     stage.run("the service comes back with the machine", reboot);
-    stage.run("what was made is taken away, and the data stay", removal);
+    stage.run("everything is removed, and the data stay", removal);
     stage.run("a late external database is waited for at boot", external_database);
     stage.run("nothing is left", end);
 }
 
-/// The machine, and what is known of it.
+/// The machine, and the facts that later stages compare.
 struct Stage {
     machine: Machine,
-    /// What was there before anything was installed.
+    /// The files before anything was installed.
     before: BTreeMap<PathBuf, Seen>,
     /// Names of the servers that were added.
     servers: BTreeSet<String>,
@@ -88,10 +88,10 @@ impl Stage {
         eprintln!("{:>6.1} s  {what}", began.elapsed().as_secs_f32());
     }
 
-    /// Everything in the folders that an installation writes to, by its path on the machine.
+    /// All files in the folders that an installation writes to, by their paths on the machine.
     fn look(&self) -> BTreeMap<PathBuf, Seen> {
         let root = self.machine.root();
-        // systemd writes there by itself when it boots.
+        // systemd itself writes these when it boots.
         let own = [root.join("etc/machine-id"), root.join("etc/resolv.conf")];
         let own: Vec<_> = own.iter().map(PathBuf::as_path).collect();
         let all = TOUCHED.iter().flat_map(|folder| look(&root.join(folder), &own));
@@ -99,7 +99,8 @@ impl Stage {
             .collect()
     }
 
-    /// What an installation left: what is new outside /etc, and what names Admiral in /etc, where the packages that stay have settings.
+    /// The files that an installation left: new ones outside /etc, and in /etc, where the packages that stay have settings, those that name
+    /// Admiral.
     fn left(&self) -> Vec<String> {
         let root = self.machine.root();
         let is_ours = |path: &PathBuf| {
@@ -107,7 +108,7 @@ impl Stage {
                 return !self.before.contains_key(path);
             }
             let named = path.to_string_lossy().contains("admiral");
-            // useradd keeps a copy of what was before, under the same name with a dash.
+            // useradd keeps a copy of the earlier file, under the same name with a dash.
             let is_copy = path.to_string_lossy().ends_with('-');
             named || (!is_copy && fs::read_to_string(root.join(path)).is_ok_and(|text| text.contains("admiral")))
         };
@@ -297,7 +298,7 @@ fn installation(stage: &mut Stage) {
     );
     stage.assert_owned();
 
-    // What the unit forbids the service, and that it leaves it what runs need: nothing covers any part of /proc.
+    // The unit restricts the service, and leaves it everything that runs need: nothing covers any part of /proc.
     let figure = machine.run(["systemd-analyze", "security", "admiral.service", "--no-pager"]);
     let figure = figure.lines().last().unwrap();
     eprintln!("          {figure}");
@@ -324,7 +325,7 @@ fn second_installation(stage: &mut Stage) {
     assert_eq!((stage.look(), stage.main_process()), (before, process));
 }
 
-/// The folders and the socket are opened on purpose, so that it is PostgreSQL that refuses.
+/// The folders and the socket are opened on purpose, so that PostgreSQL itself refuses.
 fn closed_database(stage: &mut Stage) {
     let folders = "/var/lib/admiral /var/lib/admiral/postgres /var/lib/admiral/postgres/socket";
     stage.machine.shell(&format!(
@@ -425,7 +426,7 @@ fn commands_of_root(stage: &mut Stage) {
     stage.machine.run(["systemctl", "start", "admiral"]);
     stage.assert_servers();
     stage.assert_owned();
-    // Root does not serve what belongs to the account, and a stranger can do nothing at all.
+    // Root does not serve an installation of the account, and a stranger can do nothing at all.
     let refused = stage.machine.try_run(["admiral", "serve"]);
     assert!(
         refused
@@ -447,12 +448,12 @@ fn commands_of_root(stage: &mut Stage) {
     assert!(refused.stderr.contains("sudo -u admiral admiral"), "{refused:#?}");
 }
 
-/// What was committed is there when there is room again, however the service fared meanwhile.
+/// Every committed row is there when there is room again, even if the service was restarted meanwhile.
 fn full_disk(stage: &mut Stage) {
     stage
         .machine
         .shell("dd if=/dev/zero of=/var/lib/admiral/filler bs=1M status=none || true; sync");
-    // PostgreSQL goes on in the room that it has already, until it has none.
+    // PostgreSQL goes on in the room that it has already, until that is full.
     let mut refused = 0;
     for number in 0..2000 {
         if !stage.add_server(&format!("full{number}")) {
@@ -502,12 +503,13 @@ fn removal(stage: &mut Stage) {
         "nothing was done so far"
     );
     stage.machine.run(["/root/admiral", "uninstall", "--yes"]);
-    // The data stay, their account stays, and so does the note of what was made.
+    // The data stay, and so do their account, the settings and the list of what was made.
     stage.assert_owned();
     assert_eq!(
         stage.left(),
         [
             "etc/admiral",
+            "etc/admiral/env",
             "etc/admiral/installed.json",
             "etc/group",
             "etc/gshadow",

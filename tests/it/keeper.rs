@@ -58,14 +58,14 @@ fn keep_in(folder: &Path, caller: ProcessIdentity) -> (Child, ChildStdout) {
     (keeper, output)
 }
 
-/// A keeper and its process are killed: nobody but a server looks after their folder any more. The server sweeps when it starts, and
-/// from time to time; `doctor` names what it finds.
+/// When a keeper and its process are killed, only a server can remove their folder. The server looks for such folders when it starts, and
+/// from time to time. `doctor` names them.
 #[tokio::test]
 async fn a_server_sweeps_what_a_killed_keeper_left() {
     if !in_own_mounts("keeper::a_server_sweeps_what_a_killed_keeper_left") {
         return;
     }
-    // Not the one of this machine: its servers sweep as well.
+    // The machine's own is not used: its servers sweep as well.
     mount("tmpfs", "/dev/shm", "tmpfs", MountFlags::empty(), None).expect("a /dev/shm of our own");
     let base = Path::new("/dev/shm").join(format!("admiral-{}", rustix::process::geteuid().as_raw()));
     fs::DirBuilder::new().mode(0o700).create(&base).unwrap();

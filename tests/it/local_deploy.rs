@@ -24,7 +24,7 @@ const PLAYBOOK: &str = "
     - ansible.builtin.command: echo done
 ";
 
-/// Watches `admiral deploy` across a restart; with another process's worker or with its own.
+/// Watches `admiral deploy` across a restart of the database, with the worker of another process or with its own.
 async fn deploy_across_a_restart(with_server: bool) {
     let mut cluster = PrivateCluster::start().await;
     let mut server = AdmiralServer::start_on(cluster.database().await).await;
@@ -36,7 +36,7 @@ async fn deploy_across_a_restart(with_server: bool) {
     if !with_server {
         server.terminate();
     }
-    // Below the folder of the playbooks, as this is what both sides see.
+    // The playbook polls for a file here, and isolation is off so that it can see it.
     let signs = tempfile::tempdir().unwrap();
     let go_on = signs.path().join("go-on");
     let mut deploy = server

@@ -117,7 +117,7 @@ async fn ansible_pings_the_fleet_through_the_inventory_script() {
     }
 }
 
-/// In a shell where `ADMIRAL_SERVER` is set, the inventory is the server's: nothing is made here, and no key comes along.
+/// In a shell where `ADMIRAL_SERVER` is set, the inventory is the server's. Nothing is made here, and no key is handed out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_inventory_of_a_running_server_has_no_keys_and_makes_nothing() {
     let server = AdmiralServer::start().await;

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// `admiral serve` on a database that may not be there, and what it tells its service manager.
+/// `admiral serve` on a database that may not be there, with a service manager that records every message.
 struct Starting {
     folder: tempfile::TempDir,
     process: Child,
@@ -130,7 +130,7 @@ async fn a_server_waits_for_a_database_that_is_late() {
     reasons.dedup();
     assert!(said > 0 && reasons.len() == said, "{log}");
     assert_eq!(server.terminate(), Some(0), "{}", server.log());
-    // What was sent before the end is still there to be read.
+    // Messages that were sent before the end can still be read.
     let mut buffer = [0; 4096];
     while let Ok(length) = server.notices.recv(&mut buffer) {
         server
@@ -145,7 +145,7 @@ async fn a_server_waits_for_a_database_that_is_late() {
 }
 
 #[tokio::test]
-async fn whatever_passes_is_waited_for_and_sigterm_ends_the_wait() {
+async fn trouble_that_passes_is_waited_for_and_sigterm_ends_the_wait() {
     let port = free_port();
     for (url, reason) in [
         (format!("postgres://a@127.0.0.1:{port}/a"), "refused"),

@@ -1,8 +1,8 @@
-//! Does what was planned, one step after the other, and writes down what it makes.
+//! Takes the planned steps one after the other, and records everything that it makes.
 
 use super::{
     Choices,
-    machine::COMPLETE,
+    machine::{COMPLETE, OWN_PROGRAM},
     manifest::{Before, Manifest},
     plan::{Owner, REQUIREMENTS, Step},
 };
@@ -11,39 +11,49 @@ use crate::{
     process::{Account, Captured, command, find_program, run_captured},
 };
 use anyhow::Context as _;
+use rustix::{
+    fs::{Mode, OFlags, mkdirat, openat},
+    io::Errno,
+};
 use std::{
     ffi::OsStr,
     fs, io,
     io::Write as _,
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, chown, symlink},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown, symlink},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 /// Longer than any package or environment takes to be installed over a slow line.
 const PROGRAM_LIMIT: Duration = Duration::from_mins(30);
-/// How long the service is waited for. A database that is late it waits for longer than that by itself.
+/// How long this command waits for the service. The service itself waits longer for a database that is late.
 const READY_LIMIT: Duration = Duration::from_mins(2);
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 /// Lines of the service's log that are shown when it does not start.
 const LOG_LINES: &str = "20";
 
-/// Carries a plan out.
+/// Takes the steps of a plan.
 pub struct Workman<'a> {
     choices: &'a Choices,
     manifest: Manifest,
+    /// Whether the service is running with the files that are about to be replaced.
+    is_active: bool,
 }
 
 impl<'a> Workman<'a> {
-    pub fn new(choices: &'a Choices, earlier: Option<Manifest>) -> Self {
+    pub fn new(choices: &'a Choices, earlier: Option<Manifest>, is_active: bool) -> Self {
         let manifest = earlier.unwrap_or_else(|| Manifest::new(&choices.account, &choices.data_directory));
-        Self { choices, manifest }
+        Self {
+            choices,
+            manifest,
+            is_active,
+        }
     }
 
-    /// The first step that fails ends it; what was done before is written down and is not done again the next time.
+    /// The first step that fails ends it. The steps before it are recorded and are not taken again the next time.
     pub async fn carry_out(mut self, steps: &[Step]) -> anyhow::Result<()> {
-        // Whatever root's own is: what is installed has to be readable for the service.
-        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+        // The service must be able to read the installed files, whatever umask root has.
+        rustix::process::umask(Mode::from_raw_mode(0o022));
         let configuration = &self.choices.paths.configuration;
         if !configuration.is_dir() {
             fs::create_dir(configuration).with_context(|| format!("failed to make {}", configuration.display()))?;
@@ -59,6 +69,10 @@ impl<'a> Workman<'a> {
             self.act(step)
                 .await
                 .with_context(|| format!("failed to {}", said.trim_end_matches(':')))?;
+            if matches!(step, Step::Start | Step::Restart) {
+                self.manifest.needs_restart = false;
+                self.write_down()?;
+            }
         }
         Ok(())
     }
@@ -67,14 +81,19 @@ impl<'a> Workman<'a> {
         self.manifest.write(&self.choices.paths.manifest)
     }
 
-    /// What the step is about to make, of what is not there yet.
+    /// Adds the things that the step is about to make to the manifest.
     fn note(&mut self, step: &Step) {
         let manifest = &mut self.manifest;
+        manifest.needs_restart |= self.is_active && step.changes_the_service();
         match step {
             Step::Folder { path, .. } if *path == self.choices.data_directory => {
                 manifest.data_directory_was = Before::Missing;
             }
-            Step::TakeOver(_) => manifest.data_directory_was = Before::Empty,
+            // An interrupted installation may have left a folder that was missing before.
+            Step::TakeOver(_) if manifest.data_directory_was == Before::InUse => {
+                manifest.data_directory_was = Before::Empty;
+            }
+            Step::TakeOver(_) => {}
             // It goes with the data.
             Step::Folder { path, .. } if path.starts_with(&self.choices.data_directory) => {}
             Step::Folder { path, .. } => {
@@ -95,14 +114,17 @@ impl<'a> Workman<'a> {
 
     async fn act(&mut self, step: &Step) -> anyhow::Result<()> {
         match step {
-            Step::Folder { path, owner, mode } => {
-                fs::create_dir_all(path)?;
-                fs::set_permissions(path, fs::Permissions::from_mode(*mode))?;
-                self.give(path, *owner)
-            }
+            Step::Folder { path, owner, mode } => self.make_folder(path, *owner, *mode),
             Step::TakeOver(path) => {
-                self.give(path, Owner::Account)?;
-                Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o700))?)
+                let folder = fs::File::open(path)?;
+                let metadata = folder.metadata()?;
+                anyhow::ensure!(
+                    metadata.is_dir() && metadata.uid() == 0,
+                    "{} is not a folder of root any more",
+                    path.display()
+                );
+                self.give(&folder, Owner::Account)?;
+                Ok(folder.set_permissions(fs::Permissions::from_mode(0o700))?)
             }
             Step::File {
                 path,
@@ -128,19 +150,36 @@ impl<'a> Workman<'a> {
         Account::by_name(name)?.with_context(|| format!("there is no account {name}"))
     }
 
-    fn give(&self, path: &Path, owner: Owner) -> anyhow::Result<()> {
+    fn give(&self, file: &fs::File, owner: Owner) -> anyhow::Result<()> {
         match owner {
             Owner::Root => {}
-            Owner::RootForAccount => chown(path, Some(0), Some(self.account()?.group))?,
+            Owner::RootForAccount => fchown(file, Some(0), Some(self.account()?.group))?,
             Owner::Account => {
                 let account = self.account()?;
-                chown(path, Some(account.user), Some(account.group))?;
+                fchown(file, Some(account.user), Some(account.group))?;
             }
         }
         Ok(())
     }
 
-    /// Nobody ever sees half of it, or may read it before its owner and mode are right.
+    /// The account may write to the data directory, where one of the folders is made. A link that it puts there is not followed, and
+    /// nothing that belongs to others is given to it.
+    fn make_folder(&self, path: &Path, owner: Owner, mode: u32) -> anyhow::Result<()> {
+        let (parent, name) = path.parent().zip(path.file_name()).context("the folder has no name")?;
+        fs::create_dir_all(parent)?;
+        let folder = make_folder_in(&fs::File::open(parent)?, name)?;
+        let user = folder.metadata()?.uid();
+        let is_accounts = || self.account().is_ok_and(|account| account.user == user);
+        anyhow::ensure!(
+            user == 0 || is_accounts(),
+            "{} is there already and belongs to user id {user}",
+            path.display()
+        );
+        folder.set_permissions(fs::Permissions::from_mode(mode))?;
+        self.give(&folder, owner)
+    }
+
+    /// Nobody ever sees half of the file, or may read it before its owner and mode are right.
     fn write_file(&self, path: &Path, text: &str, owner: Owner, mode: u32) -> anyhow::Result<()> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
@@ -153,13 +192,13 @@ impl<'a> Workman<'a> {
             .mode(0o600)
             .open(&temporary)?;
         file.write_all(text.as_bytes())?;
-        self.give(&temporary, owner)?;
+        self.give(&file, owner)?;
         file.set_permissions(fs::Permissions::from_mode(mode))?;
         file.sync_all()?;
         Ok(fs::rename(&temporary, path)?)
     }
 
-    /// Made under its own name, because the programs of an environment hold its path; the link changes when it is complete.
+    /// The environment is made under its final name, because its programs contain its path. The link changes when it is complete.
     async fn install_ansible(&mut self, folder: &Path, link: &Path) -> anyhow::Result<()> {
         if !folder.join(COMPLETE).exists() {
             if folder.exists() {
@@ -167,8 +206,11 @@ impl<'a> Workman<'a> {
             }
             let requirements = self.choices.paths.software.join("requirements.txt");
             self.write_file(&requirements, REQUIREMENTS, Owner::Root, 0o644)?;
-            run("python3", ["-m".as_ref(), "venv".as_ref(), folder.as_os_str()]).await?;
+            let venv = ["-I", "-m", "venv"].map(OsStr::new);
+            run("python3", venv.into_iter().chain([folder.as_os_str()])).await?;
+            // Isolated (-I): no folder but Python's own is searched for modules.
             let pip = [
+                "-I",
                 "-m",
                 "pip",
                 "install",
@@ -191,7 +233,7 @@ impl<'a> Workman<'a> {
         self.remove_older(folder, before.as_deref())
     }
 
-    /// Runs that go on may still use the environment that was linked until now; those before it nobody uses any more.
+    /// Runs that go on may still use the environment that was linked until now. Nobody uses the older ones any more.
     fn remove_older(&mut self, current: &Path, before: Option<&Path>) -> anyhow::Result<()> {
         let is_kept = |tree: &Path| tree == current || tree.file_name() == before.map(Path::as_os_str);
         let older: Vec<PathBuf> = self
@@ -211,6 +253,16 @@ impl<'a> Workman<'a> {
     }
 }
 
+/// Makes a folder, or opens the one that is there. A link is an error.
+fn make_folder_in(parent: &fs::File, name: &OsStr) -> io::Result<fs::File> {
+    match mkdirat(parent, name, Mode::RWXU) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(openat(parent, name, flags, Mode::empty())?.into())
+}
+
 pub fn remove_if_there(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -219,11 +271,9 @@ pub fn remove_if_there(path: &Path) -> io::Result<()> {
 }
 
 async fn install_packages(names: &[&str]) -> anyhow::Result<()> {
-    // Whether the lists can be read anew does not matter when the packages are known and to be had.
+    // When the lists cannot be updated, the packages may be available all the same.
     if let Err(error) = run("apt-get", ["update", "--quiet=2"]).await {
-        output::say(&format!(
-            "  the lists of packages could not be brought up to date: {error:#}"
-        ));
+        output::say(&format!("  the lists of packages could not be updated: {error:#}"));
     }
     let options = [
         "install",
@@ -251,15 +301,14 @@ async fn make_account(name: &str, home: &Path) -> anyhow::Result<()> {
     run("useradd", arguments).await
 }
 
-/// A program that is running cannot be written to; a new file takes its place, and what runs keeps the old one.
+/// A program that is running cannot be written to. A new file takes its place, and running processes keep the old one.
 fn copy_program(path: &Path) -> anyhow::Result<()> {
-    let own = std::env::current_exe().context("failed to find this program's own file")?;
     let temporary = path.with_extension("new");
     remove_if_there(&temporary)?;
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    fs::copy(own, &temporary)?;
+    fs::copy(OWN_PROGRAM, &temporary)?;
     fs::set_permissions(&temporary, fs::Permissions::from_mode(0o755))?;
     fs::File::open(&temporary)?.sync_all()?;
     Ok(fs::rename(&temporary, path)?)
@@ -267,7 +316,7 @@ fn copy_program(path: &Path) -> anyhow::Result<()> {
 
 /// Starts or restarts the service, and waits until it is ready.
 async fn start(verb: &str) -> anyhow::Result<()> {
-    // It does not wait by itself: a service that waits for its database would be waited for without a word.
+    // systemctl does not wait here: while the service waited for its database, it would wait without a word.
     systemctl(&["reset-failed", "admiral.service"]).await.ok();
     systemctl(&[verb, "--no-block", "admiral.service"]).await?;
     let deadline = Instant::now() + READY_LIMIT;
@@ -294,7 +343,7 @@ async fn start(verb: &str) -> anyhow::Result<()> {
     }
 }
 
-/// What systemd says of the service.
+/// The state of the service, as systemd tells it.
 #[derive(Debug, Default)]
 struct ServiceState {
     active: String,
@@ -341,7 +390,8 @@ pub async fn systemctl(arguments: &[&str]) -> anyhow::Result<()> {
     run("systemctl", arguments).await
 }
 
-/// Runs one of the system's programs as an administrator would: with this environment, which may hold the address of a proxy.
+/// Runs one of the system's programs as an administrator would: with this environment, which may hold the address of a proxy. It does not
+/// run in the present folder, which may be one that other accounts write to.
 pub async fn run<Argument: AsRef<OsStr>>(
     program: impl AsRef<Path>,
     arguments: impl IntoIterator<Item = Argument>,
@@ -372,9 +422,31 @@ async fn captured<Argument: AsRef<OsStr>>(
     let mut command = command(found);
     command
         .args(arguments)
+        .current_dir("/")
         .envs(std::env::vars_os())
         .env("LC_ALL", "C.UTF-8")
         .env("DEBIAN_FRONTEND", "noninteractive")
         .env("NEEDRESTART_SUSPEND", "1");
     Ok(run_captured(command, PROGRAM_LIMIT).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_in_the_place_of_a_folder_is_not_followed() {
+        let place = tempfile::tempdir().unwrap();
+        let parent = fs::File::open(place.path()).unwrap();
+        let made = make_folder_in(&parent, OsStr::new("tmp")).unwrap();
+        assert_eq!(made.metadata().unwrap().mode() & 0o777, 0o700);
+        let again = make_folder_in(&parent, OsStr::new("tmp")).unwrap();
+        assert_eq!(again.metadata().unwrap().ino(), made.metadata().unwrap().ino());
+        symlink("/etc", place.path().join("link")).unwrap();
+        symlink("/no/such/folder", place.path().join("dangling")).unwrap();
+        fs::write(place.path().join("file"), "").unwrap();
+        for name in ["link", "dangling", "file"] {
+            assert!(make_folder_in(&parent, OsStr::new(name)).is_err(), "{name}");
+        }
+    }
 }

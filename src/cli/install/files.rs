@@ -3,13 +3,13 @@
 use super::Choices;
 use std::path::Path;
 
-/// What a file of ours begins with, so that one that somebody else wrote is not replaced.
+/// The first words of each of our files, so that a file that somebody else wrote is not replaced.
 pub const MARK: &str = "# Written by `admiral install`";
 
 /// The unit of the service.
 pub fn unit(choices: &Choices, restricts_user_namespaces: bool) -> String {
     let data = choices.data_directory.display().to_string();
-    // systemd makes the folders below /var/lib by itself, with the right owner.
+    // systemd itself makes the folders below /var/lib, with the right owner.
     let state = match below_state_folder(&choices.data_directory) {
         Some(name) => format!("StateDirectory={name} {name}/tmp\nStateDirectoryMode=0700"),
         None => format!("ReadWritePaths={data}"),
@@ -46,7 +46,7 @@ pub fn apparmor_profile() -> &'static str {
     include_str!("admiral.apparmor")
 }
 
-/// What Debian's PostgreSQL packages read before they make a cluster.
+/// The setting that Debian's PostgreSQL packages read before they make a cluster.
 pub fn no_main_cluster() -> String {
     format!(
         "{MARK}: its database is in its own data directory, and no cluster on port 5432 is needed.\ncreate_main_cluster = false\n"
@@ -92,6 +92,8 @@ mod tests {
             "Delegate",
             "DelegateSubgroup",
             "LimitNOFILE",
+            "TasksMax",
+            "RequiresMountsFor",
             "RestartSec",
             "StartLimitIntervalSec",
             "KillMode",
@@ -99,7 +101,7 @@ mod tests {
         ] {
             assert!(assigned.contains(&needed), "{needed}: {text}");
         }
-        // Each of these would end runs, their isolation or their secrets; the unit says why.
+        // Each of these would break runs, their isolation or their secrets; the unit says why.
         for harmful in [
             "PrivateTmp",
             "RestrictNamespaces",

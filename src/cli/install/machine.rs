@@ -1,4 +1,4 @@
-//! What there is on the machine, before anything is done. Nothing is changed here.
+//! Looks at the machine before anything is done. Nothing is changed here.
 
 use super::{Choices, Paths};
 use crate::{
@@ -28,7 +28,7 @@ const PACKAGES: [&str; 6] = [
 /// The server of the embedded PostgreSQL.
 const POSTGRESQL: &str = "postgresql";
 
-/// What there is.
+/// The state of the machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Machine {
     /// The system's name, and whether it is Debian or made from it.
@@ -49,7 +49,9 @@ pub struct Machine {
     pub data: Folder,
     /// Of the paths that are to be made, those that are not there.
     pub missing: Vec<PathBuf>,
-    /// What is in the files that are to be written.
+    /// Of the folders that root runs programs from or reads settings in, those that other accounts may write to.
+    pub open_folders: Vec<PathBuf>,
+    /// The contents of the files that are to be written.
     pub unit: Option<String>,
     pub settings: Option<SettingsFile>,
     pub apparmor: Option<String>,
@@ -116,6 +118,11 @@ impl Machine {
             account: Account::by_name(&choices.account).context("failed to look up the accounts of this machine")?,
             data: folder(&choices.data_directory)?,
             missing: missing_paths(choices),
+            open_folders: [&paths.configuration, &paths.software]
+                .into_iter()
+                .filter(|folder| is_open(folder))
+                .cloned()
+                .collect(),
             unit: read(&paths.unit)?,
             settings: settings(paths)?,
             apparmor: read(&paths.apparmor)?,
@@ -140,7 +147,7 @@ impl Machine {
 fn missing_paths(choices: &Choices) -> Vec<PathBuf> {
     let paths = &choices.paths;
     let is_missing = |path: &Path| {
-        // What cannot be looked at is there.
+        // A path that cannot be looked at is taken to exist.
         path.try_exists().is_ok_and(|there| !there)
     };
     [
@@ -152,6 +159,13 @@ fn missing_paths(choices: &Choices) -> Vec<PathBuf> {
     .into_iter()
     .filter(|path| is_missing(path))
     .collect()
+}
+
+/// Whether accounts besides root may write to a folder.
+fn is_open(folder: &Path) -> bool {
+    folder
+        .metadata()
+        .is_ok_and(|metadata| metadata.uid() != 0 || metadata.mode() & 0o022 != 0)
 }
 
 /// A field of os-release(5).
@@ -176,7 +190,7 @@ async fn missing_packages(needed: &[&'static str]) -> Vec<&'static str> {
     query
         .args(["--show", "--showformat", "${Package} ${db:Status-Status}\n"])
         .args(needed);
-    // It fails when it does not know one of them, and says all the same what it knows of the others.
+    // It fails when it does not know one of them, and lists the others all the same.
     let said = run_captured(query, PROGRAM_LIMIT)
         .await
         .map(|captured| captured.stdout_text())
@@ -191,7 +205,7 @@ async fn missing_packages(needed: &[&'static str]) -> Vec<&'static str> {
 
 async fn python_version() -> Option<(u32, u32)> {
     let mut python = command(find_program("python3", &["/usr/bin".into()])?);
-    python.args(["-c", "import sys; print(*sys.version_info[:2])"]);
+    python.args(["-I", "-c", "import sys; print(*sys.version_info[:2])"]);
     let said = run_captured(python, PROGRAM_LIMIT).await.ok()?.stdout_text();
     let (major, minor) = said.trim().split_once(' ')?;
     Some((major.parse().ok()?, minor.parse().ok()?))
@@ -215,7 +229,7 @@ fn folder(path: &Path) -> anyhow::Result<Folder> {
             return Ok(Folder::Other);
         }
         let owner = metadata.uid();
-        // Whoever may not look takes it for what it most likely is.
+        // An account that may not look into the folder takes it to be in use.
         let is_empty =
             fs::read_dir(path).is_ok_and(|entries| !entries.flatten().any(|entry| entry.file_name() != LOST_AND_FOUND));
         Ok(if is_empty {
@@ -231,7 +245,7 @@ fn read(path: &Path) -> anyhow::Result<Option<String>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        // Somebody who only wants to see what would be done.
+        // An ordinary account that only wants to see what would be done.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(Some(String::new())),
         Err(error) => Err(error).with_context(|| format!("failed to read {}", path.display())),
     }
@@ -249,8 +263,7 @@ fn settings(paths: &Paths) -> anyhow::Result<Option<SettingsFile>> {
 }
 
 fn binary(installed: &Path) -> anyhow::Result<Binary> {
-    let own = std::env::current_exe().context("failed to find this program's own file")?;
-    match same_content(&own, installed) {
+    match same_content(Path::new(OWN_PROGRAM), installed) {
         Ok(true) => Ok(Binary::Same),
         Ok(false) => Ok(Binary::Other),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Binary::Missing),
@@ -276,9 +289,11 @@ fn same_content(one: &Path, other: &Path) -> io::Result<bool> {
     }
 }
 
-/// What a file system has in itself, and counts for nothing.
+/// The file of the program that is running, even when another file has taken its name.
+pub const OWN_PROGRAM: &str = "/proc/self/exe";
+/// A folder that file systems have by themselves. A folder with nothing else in it counts as empty.
 pub const LOST_AND_FOUND: &str = "lost+found";
-/// What an environment that is complete holds.
+/// The file that marks an environment as complete.
 pub const COMPLETE: &str = ".complete";
 
 fn ansible(link: &Path) -> Option<String> {

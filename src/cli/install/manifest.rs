@@ -1,30 +1,31 @@
-//! What `admiral install` made: the only things that `admiral uninstall` takes away.
+//! The list of everything that `admiral install` made. `admiral uninstall` removes nothing else.
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
-    fs, io,
-    os::unix::fs::OpenOptionsExt as _,
+    fs,
+    io::{self, Read as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
 const VERSION: u32 = 1;
 
-/// What was there before `admiral install`.
+/// The state of the data directory before `admiral install`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Before {
     /// Nothing: all of it was made.
     Missing,
-    /// An empty folder, such as one that a disk is mounted on: what is in it was made.
+    /// An empty folder, such as one that a disk is mounted on: everything in it was made.
     Empty,
-    /// Somebody's data.
+    /// A folder with data.
     InUse,
 }
 
-/// The manifest, a file that only root may change. Each thing is written down before it is made, so that what an interrupted installation
-/// left can be taken away too.
+/// The manifest, a file that only root may change. Each thing is written down before it is made, so that the parts of an interrupted
+/// installation can be removed too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
@@ -33,22 +34,25 @@ pub struct Manifest {
     pub account: String,
     /// Its data directory.
     pub data_directory: PathBuf,
-    /// Whether the account was made.
+    /// Whether the installation made the account.
     pub made_account: bool,
-    /// What the data directory was before.
+    /// The state of the data directory before.
     pub data_directory_was: Before,
     /// Files and links that were made.
     pub files: BTreeSet<PathBuf>,
     /// Folders that were made with everything that is in them.
     pub trees: BTreeSet<PathBuf>,
-    /// Folders that were made and may hold what others put there.
+    /// Folders that were made, and that may hold files of others by now.
     pub folders: BTreeSet<PathBuf>,
     /// Packages that were installed.
     pub packages: BTreeSet<String>,
+    /// Whether the running service still uses files that were replaced, because the installation was interrupted.
+    #[serde(default)]
+    pub needs_restart: bool,
 }
 
 impl Manifest {
-    /// Nothing was made yet.
+    /// A manifest for an installation that has made nothing yet.
     pub fn new(account: &str, data_directory: &Path) -> Self {
         Self {
             version: VERSION,
@@ -60,16 +64,29 @@ impl Manifest {
             trees: BTreeSet::new(),
             folders: BTreeSet::new(),
             packages: BTreeSet::new(),
+            needs_restart: false,
         }
     }
 
-    /// Reads it; `None` when there is none.
+    /// Reads it; `None` when there is none. It is an error when accounts besides root may change it: it says what root removes.
     pub fn read(path: &Path) -> anyhow::Result<Option<Self>> {
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
+        let read = || -> io::Result<(fs::Metadata, String)> {
+            let mut file = fs::File::open(path)?;
+            let mut text = String::new();
+            file.read_to_string(&mut text)?;
+            Ok((file.metadata()?, text))
+        };
+        let (metadata, text) = match read() {
+            Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error).with_context(|| format!("failed to read {}", path.display())),
         };
+        let is_roots = [0, rustix::process::geteuid().as_raw()].contains(&metadata.uid());
+        anyhow::ensure!(
+            is_roots && metadata.mode() & 0o022 == 0,
+            "{} cannot be trusted, because accounts besides root may change it",
+            path.display()
+        );
         let manifest: Self =
             serde_json::from_str(&text).with_context(|| format!("failed to understand {}", path.display()))?;
         anyhow::ensure!(
@@ -104,6 +121,7 @@ impl Manifest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn it_is_read_back_and_other_versions_are_refused() {
@@ -116,7 +134,16 @@ mod tests {
         manifest.packages.insert("git".to_owned());
         manifest.write(&path).unwrap();
         assert_eq!(Manifest::read(&path).unwrap(), Some(manifest));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o664)).unwrap();
+        let refused = Manifest::read(&path).unwrap_err().to_string();
+        assert!(refused.contains("accounts besides root may change it"), "{refused}");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         let text = fs::read_to_string(&path).unwrap();
+        // Versions before this one did not write the last field.
+        let shorter = text.replace(",\n  \"needs_restart\": false", "");
+        assert_ne!(shorter, text);
+        fs::write(&path, shorter).unwrap();
+        assert!(Manifest::read(&path).unwrap().is_some());
         fs::write(&path, text.replace("\"version\": 1", "\"version\": 2")).unwrap();
         assert!(
             Manifest::read(&path)

@@ -1,7 +1,7 @@
 //! `admiral install` and `admiral uninstall`: Admiral as a service of a Debian or Ubuntu machine, under an account of its own.
 //!
 //! `machine` looks at the machine, `plan` decides from that alone which steps are needed, and `carry_out` takes them after they were
-//! shown. The manifest records what was made, so that `admiral uninstall` removes nothing else.
+//! shown. The manifest records everything that was made, so that `admiral uninstall` removes nothing else.
 
 mod carry_out;
 pub mod files;
@@ -20,7 +20,7 @@ use super::{
 };
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Component, PathBuf},
 };
 
 const DEFAULT_ACCOUNT: &str = "admiral";
@@ -46,41 +46,41 @@ pub struct InstallOptions {
     yes: bool,
 }
 
-/// What was chosen, by options or by an earlier `admiral install`.
+/// The choices that options or an earlier `admiral install` made.
 #[derive(Debug, Clone)]
 pub struct Choices {
     /// The account of the service.
     pub account: String,
-    /// Where its data are.
+    /// The folder of its data.
     pub data_directory: PathBuf,
     /// The external PostgreSQL; without it the service has one of its own.
     pub database_url: Option<String>,
-    /// Where it listens.
+    /// The address that it listens on.
     pub listen: SocketAddr,
-    /// What an option says about the database and the address, whatever the settings say.
+    /// The database that an option names, even if the settings name another.
     pub asked_database_url: Option<String>,
-    /// See above.
+    /// The address that an option names, even if the settings name another.
     pub asked_listen: Option<SocketAddr>,
     /// Whether to start it.
     pub start: bool,
-    /// Where everything else is.
+    /// The places of everything else.
     pub paths: Paths,
 }
 
-/// Where things are installed.
+/// The places of everything that is installed.
 #[derive(Debug, Clone)]
 pub struct Paths {
     /// Settings and the manifest.
     pub configuration: PathBuf,
     /// The settings of the service.
     pub settings: PathBuf,
-    /// What was made.
+    /// The list of everything that was made.
     pub manifest: PathBuf,
     /// This program.
     pub binary: PathBuf,
     /// The unit of the service.
     pub unit: PathBuf,
-    /// Software that is not ours.
+    /// The folder for other software.
     pub software: PathBuf,
     /// A link to the Ansible in use.
     pub ansible: PathBuf,
@@ -107,7 +107,7 @@ impl Default for Paths {
 }
 
 impl Choices {
-    /// What the options say; where they say nothing, what an earlier call chose, and else the defaults.
+    /// Takes each choice from the options, else from an earlier call, else from the defaults.
     fn of(
         global: &GlobalOptions,
         options: &InstallOptions,
@@ -177,7 +177,9 @@ pub async fn run(global: &GlobalOptions, options: InstallOptions) -> anyhow::Res
         output::say("nothing was done");
         return Ok(());
     }
-    Workman::new(&choices, earlier).carry_out(&plan.steps).await?;
+    Workman::new(&choices, earlier, machine.is_active)
+        .carry_out(&plan.steps)
+        .await?;
     said_at_the_end(&choices)
 }
 
@@ -221,7 +223,7 @@ fn said_at_the_end(choices: &Choices) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Refuses what could not work, whatever machine this is.
+/// Refuses choices that cannot work on any machine.
 fn check(choices: &Choices) -> Result<(), UsageError> {
     let account = &choices.account;
     let is_name = account.len() <= 32
@@ -238,10 +240,11 @@ fn check(choices: &Choices) -> Result<(), UsageError> {
     let data = &choices.data_directory;
     let text = data.to_str().unwrap_or_default();
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.+".contains(&byte);
-    if !data.is_absolute() || !text.bytes().all(is_plain) || data.components().count() < 3 {
+    let leads_up = data.components().any(|component| component == Component::ParentDir);
+    if !data.is_absolute() || !text.bytes().all(is_plain) || data.components().count() < 3 || leads_up {
         return Err(UsageError(format!(
             "--data-dir {} cannot hold the service's data: it has to be an absolute path below the root's folders, such as \
-             {DATA_DIRECTORY}, of letters, digits and `/-_.+`",
+             {DATA_DIRECTORY}, of letters, digits and `/-_.+`, without `..`",
             data.display()
         )));
     }
@@ -254,6 +257,17 @@ fn check(choices: &Choices) -> Result<(), UsageError> {
              not keep what is in them; {DATA_DIRECTORY} or a folder below /srv would do",
             data.display()
         )));
+    }
+    // Root runs programs from these folders, and the account must not be able to replace them.
+    for own in [&choices.paths.configuration, &choices.paths.software] {
+        if data.starts_with(own) || own.starts_with(data) {
+            return Err(UsageError(format!(
+                "--data-dir {} cannot hold the service's data: {} is for settings and programs that only root may change; \
+                 {DATA_DIRECTORY} or a folder below /srv would do",
+                data.display(),
+                own.display()
+            )));
+        }
     }
     Ok(())
 }
@@ -282,6 +296,10 @@ mod tests {
             "/srv",
             "/srv/a b",
             "/srv/a%b",
+            "/srv/../root/a",
+            "/opt/admiral",
+            "/opt/admiral/data",
+            "/etc/admiral",
             "/home/a/data",
             "/tmp/a",
             "/root/x",

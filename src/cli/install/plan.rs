@@ -1,4 +1,4 @@
-//! What is to be done, decided from what there is.
+//! Decides from the state of the machine which steps are needed.
 
 use super::{
     Choices, files,
@@ -11,23 +11,25 @@ use std::path::{Path, PathBuf};
 
 /// The oldest Python that the pinned ansible-core runs on.
 const OLDEST_PYTHON: (u32, u32) = (3, 11);
+/// root's group, and nogroup of Debian, which many accounts share.
+const SHARED_GROUPS: [u32; 2] = [0, 65534];
 /// The pinned ansible-core with all that it needs, each with its hashes.
 pub const REQUIREMENTS: &str = include_str!("../../../ansible/requirements.txt");
 
-/// What somebody does by hand where `admiral install` cannot.
+/// The steps to take by hand where `admiral install` does not work.
 const BY_HAND: &str = "by hand: make an account without a shell (admiral), a folder of its own for the data (/var/lib/admiral, mode 700), \
     install the PostgreSQL server programs or set DATABASE_URL, OpenSSH's client, bubblewrap, git, and ansible-core 2.16 to 2.19, and have \
     your init system run `admiral serve` as that account; docs/install.md shows each step";
 
-/// What is to be done, in this order.
+/// The steps to take, in this order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     pub steps: Vec<Step>,
-    /// What somebody should know besides.
+    /// Things to know besides.
     pub notes: Vec<String>,
 }
 
-/// To whom something belongs.
+/// The owner of a file or a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
     /// root, and root's group.
@@ -76,7 +78,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// In words, as somebody is asked about it.
+    /// Says in words what the step does.
     pub fn describe(&self) -> String {
         match self {
             Self::Folder { path, owner, mode } => {
@@ -110,6 +112,14 @@ impl Step {
         }
     }
 
+    /// Whether a service that is running has to be restarted to use what the step makes.
+    pub fn changes_the_service(&self) -> bool {
+        matches!(
+            self,
+            Self::Binary { .. } | Self::Ansible { .. } | Self::File { .. } | Self::LoadProfile(_)
+        )
+    }
+
     /// The text that is written, shown line by line. The settings may hold a password, so theirs is not.
     pub fn text(&self) -> Option<&str> {
         match self {
@@ -127,7 +137,7 @@ impl Step {
 }
 
 impl Plan {
-    /// An error says what stands in the way, and what to do about it.
+    /// An error says why the installation is not possible, and what to do about it.
     pub fn make(choices: &Choices, machine: &Machine, earlier: Option<&Manifest>) -> Result<Self, Hinted> {
         refuse_other_systems(machine)?;
         refuse_other_choices(choices, earlier)?;
@@ -136,7 +146,7 @@ impl Plan {
         plan.note_settings(choices, machine);
         plan.prepare(choices, machine);
         plan.software(choices, machine);
-        plan.service(choices, machine);
+        plan.service(choices, machine, earlier.is_some_and(|earlier| earlier.needs_restart));
         Ok(plan)
     }
 
@@ -163,7 +173,7 @@ impl Plan {
         }
         if machine.forbids_user_namespaces {
             self.notes.push(
-                "user namespaces are switched off on this machine, so runs cannot be kept apart: see the sysctl settings \
+                "user namespaces are switched off on this machine, so runs cannot be isolated: see the sysctl settings \
                  kernel.unprivileged_userns_clone and user.max_user_namespaces"
                     .to_owned(),
             );
@@ -177,7 +187,7 @@ impl Plan {
         }
     }
 
-    /// What everything else needs.
+    /// Steps that everything else needs.
     fn prepare(&mut self, choices: &Choices, machine: &Machine) {
         let paths = &choices.paths;
         self.folder_if_missing(machine, &paths.configuration, Owner::Root, 0o755);
@@ -231,7 +241,7 @@ impl Plan {
         }
     }
 
-    fn service(&mut self, choices: &Choices, machine: &Machine) {
+    fn service(&mut self, choices: &Choices, machine: &Machine, needs_restart: bool) {
         let paths = &choices.paths;
         if machine.settings.is_none() {
             self.steps.push(Step::File {
@@ -263,12 +273,11 @@ impl Plan {
             });
             self.steps.push(Step::ReadUnits);
         }
-        let is_changed = self.steps.iter().any(|step| {
-            matches!(
-                step,
-                Step::Binary { .. } | Step::Ansible { .. } | Step::File { .. } | Step::LoadProfile(_)
-            )
-        });
+        // Systemd may not have read the unit when an earlier call was interrupted.
+        if needs_restart && !self.steps.contains(&Step::ReadUnits) {
+            self.steps.push(Step::ReadUnits);
+        }
+        let is_changed = needs_restart || self.steps.iter().any(Step::changes_the_service);
         if !machine.is_enabled {
             self.steps.push(Step::Enable);
         }
@@ -276,7 +285,8 @@ impl Plan {
             (true, false) => self.steps.push(Step::Start),
             (true, true) if is_changed => self.steps.push(Step::Restart),
             (false, true) if is_changed => self.notes.push(
-                "the service goes on with what it was started with: `systemctl restart admiral` makes it use what is new".to_owned(),
+                "the service goes on with the files that it was started with; `systemctl restart admiral` makes it use the new ones"
+                    .to_owned(),
             ),
             _ => {}
         }
@@ -293,7 +303,7 @@ impl Plan {
     }
 }
 
-/// Each set of requirements has a folder of its own: runs that go on keep the one they were started with.
+/// Each set of requirements has a folder of its own, because runs that go on keep the one that they were started with.
 pub fn ansible_folder(python: (u32, u32)) -> String {
     let digest = Sha256::digest(format!("{python:?}\n{REQUIREMENTS}"));
     format!("ansible-{}", hex::encode(&digest[..4]))
@@ -308,7 +318,7 @@ fn refuse_other_systems(machine: &Machine) -> Result<(), Hinted> {
     ];
     if let Some((_, reason)) = missing.iter().find(|(there, _)| !there) {
         return Err(Hinted::new(
-            format!("{system} cannot be installed on: {reason}"),
+            format!("Admiral cannot be installed as a service on {system}: {reason}"),
             BY_HAND,
         ));
     }
@@ -325,8 +335,11 @@ fn refuse_other_systems(machine: &Machine) -> Result<(), Hinted> {
 fn refuse_other_choices(choices: &Choices, earlier: Option<&Manifest>) -> Result<(), Hinted> {
     let Some(earlier) = earlier else { return Ok(()) };
     let differs = |option: &str, found: &str, chosen: &str| {
-        let hint =
-            format!("leave {option} out to bring it up to date, or `admiral uninstall` first, which keeps the data");
+        let hint = format!(
+            "leave {option} out to bring it up to date; another choice is possible after `admiral uninstall --purge {}`, which removes the \
+             data",
+            earlier.data_directory.display()
+        );
         Hinted::new(
             format!("Admiral is installed with {option} {found}, not {chosen}"),
             hint,
@@ -351,6 +364,30 @@ fn refuse_what_others_made(choices: &Choices, machine: &Machine) -> Result<(), H
     if machine.account.as_ref().is_some_and(|account| account.user == 0) {
         let hint = "choose another name with --account";
         return Err(Hinted::new(format!("the account {} is root", choices.account), hint));
+    }
+    // Many packages put their accounts into this group, and the settings are readable for the group of the account.
+    if let Some(account) = machine
+        .account
+        .as_ref()
+        .filter(|account| SHARED_GROUPS.contains(&account.group))
+    {
+        let name = &account.name;
+        return Err(Hinted::new(
+            format!(
+                "the account {name} has no group of its own: its primary group is group id {}",
+                account.group
+            ),
+            format!("give it one: groupadd --system {name}; usermod --gid {name} {name}"),
+        ));
+    }
+    if let Some(folder) = machine.open_folders.first() {
+        let folder = folder.display();
+        return Err(Hinted::new(
+            format!(
+                "accounts besides root may write to {folder}, and root would run programs or read settings from there"
+            ),
+            format!("chown root: {folder}; chmod go-w {folder}"),
+        ));
     }
     for (path, text) in [(&paths.unit, &machine.unit), (&paths.apparmor, &machine.apparmor)] {
         if text

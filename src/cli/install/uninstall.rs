@@ -1,4 +1,4 @@
-//! `admiral uninstall`: takes away what `admiral install` made, and nothing else.
+//! `admiral uninstall`: removes everything that `admiral install` made, and nothing else.
 
 use super::{
     Paths,
@@ -12,13 +12,14 @@ use crate::{
         input,
         options::is_root,
         output,
+        service_settings::SETTINGS_FILE,
     },
     process::Account,
 };
 use anyhow::Context as _;
 use std::{
     fs, io,
-    os::unix::fs::chown,
+    os::unix::fs::{MetadataExt as _, chown},
     path::{Path, PathBuf},
 };
 
@@ -36,7 +37,7 @@ pub struct UninstallOptions {
     yes: bool,
 }
 
-/// Takes away what was installed.
+/// Removes everything that was installed.
 pub async fn run_uninstall(options: UninstallOptions) -> anyhow::Result<()> {
     let paths = Paths::default();
     let Some(manifest) = Manifest::read(&paths.manifest)? else {
@@ -45,7 +46,7 @@ pub async fn run_uninstall(options: UninstallOptions) -> anyhow::Result<()> {
                 "{} is not there, so `admiral install` made nothing that could be taken away",
                 paths.manifest.display()
             ),
-            "what was set up by hand has to be removed by hand",
+            "an installation that was set up by hand has to be removed by hand",
         )
         .into());
     };
@@ -63,10 +64,12 @@ pub async fn run_uninstall(options: UninstallOptions) -> anyhow::Result<()> {
         output::say("nothing was done");
         return Ok(());
     }
+    // The answer may have taken its time.
+    refuse_while_runs_go_on(&manifest)?;
     removal.carry_out(manifest, &paths).await
 }
 
-/// What is to be taken away.
+/// Everything that is to be removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Removal {
     service: bool,
@@ -112,6 +115,12 @@ impl Removal {
                 data.display()
             ));
         }
+        let is_kept = |path: &Path| keeps_data && path == Path::new(SETTINGS_FILE);
+        if manifest.files.iter().any(|path| is_kept(path)) {
+            notes.push(format!(
+                "the settings in {SETTINGS_FILE} stay, because they say which database the data belong to"
+            ));
+        }
         // Another account might be given the same user id later on, and with it the data.
         let keeps_account = manifest.made_account && keeps_data;
         if keeps_account {
@@ -132,7 +141,7 @@ impl Removal {
                 .files
                 .iter()
                 .any(|path| path.extension().is_some_and(|kind| kind == "service")),
-            files: manifest.files.iter().cloned().collect(),
+            files: manifest.files.iter().filter(|path| !is_kept(path)).cloned().collect(),
             trees: manifest.trees.iter().cloned().collect(),
             folders: manifest.folders.iter().cloned().collect(),
             data: purge.map(Path::to_owned),
@@ -151,10 +160,11 @@ impl Removal {
                 .await
                 .ok();
         }
-        for path in &self.files {
-            said(&format!("removing {}", path.display()))?;
-            remove_if_there(path).with_context(|| format!("failed to remove {}", path.display()))?;
-            manifest.files.remove(path);
+        // The program goes last: when something fails, it is needed for another try.
+        let (program, others): (Vec<&PathBuf>, Vec<&PathBuf>) =
+            self.files.iter().partition(|path| **path == paths.binary);
+        for path in others {
+            remove_file(path, &mut manifest)?;
         }
         if self.service {
             systemctl(&["daemon-reload"]).await?;
@@ -177,12 +187,16 @@ impl Removal {
         if self.data.is_some() {
             manifest.data_directory_was = Before::InUse;
         }
+        for path in program {
+            remove_file(path, &mut manifest)?;
+        }
         self.finish(manifest, paths)
     }
 
     /// The manifest goes when nothing of what it names is left; otherwise a later call needs it.
     fn finish(self, mut manifest: Manifest, paths: &Paths) -> anyhow::Result<()> {
-        let is_over = !manifest.made_account && manifest.data_directory_was == Before::InUse;
+        let is_over =
+            !manifest.made_account && manifest.data_directory_was == Before::InUse && manifest.files.is_empty();
         if is_over {
             remove_if_there(&paths.manifest)?;
         }
@@ -211,14 +225,14 @@ impl Removal {
 fn show(removal: &Removal) -> anyhow::Result<()> {
     output::line("This is to be done:")?;
     if removal.service {
-        output::line("  - stop the service, and have it start with the machine no more")?;
+        output::line("  - stop the service, and no longer start it with the machine")?;
     }
     for path in removal.files.iter().chain(&removal.trees) {
         output::line(&format!("  - remove {}", path.display()))?;
     }
     for path in &removal.folders {
         output::line(&format!(
-            "  - remove the folder {}, if it is empty then",
+            "  - remove the folder {}, if it is empty by then",
             path.display()
         ))?;
     }
@@ -241,7 +255,7 @@ fn said(what: &str) -> io::Result<()> {
     output::line(&format!("  {what}"))
 }
 
-/// Runs outlive the service, and would go on without anybody who stores what they do.
+/// Runs outlive the service, and nobody would store their results.
 fn refuse_while_runs_go_on(manifest: &Manifest) -> anyhow::Result<()> {
     let Some(account) = Account::by_name(&manifest.account)? else {
         return Ok(());
@@ -270,6 +284,13 @@ fn refuse_while_runs_go_on(manifest: &Manifest) -> anyhow::Result<()> {
     .into())
 }
 
+fn remove_file(path: &Path, manifest: &mut Manifest) -> anyhow::Result<()> {
+    said(&format!("removing {}", path.display()))?;
+    remove_if_there(path).with_context(|| format!("failed to remove {}", path.display()))?;
+    manifest.files.remove(path);
+    Ok(())
+}
+
 fn remove_tree(path: &Path) -> anyhow::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -277,7 +298,7 @@ fn remove_tree(path: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// What was an empty folder becomes one again, and root's.
+/// A folder that was empty becomes empty again, and root's.
 fn remove_data(path: &Path, was: Before) -> anyhow::Result<()> {
     if was == Before::Missing {
         return remove_tree(path);
@@ -304,9 +325,29 @@ async fn remove_account(name: &str) -> anyhow::Result<()> {
         return Ok(());
     };
     run("userdel", [name]).await?;
-    // Where opened keys of runs were; nothing is in it when no run goes on.
-    let _not_empty = fs::remove_dir(format!("/dev/shm/admiral-{}", account.user));
+    remove_opened_keys(Path::new("/dev/shm"), account.user);
     Ok(())
+}
+
+/// Removes the opened keys that a killed process left behind: another account might be given the same user id later on.
+fn remove_opened_keys(place: &Path, user: u32) {
+    let plain = format!("admiral-{user}");
+    let is_named = |name: &str| {
+        name.strip_prefix(&plain)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    for entry in fs::read_dir(place).into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().to_str().is_some_and(is_named)
+            && entry
+                .metadata()
+                .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == user);
+        if is_ours && let Err(error) = fs::remove_dir_all(entry.path()) {
+            output::say(&format!(
+                "warning: failed to remove {}: {error}",
+                entry.path().display()
+            ));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -318,8 +359,32 @@ mod tests {
         manifest.made_account = true;
         manifest.data_directory_was = Before::Missing;
         manifest.files.insert("/etc/systemd/system/admiral.service".into());
+        manifest.files.insert(SETTINGS_FILE.into());
         manifest.packages.insert("git".to_owned());
         manifest
+    }
+
+    #[test]
+    fn opened_keys_go_with_their_account() {
+        let place = tempfile::tempdir().unwrap();
+        let user = place.path().metadata().unwrap().uid();
+        let other = user.wrapping_add(1);
+        let make = |name: String| {
+            let folder = place.path().join(name);
+            fs::create_dir_all(folder.join("inv-1")).unwrap();
+            folder
+        };
+        let ours = [make(format!("admiral-{user}")), make(format!("admiral-{user}.1a2b3c"))];
+        let others = [make(format!("admiral-{user}0")), make(format!("admiral-{other}"))];
+        let elsewhere = make("elsewhere".to_owned());
+        let link = place.path().join(format!("admiral-{user}.link"));
+        std::os::unix::fs::symlink(&elsewhere, link).unwrap();
+        remove_opened_keys(place.path(), user);
+        assert!(ours.iter().all(|folder| !folder.exists()));
+        assert!(others.iter().all(|folder| folder.exists()) && elsewhere.join("inv-1").exists());
+        // They are named as that account's, and belong to this one.
+        remove_opened_keys(place.path(), other);
+        assert!(others[1].exists());
     }
 
     #[test]
@@ -328,6 +393,7 @@ mod tests {
         let data = folder.path();
         let kept = Removal::of(&manifest(data), None).unwrap();
         assert_eq!((kept.data, kept.account), (None, None));
+        assert!(!kept.files.contains(&PathBuf::from(SETTINGS_FILE)), "{:?}", kept.files);
         assert!(
             kept.notes.iter().any(|note| note.contains("--purge")),
             "{:?}",
@@ -338,6 +404,7 @@ mod tests {
             (purged.data.as_deref(), purged.account.as_deref()),
             (Some(data), Some("admiral"))
         );
+        assert!(purged.files.contains(&PathBuf::from(SETTINGS_FILE)));
         let refused = Removal::of(&manifest(data), Some(Path::new("/var/lib"))).unwrap_err();
         assert!(refused.to_string().contains("is not the data directory"), "{refused}");
         let gone = Removal::of(&manifest(&data.join("gone")), None).unwrap();

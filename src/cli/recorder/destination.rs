@@ -47,7 +47,7 @@ pub async fn connect(global: &GlobalOptions) -> Result<Client, UploadError> {
     Client::connect(global).await.map_err(UploadError::Passing)
 }
 
-/// A recording belongs to the person at the terminal and is not readable for the account that owns somebody else's data directory.
+/// A recording belongs to the person at the terminal. The account that owns another data directory could not read it.
 fn check_is_ours(global: &GlobalOptions) -> Result<(), UploadError> {
     let folder = global.data_directory_path().map_err(UploadError::Passing)?;
     match Ownership::of(&folder) {

@@ -1,4 +1,4 @@
-//! Other accounts of this machine, for what happens between accounts. Only root can act as them.
+//! Other accounts of this machine, for tests between accounts. Only root can act as them.
 
 use super::server::PATIENCE;
 use admiral::process::Account;
@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// An account that every Debian has, which owns nothing else that matters here.
+/// An account of every Debian that owns nothing else that matters here.
 pub const OWNER: &str = "daemon";
 /// Another one.
 pub const STRANGER: &str = "games";
@@ -36,14 +36,14 @@ pub fn own_account() -> Account {
     own.expect("it has a name")
 }
 
-/// A folder that every account may enter, with a copy of the program that every account may run and a data directory to be.
+/// A folder that every account may enter. It has a copy of the program that every account may run, and a place for a data directory.
 pub struct Grounds {
     folder: tempfile::TempDir,
     /// `data` in the folder.
     pub data: PathBuf,
 }
 
-/// What a command said, and its exit code.
+/// The output of a command and its exit code.
 #[derive(Debug)]
 pub struct Said {
     pub code: Option<i32>,
@@ -163,7 +163,7 @@ impl Drop for Served {
     }
 }
 
-/// What can be seen of a file from outside, and a digest of what is in it.
+/// The attributes of a file, and a digest of its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     pub user: u32,
@@ -173,7 +173,7 @@ pub struct Seen {
     content: Option<String>,
 }
 
-/// Everything below `folder`, itself included, by path; without what is in one of `leaving_out`.
+/// All files below `folder` and the folder itself, by path, without the contents of the paths in `leaving_out`.
 pub fn look(folder: &Path, leaving_out: &[&Path]) -> BTreeMap<PathBuf, Seen> {
     let mut seen = BTreeMap::new();
     let mut ahead = vec![folder.to_owned()];

@@ -1,4 +1,4 @@
-//! A Debian of a test's own, booted with its own systemd in a container (systemd-nspawn), and thrown away afterwards.
+//! A Debian for one test, booted with its own systemd in a container (systemd-nspawn), and thrown away afterwards.
 
 use super::server::PATIENCE;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
@@ -22,7 +22,7 @@ pub struct Machine {
     first: i32,
 }
 
-/// What a command on the machine said.
+/// The output and the exit code of a command on the machine.
 #[derive(Debug)]
 pub struct Answer {
     pub code: Option<i32>,
@@ -48,7 +48,7 @@ impl Answer {
 }
 
 impl Machine {
-    /// A fresh one, not booted yet. What it writes is kept beside the tree that all share.
+    /// A fresh one, not booted yet. Its own files are kept beside the tree that all machines share.
     pub fn set_up() -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/machine-tree");
         let made = Command::new(script).stderr(Stdio::inherit()).output().unwrap();
@@ -95,12 +95,12 @@ impl Machine {
         self.folder.path().join("root")
     }
 
-    /// What it has at `/var/lib/admiral`.
+    /// The folder that it has at `/var/lib/admiral`.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    /// Switches it on and waits until it has started what it starts by itself; a service that waits for something is not waited for.
+    /// Switches it on and waits until its basic services have started. It does not wait for a service that itself waits for something.
     pub fn boot(&mut self) {
         let console = fs::File::create(self.folder.path().join("console")).unwrap();
         let container = Command::new("systemd-nspawn")
@@ -115,7 +115,7 @@ impl Machine {
             .arg("--directory")
             .arg(self.root())
             .arg(format!("--bind={}:/var/lib/admiral", self.data().display()))
-            // As Debian has it, whatever this machine has.
+            // Debian's default, whatever this machine uses.
             .env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1")
             .stdin(Stdio::null())
             .stdout(console.try_clone().unwrap())
@@ -155,7 +155,7 @@ impl Machine {
         )
     }
 
-    /// Runs a command as root that has to work; what it printed.
+    /// Runs a command as root that has to work, and returns its output.
     pub fn run<Word: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = Word>) -> String {
         self.try_run(words).text()
     }
@@ -183,7 +183,7 @@ impl Machine {
         value.trim_end().to_owned()
     }
 
-    /// Waits for something that has to happen.
+    /// Waits until the condition holds.
     pub fn until(&mut self, what: &str, mut holds: impl FnMut(&mut Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !holds(self) {

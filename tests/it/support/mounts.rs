@@ -4,8 +4,8 @@ use std::process::Command;
 
 const INSIDE: &str = "ADMIRAL_TEST_OWN_MOUNTS";
 
-/// Runs the test `module::name` again in a mount namespace of its own, where it may mount what it likes and nobody else sees it.
-/// `true`: this is that run.
+/// Runs the test `module::name` again in a mount namespace of its own, where nobody else sees its mounts. Returns `true` in that second
+/// run.
 pub fn in_own_mounts(test: &str) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;

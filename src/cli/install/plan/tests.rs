@@ -119,6 +119,36 @@ fn an_empty_folder_of_root_is_taken_over() {
 }
 
 #[test]
+fn an_interrupted_upgrade_is_completed() {
+    let choices = Choices::default_for_tests();
+    let mut earlier = Manifest::new("admiral", std::path::Path::new("/var/lib/admiral"));
+    earlier.needs_restart = true;
+    let again = Plan::make(&choices, &installed(), Some(&earlier)).unwrap();
+    assert_eq!(again.steps, [Step::ReadUnits, Step::Restart]);
+    earlier.needs_restart = false;
+    let again = Plan::make(&choices, &installed(), Some(&earlier)).unwrap();
+    assert_eq!(again.steps, []);
+}
+
+#[test]
+fn folders_and_groups_that_others_share_are_refused() {
+    let choices = Choices::default_for_tests();
+    let mut open = installed();
+    open.open_folders = vec!["/opt/admiral".into()];
+    let error = Plan::make(&choices, &open, None).unwrap_err();
+    let said = crate::cli::failure::render(&error.into());
+    assert!(
+        said.contains("chown root: /opt/admiral; chmod go-w /opt/admiral"),
+        "{said}"
+    );
+    let mut shared = installed();
+    shared.account.as_mut().unwrap().group = 65534;
+    let error = Plan::make(&choices, &shared, None).unwrap_err();
+    let said = crate::cli::failure::render(&error.into());
+    assert!(said.contains("usermod --gid admiral admiral"), "{said}");
+}
+
+#[test]
 fn an_upgrade_replaces_what_changed_and_restarts() {
     let choices = Choices::default_for_tests();
     let older = Machine {
