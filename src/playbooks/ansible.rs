@@ -3,6 +3,7 @@
 use super::{
     configuration::{self, Ours, Terms},
     vault_ids::OpenedPassword,
+    room,
 };
 use crate::{
     domain::playbook::PlaybookFile,
@@ -305,7 +306,12 @@ pub(super) async fn syntax_check(
     command.args(arguments);
     // The leading `./` keeps a name that begins with `-` from being read as an option.
     command.arg(format!("./{entry_path}"));
-    let captured = process::run_captured(command, SYNTAX_TIMEOUT).await?;
+    let captured = tokio::select! {
+        captured = process::run_captured(command, SYNTAX_TIMEOUT) => captured?,
+        () = room::used_up(folder.path().to_owned(), room::MAX_SCRATCH) => {
+            return Err(SyntaxError::Refused(room::SCRATCH_FULL.to_owned()));
+        }
+    };
     if captured.status.success() {
         return Ok(());
     }

@@ -160,11 +160,47 @@ impl Seclusion {
                 };
                 let (program, arguments) = sandbox.command(look.program).map_err(SeclusionError::Unavailable)?;
                 let mut secluded = command(program);
-                secluded.args(arguments);
+                // It must not reach our terminal: with TIOCSTI, what it writes there would be typed into our user's shell.
+                secluded.arg("--new-session").args(arguments);
                 secluded
             }
         };
         secluded.current_dir(look.folder);
         Ok(secluded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        process::{base_environment, run_captured},
+        runner::isolation::detect,
+    };
+
+    #[tokio::test]
+    async fn a_secluded_program_has_no_terminal_of_ours() {
+        // Where nothing can be isolated, nothing is secluded.
+        let Ok(features) = detect().await else { return };
+        let data = tempfile::tempdir().expect("a folder");
+        let seclusion = Seclusion::new(IsolationMode::Strict(features), data.path().to_owned()).expect("seclusion");
+        let mut shell = seclusion
+            .command(Look {
+                program: Path::new("/bin/sh"),
+                folder: Path::new("/"),
+                readable: &[],
+                own: &[],
+                writable: &[],
+            })
+            .expect("a command");
+        // The sixth field is the session, which is 0 when it was made outside; proc(5).
+        shell
+            .envs(base_environment(Path::new("/")))
+            .args(["-c", "read -r _ _ _ _ _ session _ < /proc/self/stat; echo $session"]);
+        let captured = run_captured(shell, Duration::from_mins(1)).await.expect("it ran");
+        let session = captured.stdout_text();
+        assert!(session.trim().parse().is_ok_and(|session: u32| session > 0), "{captured:?}");
     }
 }

@@ -82,6 +82,8 @@ impl Usage {
             Some(Reached::FileSize)
         } else if extent.too_deep {
             Some(Reached::Depth)
+        } else if extent.closed {
+            Some(Reached::Closed)
         } else if extent.entries >= MAX_ENTRIES {
             Some(Reached::Entries)
         } else {
