@@ -154,6 +154,14 @@ mod tests {
         assert_eq!(found, [("a".to_owned(), 22, key()), ("b".to_owned(), 99, key())]);
     }
 
+    #[test]
+    fn a_line_with_many_names_and_a_long_key_takes_no_more_memory_than_it_has_bytes() {
+        // A terabyte, if each name got a copy of the key.
+        let text = format!("{}web ssh-rsa {}\n", "x,".repeat(1_000_000), "A".repeat(1_000_000));
+        let found: Vec<_> = entries(&text).filter(|entry| entry.host == "web").collect();
+        assert_eq!((found.len(), found[0].key.len()), (1, 1_000_000));
+    }
+
     proptest! {
         #[test]
         fn what_is_rendered_is_read_back(host in "[a-z0-9][a-z0-9.:-]{0,20}", port in 1..=65535i32, key in "[A-Za-z0-9+/]{1,40}={0,2}") {

@@ -223,8 +223,8 @@ pub struct SyntaxContext<'a> {
     pub is_builtin: bool,
 }
 
-/// Runs `ansible-playbook --syntax-check` on the files in a temporary folder, with nothing of our own environment. Lookups in names of
-/// files and passwords that are scripts are carried out all the same, so it happens in seclusion.
+/// Runs `ansible-playbook --syntax-check` on the files in a temporary folder, with nothing of our own environment. Ansible still runs
+/// lookups in the names of files, and passwords that are scripts, so it runs in seclusion.
 pub(super) async fn syntax_check(
     tools: &AnsibleTools,
     seclusion: &Seclusion,

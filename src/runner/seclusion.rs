@@ -1,7 +1,7 @@
 //! The place for programs that only look at what others wrote, or fetch it.
 //!
-//! What they look at may make them run it: a lookup in the name of an imported file, a vault's password that is a script. So they are
-//! isolated as runs are, but see none of Admiral's secrets and write to nothing but what they are given.
+//! A hostile package may make them run its code, for example by a lookup in the name of an imported file, or a vault password that is a
+//! script. So they are isolated as runs are, see none of Admiral's secrets, and can write only to the folders that they are given.
 
 use std::{
     io,
@@ -69,7 +69,7 @@ pub enum SeclusionError {
     /// Nothing of others is run on this machine.
     #[error("isolation is required and does not work here: {0}")]
     Unavailable(String),
-    /// What it is to read or write could not be given to its account.
+    /// The files that it has to read or write could not be given to its account.
     #[error("failed to make the files of a secluded program ready")]
     Files(#[from] io::Error),
 }
@@ -83,8 +83,7 @@ pub struct Seclusion {
     names: Arc<TempDir>,
 }
 
-/// A program, and what it may see and change. Everything but the program lies where the system or Admiral's data is hidden, or else
-/// can be read anyway.
+/// A program, and what it may see and change.
 #[derive(Debug, Clone, Copy)]
 pub struct Look<'a> {
     /// The program.
@@ -136,7 +135,7 @@ impl Seclusion {
                     trees::give(folder, account)?;
                 }
                 let binds = |paths: &[&Path], bind: fn(&Path) -> Bind| {
-                    // What a link leads to: links are there in the place as well.
+                    // Links are resolved, because they exist inside as well.
                     let real = |path: &&Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
                     paths.iter().map(|path| bind(&real(path))).collect::<Vec<_>>()
                 };

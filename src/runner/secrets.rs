@@ -35,7 +35,7 @@ const ATTEMPTS: usize = 16;
 ///
 /// `/dev/shm/admiral-<uid>/<8 hex digits of the run>/`, mode 0700, where `/dev/shm` is a writable tmpfs, else the same
 /// below the system's folder for temporary files. Short on purpose: see [`MAX_CONTROL_PATH_FOLDER_BYTES`]. Anybody may write to
-/// `/dev/shm`: where another account took the name, it gets a random ending.
+/// `/dev/shm`: where another account has taken the name, it gets a random ending.
 #[derive(Debug, Clone, Copy)]
 pub struct SecretsFolder;
 
@@ -153,7 +153,7 @@ pub(super) fn folders_of(run_id: Uuid) -> Vec<PathBuf> {
     roots().into_iter().map(|root| root.join(name(run_id))).collect()
 }
 
-/// All folders of secrets, of all runs of this user, lie below these, which are there and nobody else's.
+/// The folders below which the secrets of all runs of this user lie. Each exists and belongs to us alone.
 pub(super) fn roots() -> Vec<PathBuf> {
     let is_ours = |name: &str| {
         name.strip_prefix(&root_name())

@@ -124,7 +124,7 @@ async fn scan(shared: &Shared, met: &[Met]) -> BTreeSet<(String, u16, String)> {
                 own: &[],
                 writable: &[],
             };
-            // What it reads comes from others, and it is none of theirs.
+            // Its input comes from others, so it runs in seclusion; the program itself is ours.
             let mut command = match shared.seclusion.for_builtin().command(look) {
                 Ok(command) => command,
                 Err(error) => {
