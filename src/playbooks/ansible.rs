@@ -2,8 +2,8 @@
 
 use super::{
     configuration::{self, Ours, Terms},
-    vault_ids::OpenedPassword,
     room,
+    vault_ids::OpenedPassword,
 };
 use crate::{
     domain::playbook::PlaybookFile,

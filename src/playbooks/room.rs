@@ -11,7 +11,8 @@ const MAX_ENTRIES: u64 = 1_000_000;
 /// Bytes that a look at a package may leave in its folder, which may lie in memory: 512 MiB. The package's own files count.
 pub(super) const MAX_SCRATCH: u64 = 512 * 1024 * 1024;
 /// Said when it left more.
-pub(super) const SCRATCH_FULL: &str = "the check was ended because it wrote more than 512 MiB to the disk of the controller";
+pub(super) const SCRATCH_FULL: &str =
+    "the check was ended because it wrote more than 512 MiB to the disk of the controller";
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Ends when the folder holds more than `limit` bytes.

@@ -200,6 +200,9 @@ mod tests {
             .args(["-c", "read -r _ _ _ _ _ session _ < /proc/self/stat; echo $session"]);
         let captured = run_captured(shell, Duration::from_mins(1)).await.expect("it ran");
         let session = captured.stdout_text();
-        assert!(session.trim().parse().is_ok_and(|session: u32| session > 0), "{captured:?}");
+        assert!(
+            session.trim().parse().is_ok_and(|session: u32| session > 0),
+            "{captured:?}"
+        );
     }
 }

@@ -114,7 +114,9 @@ async fn scan(shared: &Shared, met: &[Met]) -> BTreeSet<(String, u16, String)> {
         let hosts: Vec<&str> = hosts.into_iter().collect();
         for lot in hosts.chunks(LOT) {
             if began.elapsed() > ALL_SCANS_LIMIT {
-                tracing::warn!("asking servers for their host keys took too long: those that were not asked are not trusted yet");
+                tracing::warn!(
+                    "asking servers for their host keys took too long: those that were not asked are not trusted yet"
+                );
                 return shown;
             }
             let look = Look {
