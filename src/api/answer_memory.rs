@@ -24,10 +24,11 @@ pub(super) fn count(memory: &Arc<BodyMemory>, holder: Holder, response: Response
     }
     let reservation = memory.open(holder);
     if let Err(no_room) = reservation.grow(size) {
-        let mut problem = Problem::from(no_room);
-        problem.detail =
-            "there are too many large answers that were not read yet; read them, then try again".to_owned();
-        return Err(problem);
+        let problem = Problem::from(no_room);
+        return Err(Problem {
+            detail: "there are too many large answers that were not read yet; read them, then try again".to_owned(),
+            ..problem
+        });
     }
     Ok(response.map(|body| Body::new(Counted { body, reservation })))
 }

@@ -28,40 +28,65 @@ pub fn render<Text: AsRef<str>>(entries: &[(Text, i32, Text)]) -> String {
     text
 }
 
-/// The entries that name a host. Left out: hashed names, patterns, revoked keys and certificate authorities.
-pub fn parse(text: &str) -> Vec<KnownHost> {
-    text.lines().flat_map(parse_line).collect()
+/// One host and one of its keys, as they stand in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// Address or name, without brackets.
+    pub host: &'a str,
+    /// 22 unless the entry names another.
+    pub port: u16,
+    /// Such as `ssh-ed25519`.
+    pub key_type: &'a str,
+    /// The key in base64.
+    pub key: &'a str,
 }
 
-fn parse_line(line: &str) -> Vec<KnownHost> {
-    let line = line.trim();
-    if line.is_empty() || line.starts_with(['#', '@', '|']) {
-        return Vec::new();
-    }
-    let Some((names, rest)) = line.split_once([' ', '\t']) else {
-        return Vec::new();
+/// The entries that name a host. Left out: hashed names, patterns, revoked keys and certificate authorities.
+pub fn parse(text: &str) -> Vec<KnownHost> {
+    let owned = |entry: Entry<'_>| KnownHost {
+        host: entry.host.to_owned(),
+        port: entry.port,
+        key_type: entry.key_type.to_owned(),
+        public_key: format!("{} {}", entry.key_type, entry.key),
     };
-    let Some((key_type, key)) = key_words(rest) else {
-        return Vec::new();
-    };
-    names
-        .split(',')
-        .filter_map(|name| {
-            let (host, port) = match name.strip_prefix('[') {
-                Some(bracketed) => {
-                    let (host, port) = bracketed.split_once(']')?;
-                    (host, port.strip_prefix(':').map_or(Some(22), |port| port.parse().ok())?)
-                }
-                None => (name, 22),
-            };
-            is_plain_host(host).then(|| KnownHost {
-                host: host.to_owned(),
+    entries(text).map(owned).collect()
+}
+
+/// The same one by one, for text that is not trusted: a line with a long key and a million names is a million long keys.
+pub fn entries(text: &str) -> impl Iterator<Item = Entry<'_>> {
+    text.lines().filter_map(line_parts).flat_map(|(names, key_type, key)| {
+        names.split(',').filter_map(move |name| {
+            let (host, port) = host_and_port(name)?;
+            Some(Entry {
+                host,
                 port,
-                key_type: key_type.to_owned(),
-                public_key: format!("{key_type} {key}"),
+                key_type,
+                key,
             })
         })
-        .collect()
+    })
+}
+
+/// Names, key type and key of a line.
+fn line_parts(line: &str) -> Option<(&str, &str, &str)> {
+    let line = line.trim();
+    if line.is_empty() || line.starts_with(['#', '@', '|']) {
+        return None;
+    }
+    let (names, rest) = line.split_once([' ', '\t'])?;
+    let (key_type, key) = key_words(rest)?;
+    Some((names, key_type, key))
+}
+
+fn host_and_port(name: &str) -> Option<(&str, u16)> {
+    let (host, port) = match name.strip_prefix('[') {
+        Some(bracketed) => {
+            let (host, port) = bracketed.split_once(']')?;
+            (host, port.strip_prefix(':').map_or(Some(22), |port| port.parse().ok())?)
+        }
+        None => (name, 22),
+    };
+    is_plain_host(host).then_some((host, port))
 }
 
 /// SSH looks names up in lower case, and in brackets with the port when it is not 22.
@@ -127,6 +152,14 @@ mod tests {
             .collect();
         let key = || "ssh-rsa AAAA".to_owned();
         assert_eq!(found, [("a".to_owned(), 22, key()), ("b".to_owned(), 99, key())]);
+    }
+
+    #[test]
+    fn a_line_with_many_names_and_a_long_key_takes_no_more_memory_than_it_has_bytes() {
+        // A terabyte, if each name got a copy of the key.
+        let text = format!("{}web ssh-rsa {}\n", "x,".repeat(1_000_000), "A".repeat(1_000_000));
+        let found: Vec<_> = entries(&text).filter(|entry| entry.host == "web").collect();
+        assert_eq!((found.len(), found[0].key.len()), (1, 1_000_000));
     }
 
     proptest! {

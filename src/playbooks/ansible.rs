@@ -2,6 +2,7 @@
 
 use super::{
     configuration::{self, Ours, Terms},
+    room,
     vault_ids::OpenedPassword,
 };
 use crate::{
@@ -222,8 +223,8 @@ pub struct SyntaxContext<'a> {
     pub is_builtin: bool,
 }
 
-/// Runs `ansible-playbook --syntax-check` on the files in a temporary folder, with nothing of our own environment. Lookups in names of
-/// files and passwords that are scripts are carried out all the same, so it happens in seclusion.
+/// Runs `ansible-playbook --syntax-check` on the files in a temporary folder, with nothing of our own environment. Ansible still runs
+/// lookups in the names of files, and passwords that are scripts, so it runs in seclusion.
 pub(super) async fn syntax_check(
     tools: &AnsibleTools,
     seclusion: &Seclusion,
@@ -305,7 +306,12 @@ pub(super) async fn syntax_check(
     command.args(arguments);
     // The leading `./` keeps a name that begins with `-` from being read as an option.
     command.arg(format!("./{entry_path}"));
-    let captured = process::run_captured(command, SYNTAX_TIMEOUT).await?;
+    let captured = tokio::select! {
+        captured = process::run_captured(command, SYNTAX_TIMEOUT) => captured?,
+        () = room::used_up(folder.path().to_owned(), room::MAX_SCRATCH) => {
+            return Err(SyntaxError::Refused(room::SCRATCH_FULL.to_owned()));
+        }
+    };
     if captured.status.success() {
         return Ok(());
     }

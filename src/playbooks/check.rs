@@ -112,7 +112,7 @@ pub async fn check(
     Ok(Report { findings, lint })
 }
 
-/// Says that nobody but the review has looked.
+/// Says that only the review has looked at the playbook.
 fn left_out(entry: &str, reason: &str) -> Finding {
     Finding {
         path: entry.to_owned(),

@@ -5,6 +5,7 @@
 
 use super::{
     ansible::{self, AnsibleTools},
+    room,
     yaml::{self, Node},
 };
 use crate::{
@@ -146,7 +147,12 @@ async fn run(
         .arg(&settings)
         .arg("--")
         .args(entries.iter().map(|entry| format!("./{entry}")));
-    let captured = process::run_captured(command, TIMEOUT).await?;
+    let captured = tokio::select! {
+        captured = process::run_captured(command, TIMEOUT) => captured?,
+        () = room::used_up(folder.path().to_owned(), room::MAX_SCRATCH) => {
+            return Err(io::Error::other(room::SCRATCH_FULL).into());
+        }
+    };
     // Its status says how many rules were broken; whether it worked is told by whether it answered.
     read(&captured.stdout_text()).map_err(Into::into)
 }

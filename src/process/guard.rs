@@ -1,4 +1,5 @@
-//! Guards that tests take away, one at a time, to see that what each one stops then succeeds. Builds without `debug_assertions` cannot.
+//! Guards that tests take away, one at a time, to see that the attack it stops then succeeds. Builds without `debug_assertions` always
+//! have all guards.
 
 /// Names the guards that are taken away, separated by commas.
 #[cfg(debug_assertions)]

@@ -16,7 +16,7 @@ pub fn resident_bytes(process: ProcessIdentity) -> u64 {
     pages * rustix::param::page_size() as u64
 }
 
-/// Bytes of memory that the process has, each divided by the number of processes that share it. Dear: the kernel walks its page tables.
+/// Bytes of memory that the process has, each divided by the number of processes that share it. Expensive: the kernel walks its page tables.
 pub fn proportional_bytes(process: ProcessIdentity) -> u64 {
     let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", process.pid)).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));

@@ -1,4 +1,4 @@
-//! The account that a run's processes have: on no account the one that owns everything.
+//! The account that a run's processes have, which is never root's.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::process::guarded;
 
-/// As root each run has a user id of its own from this range, which systemd's `UIDS-GIDS.md` leaves to nobody.
+/// As root, each run has a user id of its own from this range, which systemd's `UIDS-GIDS.md` lists as unused.
 const RANGE: IdRange = IdRange {
     first: 0x7000_0000,
     count: 0x0700_0000,
@@ -82,7 +82,7 @@ impl RunAccount {
         Self { uid: id, gid: id }
     }
 
-    /// Whether it is another account than our own.
+    /// Whether it is an account other than our own.
     pub fn is_other(self) -> bool {
         self.uid != geteuid().as_raw()
     }

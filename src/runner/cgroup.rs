@@ -119,7 +119,7 @@ impl RunGroup {
         folder.is_dir().then_some(Self { folder })
     }
 
-    /// Where the run's first process writes itself down.
+    /// The file into which the run's first process writes its id.
     pub(super) fn entrance(&self) -> io::Result<File> {
         OpenOptions::new().write(true).open(self.folder.join("cgroup.procs"))
     }

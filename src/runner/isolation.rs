@@ -73,7 +73,7 @@ pub async fn detect() -> Result<SandboxFeatures, String> {
     };
     match attempt(known).await {
         Ok(()) => Ok(known),
-        // What is only a second wall may be missing; the error that counts is the first one.
+        // These features are only a second wall, so they may be missing. The error that counts is the first one.
         Err(error) => match attempt(SandboxFeatures::NONE).await {
             Ok(()) => Ok(SandboxFeatures::NONE),
             Err(_) => Err(error),
@@ -133,7 +133,7 @@ pub(super) fn write_names(folder: &Path, account: RunAccount, home: &Path) -> io
     Ok((passwd, group))
 }
 
-/// Whatever the umask: inside, everybody reads them. In one step, because a program may be starting with the earlier file.
+/// Readable by everybody inside, whatever the umask is. In one step, because a program may be starting with the earlier file.
 fn write_readable(path: &Path, text: &str) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(path))?;
@@ -143,7 +143,7 @@ fn write_readable(path: &Path, text: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// The program and its arguments that carry out what a spec says, in the place it is to be carried out in. Errors are for people.
+/// The program and the arguments that carry out a spec in its sandbox. Errors are for people.
 pub(super) fn wrap(spec: &RunSpec, folder: &RunFolder) -> Result<(PathBuf, Vec<OsString>), String> {
     let (program, mut arguments) = if spec.isolation == Isolation::None {
         let prlimit = find_program("prlimit", &[]).ok_or("prlimit is not installed (package util-linux)")?;

@@ -47,6 +47,7 @@ pub(super) enum Reached {
     Disk,
     Entries,
     Depth,
+    Closed,
 }
 
 impl Reached {
@@ -80,6 +81,8 @@ impl Reached {
                 "the run was ended because it nested folders deeper than {} levels on the controller",
                 super::trees::MAX_DEPTH
             ),
+            Self::Closed => "the run was ended because it kept one of its folders closed, so that the disk space could not be measured"
+                .to_owned(),
         }
     }
 }

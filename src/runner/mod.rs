@@ -37,4 +37,4 @@ pub use secrets::{MAX_CONTROL_PATH_FOLDER_BYTES, PassingSecrets, SecretsFolder, 
 pub use spawn::{cancel, end_abandoned, spawn_supervisor};
 pub use supervise::supervise;
 pub use tail::{Tail, TailChunk, TailWaker};
-pub use trees::{remove as remove_tree, take_back as take_back_tree};
+pub use trees::{Extent, measure as measure_tree, remove as remove_tree, take_back as take_back_tree};

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Inside there are process, IPC and mount namespaces of its own; the system is read-only; `/tmp`, `/var/tmp`, `/dev`, `/dev/shm`,
-//! `/run`, `/proc` and the home are its own; Admiral's data is not there. `src/ARCHITECTURE.md` tells why it is built like this.
+//! `/run`, `/proc` and the home are its own; Admiral's data is not there. `src/ARCHITECTURE.md` says why it is built like this.
 //!
 //! bubblewrap alone is no boundary for root: its process outside would have root's user id and the machine's mounts, and
 //! `/proc/PID/root` of it would lead out. The process namespace hides it, and the account of the program has no right to it.
@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use super::{account::RunAccount, limits::ResourceLimits, private_roots, programs};
 use crate::process::{find_program, guarded};
 
-/// What bubblewrap and the kernel of this machine can do, found out by trying.
+/// The features of bubblewrap and of this machine's kernel, found out by trying.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SandboxFeatures {
     /// As root: a user namespace can be made inside.
@@ -51,9 +51,9 @@ const COVER_BYTES: u64 = 1024 * 1024;
 const CONFIGURATION: &str = "/etc/admiral";
 /// Folders below which sockets, credentials and other accounts' files lie, and which a run has for itself.
 const OWN_FOLDERS: [&str; 3] = ["/run", "/tmp", "/var/tmp"];
-/// What of the system must stay where it is even if it is somebody's home.
+/// Parts of the system that are never covered, even if an account has its home there.
 const SYSTEM: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/etc", "/dev", "/proc"];
-/// Tells Ansible's facts that systemd runs the machine; the folder's content is nobody's business.
+/// Ansible's facts take its presence as the sign that systemd runs the machine. Its content is not shown.
 const SYSTEMD: &str = "/run/systemd/system";
 
 /// One folder or file that is shown inside.
@@ -97,7 +97,7 @@ pub(super) struct Sandbox {
     pub(super) controller_writable: bool,
     /// Folders that take the place of `/tmp` and `/var/tmp`; without one it lies in memory, and is small.
     pub(super) temporary: Vec<(PathBuf, PathBuf)>,
-    /// What was granted: it may be read, or written to. What is hidden stays hidden in it.
+    /// Granted folders, to read or to write to. Hidden paths stay hidden in them.
     pub(super) granted: Vec<Bind>,
     /// Paths that are not to be seen, wherever they lie.
     pub(super) hidden: Vec<PathBuf>,
@@ -114,7 +114,7 @@ impl Sandbox {
     pub(super) fn command(&self, program: &Path) -> Result<(PathBuf, Vec<OsString>), String> {
         let bwrap = find_program("bwrap", &[]).ok_or("bubblewrap is not installed (package bubblewrap)")?;
         let mut arguments = Arguments(Vec::new());
-        // What `Launch` asks of the kernel for bwrap gets lost when bwrap gives up its rights; it asks again, and for the program too.
+        // The kernel forgets what `Launch` asked for when bwrap gives up its rights, so bwrap asks again, and for the program too.
         arguments.add(["--die-with-parent", "--unshare-ipc", "--unshare-cgroup-try"]);
         if guarded("process_namespace") {
             arguments.add(["--unshare-pid"]);
@@ -160,7 +160,7 @@ impl Sandbox {
     ///
     /// 1. Covers over what a run has for itself, such as `/tmp` and the home.
     /// 2. What programs need, and what was granted, which may lie below these covers.
-    /// 3. Covers over what nobody must see, wherever it lies.
+    /// 3. Covers over the paths that no run may see, wherever they lie.
     /// 4. The folders of the run itself.
     fn add_mounts(&self, arguments: &mut Arguments, program: &Path) {
         let is_writable = self.controller_writable || !guarded("read_only");
@@ -224,7 +224,7 @@ impl Sandbox {
         }
     }
 
-    /// What the run has for itself, and so sees nothing of what lies there outside.
+    /// The folders that the run has for itself, so that it sees nothing of what lies there outside.
     fn own_folders(&self, granted: &[Bind]) -> Vec<PathBuf> {
         if self.controller_writable {
             return Vec::new();
@@ -300,7 +300,7 @@ impl Arguments {
 
     fn show(&mut self, bind: &Bind, covers: &[PathBuf]) {
         let is_covered = |path: &Path| covers.iter().any(|cover| path.starts_with(cover));
-        // What is not covered can be read as it is.
+        // A path that is not covered can be read as it is.
         if !bind.writable && bind.source == bind.destination && !is_covered(&bind.destination) {
             return;
         }
@@ -331,7 +331,7 @@ fn homes() -> impl Iterator<Item = PathBuf> {
     })
 }
 
-/// Where names are resolved by: as a rule a link into `/run`.
+/// The file that says how host names are resolved. `/etc/resolv.conf` is usually a link into `/run`.
 fn resolver() -> Option<PathBuf> {
     fs::canonicalize("/etc/resolv.conf")
         .ok()

@@ -1,7 +1,7 @@
 //! The place for programs that only look at what others wrote, or fetch it.
 //!
-//! What they look at may make them run it: a lookup in the name of an imported file, a vault's password that is a script. So they are
-//! isolated as runs are, but see none of Admiral's secrets and write to nothing but what they are given.
+//! A hostile package may make them run its code, for example by a lookup in the name of an imported file, or a vault password that is a
+//! script. So they are isolated as runs are, see none of Admiral's secrets, and can write only to the folders that they are given.
 
 use std::{
     fs, io,
@@ -71,7 +71,7 @@ pub enum SeclusionError {
     /// Nothing of others is run on this machine.
     #[error("isolation is required and does not work here: {0}")]
     Unavailable(String),
-    /// What it is to read or write could not be given to its account.
+    /// The files that it has to read or write could not be given to its account.
     #[error("failed to make the files of a secluded program ready")]
     Files(#[from] io::Error),
 }
@@ -87,8 +87,7 @@ pub struct Seclusion {
     _temporary: Option<Arc<TempDir>>,
 }
 
-/// A program, and what it may see and change. Everything but the program lies where the system or Admiral's data is hidden, or else
-/// can be read anyway.
+/// A program, and what it may see and change.
 #[derive(Debug, Clone, Copy)]
 pub struct Look<'a> {
     /// The program.
@@ -153,7 +152,7 @@ impl Seclusion {
                     trees::give(folder, account)?;
                 }
                 let binds = |paths: &[&Path], bind: fn(&Path) -> Bind| {
-                    // What a link leads to: links are there in the place as well.
+                    // Links are resolved, because they exist inside as well.
                     let real = |path: &&Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
                     paths.iter().map(|path| bind(&real(path))).collect::<Vec<_>>()
                 };
@@ -179,11 +178,50 @@ impl Seclusion {
                 };
                 let (program, arguments) = sandbox.command(look.program).map_err(SeclusionError::Unavailable)?;
                 let mut secluded = command(program);
-                secluded.args(arguments);
+                // It must not reach our terminal: with TIOCSTI, what it writes there would be typed into our user's shell.
+                secluded.arg("--new-session").args(arguments);
                 secluded
             }
         };
         secluded.current_dir(look.folder);
         Ok(secluded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        process::{base_environment, run_captured},
+        runner::isolation::detect,
+    };
+
+    #[tokio::test]
+    async fn a_secluded_program_has_no_terminal_of_ours() {
+        // Where nothing can be isolated, nothing is secluded.
+        let Ok(features) = detect().await else { return };
+        let data = tempfile::tempdir().expect("a folder");
+        let seclusion = Seclusion::new(IsolationMode::Strict(features), data.path().to_owned()).expect("seclusion");
+        let mut shell = seclusion
+            .command(Look {
+                program: Path::new("/bin/sh"),
+                folder: Path::new("/"),
+                readable: &[],
+                own: &[],
+                writable: &[],
+            })
+            .expect("a command");
+        // The sixth field is the session, which is 0 when it was made outside; proc(5).
+        shell
+            .envs(base_environment(Path::new("/")))
+            .args(["-c", "read -r _ _ _ _ _ session _ < /proc/self/stat; echo $session"]);
+        let captured = run_captured(shell, Duration::from_mins(1)).await.expect("it ran");
+        let session = captured.stdout_text();
+        assert!(
+            session.trim().parse().is_ok_and(|session: u32| session > 0),
+            "{captured:?}"
+        );
     }
 }

@@ -5,10 +5,10 @@
 
 use std::{
     ffi::{CStr, CString, OsStr},
-    fs, io,
+    io,
     os::{
-        fd::{AsRawFd as _, OwnedFd},
-        unix::{ffi::OsStrExt as _, fs::lchown},
+        fd::{AsFd, AsRawFd as _, OwnedFd},
+        unix::ffi::OsStrExt as _,
     },
     path::Path,
 };
@@ -25,23 +25,40 @@ use super::account::RunAccount;
 
 /// How deep a run's folders may be nested.
 pub(super) const MAX_DEPTH: usize = 200;
+/// A folder that is closed again as soon as it was opened up is tried this often.
+const OPEN_ATTEMPTS: usize = 100;
 
-/// Gives a folder and all below it to the account, and lets nobody but it and us look inside. Only for trees that no run has yet been
-/// able to change.
+/// Gives a folder and all below it to the account, and lets nobody but it and us look inside.
+///
+/// A program that was stopped a moment ago may still be changing the tree: ownership is never changed by path.
 pub fn give(folder: &Path, account: RunAccount) -> io::Result<()> {
     if !account.is_other() {
         return Ok(());
     }
-    let mut waiting = vec![folder.to_owned()];
-    while let Some(path) = waiting.pop() {
-        lchown(&path, Some(account.uid), Some(account.gid))?;
-        if fs::symlink_metadata(&path)?.is_dir() {
-            for entry in fs::read_dir(&path)? {
-                waiting.push(entry?.path());
+    let top = open_folder(folder)?;
+    fchown(&top, Some(Uid::from_raw(account.uid)), Some(Gid::from_raw(account.gid)))?;
+    let mut levels = vec![Level::open(top)?];
+    loop {
+        let depth = levels.len();
+        let Some(level) = levels.last_mut() else { return Ok(()) };
+        let Some(name) = level.next()? else {
+            levels.pop();
+            continue;
+        };
+        let stat = statat(&level.folder, &name, AtFlags::SYMLINK_NOFOLLOW)?;
+        chownat(&level.folder, &name, account, AtFlags::SYMLINK_NOFOLLOW)?;
+        if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+            if depth >= MAX_DEPTH {
+                return Err(too_deep());
             }
+            let below = open_below(&level.folder, &name)?;
+            levels.push(Level::open(below)?);
         }
     }
-    Ok(())
+}
+
+fn too_deep() -> io::Error {
+    io::Error::other(format!("folders are nested deeper than {MAX_DEPTH} levels"))
 }
 
 /// Takes a folder and all below it from the account that had it, for everybody to read. Only when no process of the account is left.
@@ -58,11 +75,7 @@ pub fn take_back(folder: &Path) -> io::Result<()> {
         };
         let stat = statat(&level.folder, &name, AtFlags::SYMLINK_NOFOLLOW)?;
         match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Directory if depth >= MAX_DEPTH => {
-                return Err(io::Error::other(format!(
-                    "folders are nested deeper than {MAX_DEPTH} levels"
-                )));
-            }
+            FileType::Directory if depth >= MAX_DEPTH => return Err(too_deep()),
             FileType::Directory => {
                 let below = open_below(&level.folder, &name)?;
                 open_to_all(&below, own)?;
@@ -94,27 +107,35 @@ fn chownat(folder: &OwnedFd, name: &CStr, own: RunAccount, flags: AtFlags) -> io
 
 /// What a folder takes up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Extent {
+pub struct Extent {
     /// Bytes on the disk: holes do not count.
-    pub(super) bytes: u64,
+    pub bytes: u64,
     /// Files and folders.
-    pub(super) entries: u64,
+    pub entries: u64,
     /// The size of the largest file, holes included.
-    pub(super) largest_file: u64,
+    pub largest_file: u64,
     /// Some folder is nested deeper than [`MAX_DEPTH`]; what lies below is not counted.
-    pub(super) too_deep: bool,
+    pub too_deep: bool,
+    /// Some folder was closed to us again and again; what lies below is not counted.
+    pub closed: bool,
 }
 
 /// Measures a folder while it may be changing. Stops at `max_entries`. Folders that their owner made unreadable are opened up.
-pub(super) fn measure(folder: &Path, max_entries: u64) -> io::Result<Extent> {
+///
+/// Whatever the run does in the meantime, such as removing a folder that is being read, the rest is measured all the same.
+pub fn measure(folder: &Path, max_entries: u64) -> io::Result<Extent> {
     let mut extent = Extent::default();
-    let mut levels = vec![Level::open(open_folder(folder)?)?];
+    let mut levels = Vec::new();
+    match open_level(rustix::fs::CWD, &c_name(folder.as_os_str())?) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => extent.closed = true,
+        opened => levels.push(opened?),
+    }
     loop {
         let depth = levels.len();
         let Some(level) = levels.last_mut() else {
             return Ok(extent);
         };
-        let Some(name) = level.next()? else {
+        let Ok(Some(name)) = level.next() else {
             levels.pop();
             continue;
         };
@@ -126,16 +147,28 @@ pub(super) fn measure(folder: &Path, max_entries: u64) -> io::Result<Extent> {
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => extent.largest_file = extent.largest_file.max(stat.st_size as u64),
             FileType::Directory if depth >= MAX_DEPTH => extent.too_deep = true,
-            FileType::Directory => {
-                // It may be gone, or another file system's.
-                if let Ok(below) = open_below(&level.folder, &name) {
-                    levels.push(Level::open(below)?);
+            FileType::Directory => match open_level(&level.folder, &name) {
+                Ok(below) => levels.push(below),
+                Err(error) => {
+                    let is_ours = stat.st_uid == RunAccount::own().uid;
+                    extent.closed |= is_ours && error.kind() == io::ErrorKind::PermissionDenied;
                 }
-            }
+            },
             _ => {}
         }
         if extent.entries >= max_entries {
             return Ok(extent);
+        }
+    }
+}
+
+/// Opens a folder whose owner may be closing it over and over.
+fn open_level(parent: impl AsFd, name: &CStr) -> io::Result<Level> {
+    let mut attempts = 0;
+    loop {
+        match open_below(&parent, name).and_then(Level::open) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && attempts < OPEN_ATTEMPTS => attempts += 1,
+            opened => return opened,
         }
     }
 }
@@ -241,7 +274,7 @@ fn open_folder(path: &Path) -> io::Result<OwnedFd> {
 }
 
 /// Opens a folder, and opens it up for us first when its owner took the right to read, write or enter it away.
-fn open_below(parent: impl std::os::fd::AsFd, name: &CStr) -> io::Result<OwnedFd> {
+fn open_below(parent: impl AsFd, name: &CStr) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = match openat(&parent, name, flags, Mode::empty()) {
         Err(Errno::ACCESS) => {
@@ -295,7 +328,10 @@ fn c_name(name: &OsStr) -> io::Result<CString> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::{
+        fs,
+        os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
+    };
 
     use super::*;
 
@@ -372,6 +408,54 @@ mod tests {
         );
         nest(&tree, MAX_DEPTH + 5);
         assert!(take_back(&tree).is_err());
+    }
+
+    #[test]
+    fn only_what_lies_in_the_folder_is_given() {
+        let root = tempfile::tempdir().expect("a folder");
+        let tree = root.path().join("tree");
+        fs::create_dir_all(tree.join("below")).expect("made");
+        fs::write(tree.join("below/file"), "x").expect("written");
+        fs::write(root.path().join("outside"), "x").expect("written");
+        symlink(root.path(), tree.join("folder")).expect("linked");
+        symlink(root.path().join("outside"), tree.join("link")).expect("linked");
+        let account = RunAccount::for_looking();
+        give(&tree, account).expect("given");
+        let owner = |path: &str| fs::symlink_metadata(root.path().join(path)).expect("it is there").uid();
+        for path in ["tree", "tree/below", "tree/below/file", "tree/folder", "tree/link"] {
+            assert_eq!(owner(path), account.uid, "{path}");
+        }
+        assert_eq!([owner("."), owner("outside")], [RunAccount::own().uid; 2]);
+        if account.is_other() {
+            nest(&tree, MAX_DEPTH + 5);
+            assert!(give(&tree, account).is_err());
+        }
+    }
+
+    #[test]
+    fn a_tree_is_measured_while_its_folders_come_and_go() {
+        let root = tempfile::tempdir().expect("a folder");
+        let tree = root.path().join("tree");
+        fs::create_dir(&tree).expect("made");
+        fs::write(tree.join("kept"), vec![1; 100_000]).expect("written");
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    for name in ["a", "b", "c"] {
+                        fs::create_dir(tree.join(name)).expect("made");
+                    }
+                    for name in ["a", "b", "c"] {
+                        fs::remove_dir(tree.join(name)).expect("removed");
+                    }
+                }
+            });
+            let measured: Vec<_> = (0..2000).map(|_| measure(&tree, 1000)).collect();
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+            for extent in measured {
+                assert!(extent.expect("measured").bytes >= 100_000);
+            }
+        });
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Opening files that a run could have put there: never through a link, never waiting, never anything but a regular file.
+//! Opens files that a run could have put there: never through a link, never waiting, and only if they are regular files.
 
 use std::{
     fs::File,
@@ -14,7 +14,7 @@ use crate::process::guarded;
 
 /// Opens a regular file that Admiral or one of its runs made, for reading. The folder that it lies in must be Admiral's alone.
 ///
-/// Errors: `NotFound`; `InvalidData` for everything else that may lie there, with what it is.
+/// Errors: `NotFound`; `InvalidData` for anything that is not such a file, with a message that says what it is.
 pub(super) fn open_regular(path: &Path) -> io::Result<File> {
     if !guarded("regular_files") {
         return File::open(path);

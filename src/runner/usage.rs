@@ -53,7 +53,7 @@ impl Usage {
         if all >= self.limits.processes {
             return Some(Reached::Processes);
         }
-        // What processes share counts for each of them at first. It takes a closer, dearer look to see that they do.
+        // Memory that processes share counts for each of them at first. Only a more expensive look can tell.
         let sum = |measure: fn(ProcessIdentity) -> u64| processes.iter().map(|process| measure(*process)).sum::<u64>();
         let too_much =
             sum(resident_bytes) > self.limits.memory_bytes && sum(proportional_bytes) > self.limits.memory_bytes;
@@ -82,6 +82,8 @@ impl Usage {
             Some(Reached::FileSize)
         } else if extent.too_deep {
             Some(Reached::Depth)
+        } else if extent.closed {
+            Some(Reached::Closed)
         } else if extent.entries >= MAX_ENTRIES {
             Some(Reached::Entries)
         } else {

@@ -65,7 +65,7 @@ impl Follower<'_> {
     pub(super) async fn follow(mut self, pipeline: Pipeline) -> Result<(), FollowError> {
         let followed = self.follow_to_end(pipeline).await;
         match followed {
-            Ok(()) => self.remove_folder(),
+            Ok(()) => self.remove_folder().await,
             Err(FollowError::Taken) => self.end_what_is_over().await,
             Err(_) => {}
         }
@@ -395,12 +395,21 @@ impl Follower<'_> {
         }
     }
 
-    fn remove_folder(self) {
+    /// On a thread that holds nobody else up: a run may leave a million files.
+    async fn remove_folder(self) {
         let run = self.run.id;
-        if self.folder.path().exists()
-            && let Err(error) = self.folder.remove()
-        {
-            tracing::warn!(%error, %run, "a run folder could not be removed");
+        let folder = self.folder;
+        let removing = tokio::task::spawn_blocking(move || {
+            if folder.path().exists() {
+                folder.remove()
+            } else {
+                Ok(())
+            }
+        });
+        match removing.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, %run, "a run folder could not be removed"),
+            Err(error) => tracing::error!(%error, %run, "removing a run folder broke off"),
         }
     }
 }

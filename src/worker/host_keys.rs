@@ -5,6 +5,7 @@
 
 use super::Shared;
 use crate::{
+    domain::ServerId,
     inventory::known_hosts,
     process::{self, base_environment, find_program, guarded},
     runner::{Look, RunFolder},
@@ -17,25 +18,30 @@ use crate::{
     vault::ssh_key,
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Seconds that a server has to show its key.
 const PATIENCE_SECONDS: &str = "5";
 /// How long looking at one lot of servers may take.
 const SCAN_LIMIT: Duration = Duration::from_secs(30);
+/// How long looking at all of them may take: the run has ended only after it.
+const ALL_SCANS_LIMIT: Duration = Duration::from_mins(2);
 /// Servers that one `ssh-keyscan` looks at.
 const LOT: usize = 200;
+/// Keys that are looked for at one address. A server has one of each type.
+const MAX_KEYS: usize = 16;
+/// The longest key in base64: an RSA key of 16,384 bits takes less than 3,000 bytes.
+const MAX_KEY_BYTES: usize = 4096;
 
 /// Stores the keys that the run met on the deployment's servers.
 pub(super) async fn learn(shared: &Shared, folder: &RunFolder, run: &OwnedRun) -> Result<(), StoreError> {
     let folder = folder.clone();
     let read = tokio::task::spawn_blocking(move || folder.read_known_hosts()).await;
     let Ok(Ok(text)) = read else { return Ok(()) };
-    let text = String::from_utf8_lossy(&text);
-    if text.trim().is_empty() {
+    if text.trim_ascii().is_empty() {
         return Ok(());
     }
     let mut connection = shared.database.acquire().await?;
@@ -43,12 +49,14 @@ pub(super) async fn learn(shared: &Shared, folder: &RunFolder, run: &OwnedRun) -
     let servers: Vec<_> = targets.iter().map(|target| target.server.id).collect();
     let trusted = host_keys::list_for_servers(&mut connection, &servers).await?;
     drop(connection);
-    let is_known = |key: &Met| {
-        let mut of_server = trusted.iter().filter(|known| known.server_id == key.trusted.server_id);
-        of_server.any(|known| known.key_type == key.trusted.key_type)
-    };
-    let mut met = match_servers(&text, &targets);
-    met.retain(|key| !is_known(key));
+    let known: BTreeSet<(ServerId, String)> = trusted.into_iter().map(|key| (key.server_id, key.key_type)).collect();
+    // The run may have written megabytes.
+    let matching = tokio::task::spawn_blocking(move || {
+        let mut met = match_servers(&String::from_utf8_lossy(&text), &targets);
+        met.retain(|key| !known.contains(&(key.trusted.server_id, key.trusted.key_type.clone())));
+        met
+    });
+    let Ok(met) = matching.await else { return Ok(()) };
     if met.is_empty() {
         return Ok(());
     }
@@ -58,10 +66,10 @@ pub(super) async fn learn(shared: &Shared, folder: &RunFolder, run: &OwnedRun) -
         met.iter().map(Met::entry).collect()
     };
     let (confirmed, doubtful): (Vec<Met>, Vec<Met>) = met.into_iter().partition(|key| shown.contains(&key.entry()));
-    for key in doubtful {
+    if let Some(first) = doubtful.first() {
         tracing::warn!(
-            host = key.host, port = key.port, key_type = key.trusted.key_type, run = %run.id,
-            "a host key that the run met was not stored, because the server did not show it to us"
+            host = first.host, port = first.port, key_type = first.trusted.key_type, count = doubtful.len(), run = %run.id,
+            "host keys that the run met were not stored, because the servers did not show them to us; this is the first one"
         );
     }
     let confirmed: Vec<TrustedHostKey> = confirmed.into_iter().map(|key| key.trusted).collect();
@@ -101,9 +109,16 @@ async fn scan(shared: &Shared, met: &[Met]) -> BTreeSet<(String, u16, String)> {
         return BTreeSet::new();
     };
     let mut shown = BTreeSet::new();
+    let began = Instant::now();
     for ((port, kind), hosts) in questions {
         let hosts: Vec<&str> = hosts.into_iter().collect();
         for lot in hosts.chunks(LOT) {
+            if began.elapsed() > ALL_SCANS_LIMIT {
+                tracing::warn!(
+                    "asking servers for their host keys took too long: those that were not asked are not trusted yet"
+                );
+                return shown;
+            }
             let look = Look {
                 program: &program,
                 folder: Path::new("/"),
@@ -111,7 +126,7 @@ async fn scan(shared: &Shared, met: &[Met]) -> BTreeSet<(String, u16, String)> {
                 own: &[],
                 writable: &[],
             };
-            // What it reads comes from others, and it is none of theirs.
+            // Its input comes from others, so it runs in seclusion; the program itself is ours.
             let mut command = match shared.seclusion.for_builtin().command(look) {
                 Ok(command) => command,
                 Err(error) => {
@@ -145,28 +160,37 @@ fn scan_type(key_type: &str) -> Option<&'static str> {
     }
 }
 
-/// The entries of a `known_hosts` file that belong to servers, by address and port.
+/// The entries of a `known_hosts` file that belong to servers, by address and port. Of one server no more than [`MAX_KEYS`].
 fn match_servers(text: &str, targets: &[RunTarget]) -> Vec<Met> {
+    let mut servers: HashMap<(String, i32), Vec<ServerId>> = HashMap::new();
+    for target in targets {
+        let server = &target.server;
+        let address = (server.ssh_host.to_ascii_lowercase(), server.ssh_port);
+        servers.entry(address).or_default().push(server.id);
+    }
+    let mut found: HashMap<(String, i32), BTreeSet<(&str, &str)>> = HashMap::new();
     let mut met = Vec::new();
-    for known in known_hosts::parse(text) {
-        let Ok((key_type, fingerprint)) = ssh_key::describe_public(&known.public_key) else {
+    for known in known_hosts::entries(text).filter(|known| known.key.len() <= MAX_KEY_BYTES) {
+        let address = (known.host.to_ascii_lowercase(), i32::from(known.port));
+        let Some(ids) = servers.get(&address) else { continue };
+        let keys = found.entry(address).or_default();
+        if keys.len() >= MAX_KEYS || !keys.insert((known.key_type, known.key)) {
+            continue;
+        }
+        let public_key = format!("{} {}", known.key_type, known.key);
+        let Ok((key_type, fingerprint)) = ssh_key::describe_public(&public_key) else {
             continue;
         };
-        for target in targets {
-            let server = &target.server;
-            if server.ssh_host.eq_ignore_ascii_case(&known.host) && server.ssh_port == i32::from(known.port) {
-                met.push(Met {
-                    host: known.host.clone(),
-                    port: known.port,
-                    trusted: TrustedHostKey {
-                        server_id: server.id,
-                        key_type: key_type.clone(),
-                        public_key: known.public_key.clone(),
-                        fingerprint: fingerprint.clone(),
-                    },
-                });
-            }
-        }
+        met.extend(ids.iter().map(|id| Met {
+            host: known.host.to_owned(),
+            port: known.port,
+            trusted: TrustedHostKey {
+                server_id: *id,
+                key_type: key_type.clone(),
+                public_key: public_key.clone(),
+                fingerprint: fingerprint.clone(),
+            },
+        }));
     }
     met
 }

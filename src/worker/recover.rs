@@ -11,7 +11,7 @@ use crate::{
         runs::{self, OwnedRun},
     },
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 /// Takes over the runs of workers of this data directory that live no more, and those of others that are gone for good.
 pub(super) async fn take_over(shared: &Shared, busy_with: &[RunId]) -> Result<Vec<OwnedRun>, StoreError> {
@@ -36,12 +36,23 @@ pub(super) async fn take_over(shared: &Shared, busy_with: &[RunId]) -> Result<Ve
 pub(super) async fn sweep(shared: &Shared) -> Result<(), StoreError> {
     let mut connection = shared.database.acquire().await?;
     let live = runs::list_unfinished(&mut connection).await?;
-    if let Err(error) = sweep_secrets(&live) {
-        tracing::warn!(%error, "secrets of earlier runs could not be removed");
+    let (galaxy, runs_folder) = (shared.galaxy.clone(), shared.config.runs_folder());
+    let sweeping = tokio::task::spawn_blocking(move || {
+        if let Err(error) = sweep_secrets(&live) {
+            tracing::warn!(%error, "secrets of earlier runs could not be removed");
+        }
+        galaxy.sweep();
+        sweep_folders(&runs_folder, &live);
+    });
+    if let Err(error) = sweeping.await {
+        tracing::error!(%error, "removing what earlier runs left broke off");
     }
-    shared.galaxy.sweep();
-    let Ok(entries) = std::fs::read_dir(shared.config.runs_folder()) else {
-        return Ok(());
+    Ok(())
+}
+
+fn sweep_folders(runs_folder: &Path, live: &[RunId]) {
+    let Ok(entries) = std::fs::read_dir(runs_folder) else {
+        return;
     };
     for entry in entries.flatten() {
         let run: Option<uuid::Uuid> = entry.file_name().to_str().and_then(|name| name.parse().ok());
@@ -56,7 +67,6 @@ pub(super) async fn sweep(shared: &Shared) -> Result<(), StoreError> {
             }
         }
     }
-    Ok(())
 }
 
 /// The state of a run as its rows hold it.

@@ -93,7 +93,6 @@ impl<'a> Workman<'a> {
             Step::TakeOver(_) if manifest.data_directory_was == Before::InUse => {
                 manifest.data_directory_was = Before::Empty;
             }
-            Step::TakeOver(_) => {}
             // It goes with the data.
             Step::Folder { path, .. } if path.starts_with(&self.choices.data_directory) => {}
             Step::Folder { path, .. } => {
@@ -108,7 +107,10 @@ impl<'a> Workman<'a> {
                 manifest.trees.insert(folder.clone());
                 manifest.files.insert(link.clone());
             }
-            Step::LoadProfile(_) | Step::ReadUnits | Step::Enable | Step::Start | Step::Restart => {}
+            Step::TakeOver(_)
+            | Step::LoadProfile(_)
+            | Step::ReadUnits
+            | Step::Enable | Step::Start | Step::Restart => {}
         }
     }
 

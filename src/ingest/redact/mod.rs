@@ -50,6 +50,8 @@ const DEEPEST: usize = 2;
 const CUT_MARK: &[u8] = b"[truncated ";
 /// The character before it, as it is and in JSON.
 const CUT_MARK_BEGINS: [&[u8]; 2] = ["…".as_bytes(), b"\\u2026"];
+/// So many cuts are looked at in one text. Each takes a fraction of a millisecond, and a hostile run could write nothing but marks of cuts.
+const MOST_CUTS: usize = 256;
 /// A piece of a public text may be extended by this many characters at either end that match by chance.
 const MOST_BY_CHANCE: usize = 3;
 
@@ -273,7 +275,7 @@ fn cut_marks(text: &[u8]) -> Vec<usize> {
         let backslashes = before.iter().rev().take_while(|byte| **byte == b'\\').count();
         Some(before.len() - backslashes)
     };
-    marks.filter_map(begin_of).collect()
+    marks.filter_map(begin_of).take(MOST_CUTS).collect()
 }
 
 /// Adds a secret and, if it is JSON, base64 or escaped, what it stands for: playbooks take such values apart.

@@ -666,3 +666,9 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_text_full_of_cut_marks_takes_no_more_time_than_others() {
+    let text = "\u{2026}[truncated ".repeat(20_000);
+    assert_eq!(cut_marks(text.as_bytes()).len(), MOST_CUTS);
+}

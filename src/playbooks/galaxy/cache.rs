@@ -44,7 +44,7 @@ impl Slot {
 
     /// Whether it is there; notes that it is used.
     pub(super) fn take_up(&self) -> bool {
-        // Only a whole one has this file. What was fetched could have put a link there.
+        // Only a complete slot has this file. A fetched package could have put a link there.
         OpenOptions::new()
             .write(true)
             .truncate(true)
