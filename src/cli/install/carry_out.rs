@@ -107,10 +107,8 @@ impl<'a> Workman<'a> {
                 manifest.trees.insert(folder.clone());
                 manifest.files.insert(link.clone());
             }
-            Step::TakeOver(_)
-            | Step::LoadProfile(_)
-            | Step::ReadUnits
-            | Step::Enable | Step::Start | Step::Restart => {}
+            Step::TakeOver(_) | Step::LoadProfile(_) | Step::ReadUnits | Step::Enable | Step::Start | Step::Restart => {
+            }
         }
     }
 
