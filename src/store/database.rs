@@ -372,6 +372,14 @@ impl Database {
 }
 
 fn connect_options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    // sqlx takes a URL of any scheme, and would look for MySQL's server at PostgreSQL's port.
+    if !["postgres://", "postgresql://"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme))
+    {
+        let reason = "it has to begin with postgres:// or postgresql://";
+        return Err(StoreError::Url(sqlx::Error::Configuration(reason.into())));
+    }
     let options = url.parse::<PgConnectOptions>().map_err(StoreError::Url)?;
     Ok(options
         .application_name("admiral")

@@ -3,24 +3,26 @@
 use crate::support::{
     ansible::ansible_bins,
     cluster::PrivateCluster,
-    server::{AdmiralServer, PATIENCE},
+    gate::Gate,
+    server::{AdmiralServer, PATIENCE, wait_for_exit},
 };
 use admiral::cli::instance::WORKER_SILENCE;
 use serde_json::Value;
 use std::{
     io::{BufRead as _, BufReader},
     process::Stdio,
+    sync::mpsc,
     time::{Duration, Instant},
 };
 
-/// Waits for a file that the test makes when the database is back.
+/// Waits for a gate that the test opens when the database is back.
 const PLAYBOOK: &str = "
 - hosts: all
   connection: local
   gather_facts: false
   tasks:
     - ansible.builtin.command: echo begun
-    - ansible.builtin.shell: until test -e {{ go_on }}; do sleep 0.1; done
+    - ansible.builtin.wait_for: { host: 127.0.0.1, port: '{{ gate }}', sleep: 1, timeout: 600 }
     - ansible.builtin.command: echo done
 ";
 
@@ -36,26 +38,25 @@ async fn deploy_across_a_restart(with_server: bool) {
     if !with_server {
         server.terminate();
     }
-    // The playbook polls for a file here, and isolation is off so that it can see it.
-    let signs = tempfile::tempdir().unwrap();
-    let go_on = signs.path().join("go-on");
+    let mut gate = Gate::new();
     let mut deploy = server
         .command()
         .args(["deploy", &playbook, "--all", "--json", "--playbooks"])
         .arg(server.folder.path().join("playbooks"))
         .arg("--var")
-        .arg(format!("go_on={}", go_on.display()))
+        .arg(format!("gate={}", gate.port()))
         .env("ADMIRAL_ANSIBLE_BIN", &ansible_bins()[0])
-        .env("ADMIRAL_ISOLATION", "none")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(deploy.stdout.take().unwrap()).lines();
+    let said = BufReader::new(deploy.stdout.take().unwrap()).lines();
+    let (sender, lines) = mpsc::channel();
+    std::thread::spawn(move || said.map(Result::unwrap).try_for_each(|line| sender.send(line)));
     // Both hosts are at the task that waits.
     let mut begun = 0;
     while begun < 2 {
-        let line = lines.next().expect("it goes on").unwrap();
+        let line = lines.recv_timeout(PATIENCE).expect("it goes on");
         begun += line.matches("\"runner_on_ok\"").count();
     }
     cluster.stop_at_once().await;
@@ -70,16 +71,12 @@ async fn deploy_across_a_restart(with_server: bool) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     cluster.start_again().await;
-    std::fs::write(&go_on, "").unwrap();
-    let rest: Vec<String> = lines.map(Result::unwrap).collect();
-    let deadline = Instant::now() + PATIENCE;
-    let status = loop {
-        if let Some(status) = deploy.try_wait().unwrap() {
-            break status;
-        }
-        assert!(Instant::now() < deadline, "it does not end");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
+    gate.open();
+    let mut rest = Vec::new();
+    while let Ok(line) = lines.recv_timeout(PATIENCE) {
+        rest.push(line);
+    }
+    let status = wait_for_exit(&mut deploy);
     let mut said = String::new();
     std::io::Read::read_to_string(&mut deploy.stderr.take().unwrap(), &mut said).unwrap();
     assert_eq!(status.code(), Some(0), "{said}\n{}", rest.join("\n"));

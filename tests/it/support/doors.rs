@@ -62,6 +62,15 @@ impl Doors<'_> {
         Ok(ids)
     }
 
+    /// The digest of what was brought in: of the paths, the modes and the content of all its files.
+    pub async fn digest(&self, playbook: &str) -> String {
+        let list = self.server.get("/api/playbooks").await;
+        let mut playbooks = list["data"].as_array().expect("a list").iter();
+        let found = playbooks.find(|found| found["id"] == playbook).expect("it is listed");
+        let versions = format!("/api/packages/{}/versions", text(found, "package_id"));
+        text(&self.server.get(&versions).await["data"][0], "digest")
+    }
+
     /// Moved in at once, as a file manager does: what is half copied would be taken over as it stands, and again.
     fn drop_into_folder(&self, source: &Path, name: &str) -> String {
         let root = self.server.folder.path();
