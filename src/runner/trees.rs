@@ -114,7 +114,7 @@ pub struct Extent {
     pub entries: u64,
     /// The size of the largest file, holes included.
     pub largest_file: u64,
-    /// Some folder is nested deeper than [`MAX_DEPTH`]; what lies below is not counted.
+    /// Some folder is nested deeper than `MAX_DEPTH`; what lies below is not counted.
     pub too_deep: bool,
     /// Some folder was closed to us again and again; what lies below is not counted.
     pub closed: bool,
