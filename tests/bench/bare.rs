@@ -47,6 +47,7 @@ impl Bare {
         let spec = run.read_spec()?;
         let secrets = into.join("secrets");
         copy(run.path(), into)?;
+        let work = into.join("work");
         copy(&spec.secrets_folder, &secrets)?;
         let moves = [
             (run.path().to_owned(), into.to_owned()),
@@ -55,13 +56,13 @@ impl Bare {
         ];
         rewrite_texts(into, &moves)?;
         fs::create_dir_all(secrets.join("cp"))?;
-        fs::create_dir_all(into.join("home/tmp"))?;
+        fs::create_dir_all(work.join("home/tmp"))?;
         Self::from_spec(spec, into, &moves)
     }
 
     fn from_spec(spec: RunSpec, into: &Path, moves: &[(PathBuf, PathBuf)]) -> anyhow::Result<Self> {
         let moved = |text: &str| moved(text, moves);
-        let configuration = into.join("ansible.cfg");
+        let configuration = into.join("work/ansible.cfg");
         let text = fs::read_to_string(&configuration)?;
         ensure!(
             text.contains("callbacks_enabled"),

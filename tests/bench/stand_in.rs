@@ -28,6 +28,8 @@ impl StandIn {
     pub fn prepare(context: &Context, shape: Shape, events_per_second: Option<usize>) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("admiral-bench-stand-in-").tempdir()?;
         let path = folder.path();
+        // Runs have accounts of their own, and read it.
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
         let mut events = BufWriter::with_capacity(1 << 20, File::create(path.join("spool.jsonl"))?);
         let mut output = BufWriter::new(File::create(path.join("spool.log"))?);
         let totals = spool::write(shape, &mut events, &mut output)?;

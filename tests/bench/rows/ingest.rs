@@ -218,7 +218,7 @@ async fn leave_behind(
         }
         Ok(())
     };
-    wait("the run was not started", &|| folder.events().exists()).await?;
+    wait("the run was not started", &|| folder.started().exists()).await?;
     server.kill()?;
     stand_in.release()?;
     wait("the run did not end", &|| folder.exit().exists()).await?;

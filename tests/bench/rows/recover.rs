@@ -38,7 +38,7 @@ pub async fn measure(context: &Context) -> anyhow::Result<Vec<Line>> {
     let mut watch = Watch::begin(&installation).await?;
     let id = server.launch(&playbook, json!({"forks": 50})).await?;
     let folder = RunFolder::open(watch.run_folder(id).await?);
-    while !folder.events().exists() {
+    while !folder.started().exists() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     // The run folder is removed at the end; its file stays under this name.

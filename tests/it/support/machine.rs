@@ -1,7 +1,10 @@
 //! A Debian for one test, booted with its own systemd in a container (systemd-nspawn), and thrown away afterwards.
 
 use super::server::PATIENCE;
-use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use rustix::{
+    mount::{MountFlags, UnmountFlags, mount, unmount},
+    process::{Pid, Signal, kill_process},
+};
 use std::{
     ffi::OsStr,
     fs,
@@ -205,7 +208,11 @@ impl Machine {
 impl Drop for Machine {
     fn drop(&mut self) {
         if let Some(mut container) = self.container.take() {
-            container.kill().ok();
+            // All processes of the machine end with its first one. They would outlive systemd-nspawn, which then ends by itself.
+            let first = Pid::from_raw(self.first).filter(|pid| !pid.is_init());
+            if first.is_none_or(|first| kill_process(first, Signal::KILL).is_err()) {
+                container.kill().ok();
+            }
             container.wait().ok();
         }
         for folder in [self.root(), self.data()] {
