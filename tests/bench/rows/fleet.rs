@@ -9,6 +9,7 @@ use crate::{
     statistics::{Ratio, median, seconds},
     watch::Watch,
 };
+use admiral::runner::RunFolder;
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 use std::{
@@ -160,9 +161,9 @@ async fn launch(
     installation.settle().await?;
     let began = Instant::now();
     let id = server.launch(playbook, options.clone()).await?;
-    let folder = watch.run_folder(id).await?;
+    let folder = RunFolder::open(watch.run_folder(id).await?);
     watch.until_event(id, "playbook_on_start").await?;
-    let configuration = fs::read_to_string(folder.join("ansible.cfg")).context("the run has a configuration")?;
+    let configuration = fs::read_to_string(folder.configuration()).context("the run has a configuration")?;
     let (ended, _) = watch.until_success(id).await?;
     Ok(Launched {
         seconds: (ended - began).as_secs_f64(),
