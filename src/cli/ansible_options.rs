@@ -42,42 +42,33 @@ pub struct AnsibleOptions {
     ///
     /// Each slice is a run of `ansible-playbook` on its own part of the servers, on any worker. So `run_once`, `serial` and plays
     /// on `localhost` count for each slice, and `groups` and `hostvars` hold the servers of the slice alone.
-    #[arg(
-        long,
-        value_name = "NUMBER",
-        conflicts_with = "limit",
-        help_heading = "How it is carried out"
-    )]
+    #[arg(long, value_name = "NUMBER", conflicts_with = "limit", help_heading = "Execution")]
     slices: Option<u32>,
     /// What makes Ansible quicker [default: what the playbook says, else none]
     ///
     /// `mitogen` keeps a Python on each server for the whole run instead of starting one for each task. It needs Python on the
     /// servers also for `raw`, and becomes other users with sudo, su and doas only; what it cannot do is refused at the launch.
-    #[arg(long, value_name = "NAME", value_parser = accelerator(), help_heading = "How it is carried out")]
+    #[arg(long, value_name = "NAME", value_parser = accelerator(), help_heading = "Execution")]
     accelerator: Option<String>,
     /// Begin even while another deployment is at work on the same servers
-    #[arg(long, help_heading = "How it is carried out")]
+    #[arg(long, help_heading = "Execution")]
     allow_overlap: bool,
     /// Begin before waiting deployments of a lower priority, -100 to 100 [default: 0]
     #[arg(
         long,
         value_name = "NUMBER",
         allow_negative_numbers = true,
-        help_heading = "How it is carried out"
+        help_heading = "Execution"
     )]
     priority: Option<i32>,
     /// Whether the run may change the machine that it runs on: read_only, or writable, which only admins may choose [default: read_only]
     ///
     /// With `writable` a playbook acts on that machine as Admiral's own account, and nothing keeps it from Admiral's keys if that
     /// account is root.
-    #[arg(long, value_name = "ACCESS", value_parser = controller(), help_heading = "How it is carried out")]
+    #[arg(long, value_name = "ACCESS", value_parser = controller(), help_heading = "Execution")]
     controller: Option<String>,
     /// A folder of that machine that the run may write to, although the rest is read-only (repeatable, only for admins)
-    #[arg(
-        long = "writable-path",
-        value_name = "FOLDER",
-        help_heading = "How it is carried out"
-    )]
+    #[arg(long = "writable-path", value_name = "FOLDER", help_heading = "Execution")]
     writable_paths: Vec<String>,
 }
 

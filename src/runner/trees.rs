@@ -38,13 +38,8 @@ pub fn give(folder: &Path, account: RunAccount) -> io::Result<()> {
     let top = open_folder(folder)?;
     fchown(&top, Some(Uid::from_raw(account.uid)), Some(Gid::from_raw(account.gid)))?;
     let mut levels = vec![Level::open(top)?];
-    loop {
-        let depth = levels.len();
-        let Some(level) = levels.last_mut() else { return Ok(()) };
-        let Some(name) = level.next()? else {
-            levels.pop();
-            continue;
-        };
+    while let Some((depth, name)) = next_entry(&mut levels)? {
+        let level = &levels[depth - 1];
         let stat = statat(&level.folder, &name, AtFlags::SYMLINK_NOFOLLOW)?;
         chownat(&level.folder, &name, account, AtFlags::SYMLINK_NOFOLLOW)?;
         if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
@@ -55,6 +50,19 @@ pub fn give(folder: &Path, account: RunAccount) -> io::Result<()> {
             levels.push(Level::open(below)?);
         }
     }
+    Ok(())
+}
+
+/// The next entry of the deepest folder, and how many folders are open, of which that is the last. Folders that were read to the end are
+/// closed; `None` when all were.
+fn next_entry(levels: &mut Vec<Level>) -> io::Result<Option<(usize, CString)>> {
+    while let Some(level) = levels.last_mut() {
+        if let Some(name) = level.next()? {
+            return Ok(Some((levels.len(), name)));
+        }
+        levels.pop();
+    }
+    Ok(None)
 }
 
 fn too_deep() -> io::Error {
@@ -66,13 +74,8 @@ pub fn take_back(folder: &Path) -> io::Result<()> {
     let own = RunAccount::own();
     let mut levels = vec![Level::open(open_folder(folder)?)?];
     open_to_all(&levels[0].folder, own)?;
-    loop {
-        let depth = levels.len();
-        let Some(level) = levels.last_mut() else { return Ok(()) };
-        let Some(name) = level.next()? else {
-            levels.pop();
-            continue;
-        };
+    while let Some((depth, name)) = next_entry(&mut levels)? {
+        let level = &levels[depth - 1];
         let stat = statat(&level.folder, &name, AtFlags::SYMLINK_NOFOLLOW)?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory if depth >= MAX_DEPTH => return Err(too_deep()),
@@ -90,6 +93,7 @@ pub fn take_back(folder: &Path) -> io::Result<()> {
             _ => unlinkat(&level.folder, &name, AtFlags::empty())?,
         }
     }
+    Ok(())
 }
 
 /// Gives a file or a folder to us; others may read it, and enter or execute it where its owner may.

@@ -409,7 +409,7 @@ impl Follower<'_> {
         match removing.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, %run, "a run folder could not be removed"),
-            Err(error) => tracing::error!(%error, %run, "removing a run folder broke off"),
+            Err(error) => tracing::error!(%error, %run, "failed to remove a run folder"),
         }
     }
 }

@@ -45,7 +45,7 @@ pub(super) async fn sweep(shared: &Shared) -> Result<(), StoreError> {
         sweep_folders(&runs_folder, &live);
     });
     if let Err(error) = sweeping.await {
-        tracing::error!(%error, "removing what earlier runs left broke off");
+        tracing::error!(%error, "failed to remove the folders of earlier runs");
     }
     Ok(())
 }

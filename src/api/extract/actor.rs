@@ -63,6 +63,24 @@ impl Actor {
         allows(self.principal.role, action)
     }
 
+    /// Refuses access to the sessions and tokens of another user, except to those who manage users.
+    pub fn require_own(&self, owner: UserId) -> Result<(), Problem> {
+        if self.principal.user_id == Some(owner) {
+            return Ok(());
+        }
+        self.require(Action::ManageUsers)
+    }
+
+    /// The user whose sessions or tokens are listed: the one `asked` for, if that is allowed; otherwise everybody (`None`) for those who manage
+    /// users, and the actor for all others.
+    pub fn owner_to_list(&self, asked: Option<UserId>) -> Result<Option<UserId>, Problem> {
+        match asked {
+            Some(owner) => self.require_own(owner).map(|()| Some(owner)),
+            None if self.may(Action::ManageUsers) => Ok(None),
+            None => self.user_id().map(Some),
+        }
+    }
+
     /// The user, where something needs to belong to one: the command line on the server's own machine has none.
     pub fn user_id(&self) -> Result<UserId, Problem> {
         self.principal.user_id.ok_or_else(|| {

@@ -1,6 +1,6 @@
 //! `DELETE /api/sessions`.
 
-use super::{check_owner, current};
+use super::current;
 use crate::{
     api::{
         AppState,
@@ -51,7 +51,7 @@ pub(super) async fn delete_sessions(
         Some(owner) => owner,
         None => actor.user_id()?,
     };
-    check_owner(&actor, owner)?;
+    actor.require_own(owner)?;
     let mut transaction = state.database.begin().await?;
     users::get_user(&mut transaction, owner).await?;
     let sessions_ended = sessions::delete_sessions_of_user(&mut transaction, owner, current(&actor)).await?;

@@ -1,6 +1,6 @@
 //! `GET /api/sessions`.
 
-use super::{check_owner, current};
+use super::current;
 use crate::{
     api::{
         AppState,
@@ -45,14 +45,7 @@ pub(super) async fn list_sessions(
     Query(query): Query<ListSessions>,
 ) -> Result<Json<Page<UserSession>>, Problem> {
     let request = page(query.page, query.per_page, 500)?;
-    let owner = match query.user_id {
-        Some(owner) => {
-            check_owner(&actor, owner)?;
-            Some(owner)
-        }
-        None if actor.may(Action::ManageUsers) => None,
-        None => Some(actor.user_id()?),
-    };
+    let owner = actor.owner_to_list(query.user_id)?;
     let mut connection = state.database.acquire().await?;
     let (mut rows, total) = sessions::list_sessions(&mut connection, owner, state.clock.now(), request).await?;
     let current = current(&actor);

@@ -7,9 +7,8 @@ mod list_sessions;
 pub use delete_sessions::EndedSessions;
 
 use crate::{
-    api::{AppState, extract::Actor, problem::Problem},
-    auth::policy::Action,
-    domain::{UserId, principal::Via},
+    api::{AppState, extract::Actor},
+    domain::principal::Via,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
@@ -27,12 +26,4 @@ fn current(actor: &Actor) -> Option<Uuid> {
         Via::Session(id) => Some(id),
         Via::Token(_) | Via::LocalCommand => None,
     }
-}
-
-/// Refuses access to the sessions of another user, except to admins.
-fn check_owner(actor: &Actor, owner: UserId) -> Result<(), Problem> {
-    if actor.principal.user_id == Some(owner) {
-        return Ok(());
-    }
-    actor.require(Action::ManageUsers)
 }

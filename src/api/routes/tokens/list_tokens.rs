@@ -44,16 +44,7 @@ pub(super) async fn list_tokens(
     Query(query): Query<ListTokens>,
 ) -> Result<Json<Page<ApiToken>>, Problem> {
     let request = page(query.page, query.per_page, 500)?;
-    let owner = match query.user_id {
-        Some(owner) => {
-            if actor.principal.user_id != Some(owner) {
-                actor.require(Action::ManageUsers)?;
-            }
-            Some(owner)
-        }
-        None if actor.may(Action::ManageUsers) => None,
-        None => Some(actor.user_id()?),
-    };
+    let owner = actor.owner_to_list(query.user_id)?;
     let mut connection = state.database.acquire().await?;
     Ok(Json(Page::new(
         tokens::list_tokens(&mut connection, owner, request).await?,
